@@ -1,0 +1,1 @@
+"""Applies a typed program to state: the reference interpreter, the compilers, the state store."""
