@@ -158,7 +158,7 @@ def fact(
         if match is None:
             raise ValueError(f"a maximum age reads like 90s or 5m, not {max_age!r}")
         age = int(match[1]) * _AGE_MS[match[2]]
-    extra = {"owner": owner, "low": low, "high": high, "max_age": age, "calm": calm}
+    extra: dict[str, Any] = {"owner": owner, "low": low, "high": high, "max_age": age, "calm": calm}
     return Field(default=None, description=doc, json_schema_extra={"ringfence": extra})
 
 

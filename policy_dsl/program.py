@@ -372,7 +372,7 @@ class Output:
 
     def stricter(self, a: Value, b: Value) -> Value:
         """The stricter of two values."""
-        return min(a, b) if self.direction is Direction.DOWN else max(a, b)  # type: ignore[type-var]  # because both are of the output's one type
+        return min(a, b) if self.direction is Direction.DOWN else max(a, b)
 
 
 class How(enum.Enum):

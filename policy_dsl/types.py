@@ -1,5 +1,8 @@
-"""The types of the language. Values at run time: numbers are quanta (int), levels their rank (int, 0 the
-first), flags bool, text and references str; None is unknown, for every type."""
+"""The types of the language, and what their values are at run time.
+
+Numbers are quanta (int), levels their rank (int, 0 the first), flags bool, text and references str; None is unknown,
+for every type.
+"""
 
 from __future__ import annotations
 
