@@ -1,0 +1,159 @@
+"""Columns of values on their way into a table: arrays checked, missing values masked, rows inserted at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluators.identifiers import literal, quote
+from evaluators.recording_tables import Column, Table
+from evaluators.refusals import refusal
+from evaluators.timestamps import FIRST_TS, LAST_TS
+from policy_dsl.diagnostics import did_you_mean
+from policy_dsl.quantities import INT64_MAX, QUANTA_PER_ONE, Unit
+from policy_dsl.types import Flag, Quantity
+
+Array = NDArray[Any] | Sequence[Any]
+"""A column of values: a numpy array, a masked array (masked is missing) or a sequence with None for missing."""
+
+Masked = np.ma.MaskedArray[Any, Any]
+
+_BATCH = "ringfence_batch"
+
+
+def quanta_of(values: NDArray[np.floating[Any]], unit: Unit) -> Masked:
+    """Measured values (document units) as quanta, rounded half-even; NaN, infinity and overflow are masked.
+
+    The array form of `policy_dsl.quantities.to_quanta`: the same integers, shape (n,) in and out.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        scaled = np.rint(np.asarray(values, dtype=np.float64) * QUANTA_PER_ONE[unit])
+        usable = np.isfinite(scaled) & (scaled >= -(2.0**63)) & (scaled < 2.0**63)
+    return np.ma.masked_array(np.where(usable, scaled, 0.0).astype(np.int64), mask=~usable)
+
+
+def times_of(values: Array) -> NDArray[np.int64]:
+    """Timestamps as milliseconds since 1970 UTC, from integers or datetime64; shape (n,).
+
+    Raises PolicyError (RF743) where one is missing, of another type, or outside the years 1 to 9999.
+    """
+    array = np.asarray(values)
+    if array.dtype.kind == "M":
+        array = array.astype("datetime64[ms]").astype(np.int64)
+    if array.ndim != 1 or array.dtype.kind not in "iu" or np.ma.is_masked(values):
+        raise refusal("RF743", "`ts` takes milliseconds since 1970 as integers, or datetime64, none of them missing")
+    if len(array) and not (int(array.min()) >= FIRST_TS and int(array.max()) <= LAST_TS):
+        raise refusal("RF743", "`ts` lies outside the years 1 to 9999", "times are milliseconds since 1970")
+    return array.astype(np.int64)
+
+
+def insert(
+    connection: duckdb.DuckDBPyConnection,
+    table: Table,
+    book: str,
+    times: NDArray[np.int64],
+    columns: Mapping[str, Array],
+) -> None:
+    """Append rows of one book to `table`; columns left out are missing, values out of range too.
+
+    Raises PolicyError (RF742-RF744) for unknown columns, wrong types or lengths, and names that are no level.
+    """
+    batch: dict[str, Any] = {"ts": times}
+    names, expressions = ["book", "ts"], ["?", "make_timestamp_ms(ts)"]
+    for name, values in columns.items():
+        column = table.column(name)
+        if column is None and not (name == "key" and table.entity is not None):
+            known = [c.name for c in table.columns]
+            raise refusal("RF742", f"`{table.name}` has no column `{name}`", did_you_mean(name, known))
+        if column is None:
+            array: NDArray[Any] = _texts(values, f"{table.name}.key", "it takes text")
+        else:
+            array = _array(values, table, column)
+        if len(array) != len(times):
+            raise refusal("RF744", f"column `{name}` of `{table.name}` has {len(array)} values for {len(times)} times")
+        if column is None and not all(array.tolist()):
+            raise refusal("RF744", f"a row of `{table.name}` has no key", "a key is text that is not empty")
+        batch[f"c{len(names)}"] = array
+        expressions.append(_expression(column, array, f"c{len(names)}"))
+        names.append(name)
+    if table.entity is not None and "key" not in columns:
+        raise refusal("RF744", f"rows of `{table.name}` need the column `key`")
+    connection.register(_BATCH, batch)
+    try:
+        into = ", ".join(map(quote, names))
+        connection.execute(
+            f"INSERT INTO {quote(table.name)} ({into}) SELECT {', '.join(expressions)} FROM {_BATCH}", [book]
+        )
+    finally:
+        connection.unregister(_BATCH)
+
+
+def _expression(column: Column | None, array: NDArray[Any], name: str) -> str:
+    if column is None or not column.levels:
+        return name if column is None else column.in_range(name)
+    if array.dtype.kind == "O":
+        return name
+    members = ", ".join(map(literal, column.levels))
+    return f"CASE WHEN {name} BETWEEN 0 AND {len(column.levels) - 1} THEN [{members}][{name} + 1] END"
+
+
+def _array(values: Array, table: Table, column: Column) -> NDArray[Any]:
+    where = column.name if table.entity is None else f"{table.name}.{column.name}"
+    kind = column.fact.type if column.fact is not None else Flag()
+    if isinstance(kind, Quantity):
+        return _numbers(values, np.int64, where, "it takes integers, its quanta; `quanta_of` makes them of floats")
+    if isinstance(kind, Flag):
+        return _numbers(values, np.bool_, where, "it takes booleans")
+    if not column.levels:
+        return _texts(values, where, "it takes text")
+    allowed = f"the levels are {', '.join(column.levels)}"
+    if _holds_integers(values):
+        return _numbers(values, np.int64, where, allowed)
+    names = _texts(values, where, allowed)
+    strange = sorted(set(names.tolist()) - {*column.levels, None})
+    if strange:
+        help = did_you_mean(strange[0], column.levels) or allowed
+        raise refusal("RF744", f"`{strange[0]}` is not a level of `{where}`", help)
+    return names
+
+
+def _holds_integers(values: Array) -> bool:
+    if isinstance(values, np.ndarray) and values.dtype.kind != "O":
+        return values.dtype.kind in "iu"
+    return any(isinstance(v, int | np.integer) for v in values)
+
+
+def _numbers(values: Array, dtype: type[np.int64 | np.bool_], where: str, help: str) -> Masked:
+    """`values` as a masked array of `dtype`; anything that is not exactly that, or does not fit, is refused."""
+    kinds = "b" if dtype is np.bool_ else "iu"
+    if not isinstance(values, np.ndarray) or values.dtype.kind == "O":
+        listed = list(values)
+        classes = {type(v) for v in listed} - {type(None)}
+        wanted = (bool, np.bool_) if dtype is np.bool_ else (int, np.integer)
+        if not all(issubclass(c, wanted) and (dtype is np.bool_ or c is not bool) for c in classes):
+            raise refusal("RF744", f"column `{where}` holds values of another type", help)
+        try:
+            filled = np.array([0 if v is None else v for v in listed], dtype=dtype)
+        except OverflowError as error:
+            raise refusal("RF744", f"column `{where}` holds a number outside 64 bits", help) from error
+        return np.ma.masked_array(filled, mask=[v is None for v in listed])
+    made: Masked = np.ma.masked_array(values)
+    if made.dtype.kind not in kinds or made.ndim != 1:
+        raise refusal("RF744", f"column `{where}` holds values of another type", help)
+    if made.dtype.kind == "u" and made.count() and int(made.max()) > INT64_MAX:
+        raise refusal("RF744", f"column `{where}` holds a number outside 64 bits", help)
+    return np.ma.masked_array(made.filled(0).astype(dtype), mask=np.ma.getmaskarray(made))
+
+
+def _texts(values: Array, where: str, help: str) -> NDArray[np.object_]:
+    """`values` as an array of `str` and None."""
+    listed = np.ma.masked_array(values).tolist() if isinstance(values, np.ndarray) else list(values)
+    if not {type(v) for v in listed} <= {str, np.str_, type(None)}:
+        raise refusal("RF744", f"column `{where}` holds values of another type", help)
+    texts = np.empty(len(listed), dtype=object)
+    texts[:] = listed
+    return texts
