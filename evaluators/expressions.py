@@ -44,7 +44,7 @@ from policy_dsl.types import Value
 
 
 class BoundRow(NamedTuple):
-    """The row a variable stands for. The key is None for the stand-in of a missing collection: nothing is known of it."""
+    """The row a variable stands for; the key is None for the stand-in of a missing collection, all unknown."""
 
     entity: str
     key: str | None
