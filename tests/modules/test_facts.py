@@ -1,0 +1,115 @@
+"""The fact catalogue holds every name that rules and modules share."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from modules.facts import CATALOGUE, default_catalogue
+from policy_dsl.catalogue import Fact, Rows
+from policy_dsl.quantities import Unit
+from policy_dsl.types import Levels, Quantity, Reference
+
+NAMES = {
+    "account": """equity balance free_margin used_margin drawdown daily_loss open_loss losing_streak open_positions
+        gross_exposure net_exposure risk margin_usage correlated_exposure correlated_positions reconciliation_gap""",
+    "market": "regime volatility trend_strength turbulence breadth data_age",
+    "clock": "now hour weekday",
+    "operator": "stop_requested reset_requested flatten_on_stop",
+    "system": "error_rate errors_per_minute snapshot_gap cpu memory",
+    "symbol": """tier in_universe sector price_age spread volume_24h atr volatility trend_strength trend_direction
+        trend_t performance win_rate average_r trades funding_rate opportunity_score opportunity_rank exposure
+        pending_exposure""",
+    "position": """symbol side notional original_notional scaled r_multiple peak_r drawdown_from_peak unrealized
+        category age leverage risk stop_distance liquidation_distance liquidation_probability_7d""",
+    "request": """symbol side effect model confidence votes urgency notional leverage risk margin price_deviation
+        impact duplicate crosses_own_order repeats_last_minute exposure_after sector_share_after symbol_share_after
+        risk_after leverage_after correlated_after free_margin_after""",
+    "sector": "exposure_share",
+    "model": """health trend win_rate average_r calibration brier samples long_share bias_p drift_p age regime""",
+    "service": "status error_rate restarts last_seen affects_trading",
+    "trade": "symbol side exit profit r_multiple closed_at",
+    "error": "service kind",
+    "order": "symbol side notional outcome",
+}
+"""Every shared name; none may be renamed, more may be added."""
+
+FACTS = [f for e in CATALOGUE.entities.values() for f in e.facts.values()]
+
+
+@pytest.mark.parametrize("entity", NAMES)
+def test_every_shared_name_is_a_fact(entity: str) -> None:
+    have = set(CATALOGUE.entities[entity].facts)
+    assert set(NAMES[entity].split()) - have == set()
+
+
+def test_entities_have_the_rows_that_rules_expect() -> None:
+    rows = {kind: {e.name for e in CATALOGUE.of_kind(kind)} for kind in Rows}
+    assert rows == {
+        Rows.ONE: {"account", "market", "clock", "operator", "system"},
+        Rows.KEYED: {"symbol", "position", "request", "sector", "model", "service"},
+        Rows.EVENT: {"trade", "error", "order"},
+    }
+
+
+@pytest.mark.parametrize("fact", FACTS, ids=lambda f: f.path)
+def test_a_fact_says_what_it_is(fact: Fact) -> None:
+    assert fact.owner
+    assert len(fact.doc) >= 10
+    assert not fact.doc.endswith(".")
+    assert fact.calm is not None
+    assert fact.in_range(fact.calm)
+
+
+@pytest.mark.parametrize("fact", [f for f in FACTS if isinstance(f.type, Quantity)], ids=lambda f: f.path)
+def test_a_number_has_a_range(fact: Fact) -> None:
+    assert fact.low is not None
+    assert fact.high is not None
+    assert fact.low < fact.high
+
+
+@pytest.mark.parametrize("fact", [f for f in FACTS if f.type == Quantity(Unit.MONEY)], ids=lambda f: f.path)
+def test_a_hundredfold_of_an_amount_still_fits(fact: Fact) -> None:
+    assert fact.high is not None
+    assert fact.high * (100 if fact.name != "volume_24h" else 1) < 2**63
+
+
+def test_references_name_entities_with_keys() -> None:
+    targets = {f.type.entity for f in FACTS if isinstance(f.type, Reference)}
+    assert targets == {"symbol", "model", "service"}
+    assert all(CATALOGUE.entities[t].rows is Rows.KEYED for t in targets)
+
+
+def test_level_names_are_words_of_the_language() -> None:
+    assert all(name.isidentifier() and name == levels.name for name, levels in CATALOGUE.levels.items())
+
+
+def test_the_worst_or_lowest_level_comes_first() -> None:
+    first = {n: v.members[0] for n, v in CATALOGUE.levels.items() if v.ordered}
+    assert first == {
+        "volatility": "LOW",
+        "tier": "BLACKLIST",
+        "performance": "BAD",
+        "category": "LOSER",
+        "health": "CRITICAL",
+        "service_status": "DOWN",
+        "urgency": "LOW",
+        "performance_trend": "DEGRADING",
+    }
+
+
+def test_calm_values_agree_with_each_other() -> None:
+    def calm(path: str) -> object:
+        fact = CATALOGUE.fact(path)
+        assert fact is not None
+        return fact.type.members[int(fact.calm or 0)] if isinstance(fact.type, Levels) else fact.calm
+
+    assert calm("account.equity") == calm("account.balance") == calm("account.free_margin") == 100_000 * 10**6
+    now = datetime.fromtimestamp(int(str(calm("clock.now"))) / 1000, UTC)
+    assert (now.hour, now.weekday()) == (calm("clock.hour"), calm("clock.weekday"))
+    assert (calm("market.volatility"), calm("market.regime")) == ("NORMAL", "NORMAL")
+
+
+def test_the_catalogue_is_made_once() -> None:
+    assert default_catalogue() is CATALOGUE
