@@ -37,11 +37,18 @@ class BookOnDisk(_Part):
     count: int = Field(gt=0)
 
 
+class FileOnDisk(_Part):
+    """A Parquet file: its number of rows, and the SHA-256 of its content in hexadecimal."""
+
+    rows: int = Field(gt=0)
+    sha256: str
+
+
 class Manifest(_Part):
     """The content of `recording.json`.
 
     `cadence_ms` is the declared distance of snapshots, `files` maps each Parquet file (path below the recording, with
-    forward slashes) to its number of rows, `tables` each table to its columns, `source` says where the data is from.
+    forward slashes) to what is in it, `tables` each table to its columns, `source` says where the data is from.
     """
 
     format: int = FORMAT
@@ -50,7 +57,7 @@ class Manifest(_Part):
     source: str = ""
     books: dict[str, BookOnDisk] = Field(min_length=1)
     tables: dict[str, dict[str, ColumnOnDisk]]
-    files: dict[str, int]
+    files: dict[str, FileOnDisk]
 
 
 class _Format(BaseModel):

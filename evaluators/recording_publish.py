@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import tempfile
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from types import TracebackType
 import duckdb
 
 from evaluators.identifiers import literal, quote
-from evaluators.recording_manifest import FILE_NAME, BookOnDisk, Manifest, columns_on_disk
+from evaluators.recording_manifest import FILE_NAME, BookOnDisk, FileOnDisk, Manifest, columns_on_disk
 from evaluators.recording_tables import KNOWN, SNAPSHOT, Table, tables_of
 from evaluators.refusals import refusal
 from policy_dsl.catalogue import Catalogue
@@ -92,7 +93,7 @@ def publish(
     books = _books(connection)
     if not books:
         raise refusal("RF745", "nothing was recorded", "a recording holds at least one snapshot")
-    files: dict[str, int] = {}
+    files: dict[str, FileOnDisk] = {}
     for table in tables:
         for book, day in _partitions(connection, table):
             path = f"{table.name}/book={book}/day={day}/part-0.parquet"
@@ -121,7 +122,7 @@ def _partitions(connection: duckdb.DuckDBPyConnection, table: Table) -> list[tup
     ).fetchall()
 
 
-def _copy(connection: duckdb.DuckDBPyConnection, table: Table, book: str, day: str, file: Path) -> int:
+def _copy(connection: duckdb.DuckDBPyConnection, table: Table, book: str, day: str, file: Path) -> FileOnDisk:
     file.parent.mkdir(parents=True, exist_ok=True)
     first = int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()) * 1000
     names = [
@@ -136,7 +137,8 @@ def _copy(connection: duckdb.DuckDBPyConnection, table: Table, book: str, day: s
     made = connection.execute(
         f"COPY ({rows}) TO {literal(str(file))} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP})"
     ).fetchone()
-    return int(made[0]) if made is not None else 0
+    with file.open("rb") as written:
+        return FileOnDisk(rows=made[0] if made else 0, sha256=hashlib.file_digest(written, "sha256").hexdigest())
 
 
 def _refuse_stray_rows(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
