@@ -1,0 +1,65 @@
+"""What every test may use: Hypothesis profiles, golden files, and the recorded data beside the checkout.
+
+`RINGFENCE_HYPOTHESIS` chooses how many examples a property gets: `quick` (the default) or `long`. `--update` rewrites
+golden files instead of comparing with them.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# How long an example takes says more about the machine than about the code, so no profile judges it.
+for _profile, _examples in (("quick", 25), ("long", 1000)):
+    settings.register_profile(
+        _profile,
+        max_examples=_examples,
+        deadline=None,
+        derandomize=False,
+        print_blob=True,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+settings.load_profile(os.environ.get("RINGFENCE_HYPOTHESIS", "quick"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--update`."""
+    parser.addoption("--update", action="store_true", help="rewrite golden files with what the code makes now")
+
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """Compares text with a file kept in the repository."""
+
+    update: bool
+
+    def check(self, path: Path, actual: str) -> None:
+        """Fail unless the file at `path` holds `actual`; with `--update`, make it hold that."""
+        if self.update:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(actual, encoding="utf-8")
+            return
+        shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+        assert path.exists(), f"{shown} does not exist; `pytest --update` makes it"
+        assert actual == path.read_text(encoding="utf-8"), f"{shown} differs; `pytest --update` rewrites it"
+
+
+@pytest.fixture(scope="session")
+def golden(request: pytest.FixtureRequest) -> Golden:
+    """The comparison with golden files, as `--update` says."""
+    return Golden(update=bool(request.config.getoption("--update")))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of recorded market data beside the checkout; skips where it is not there."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"needs the recorded data in {folder}, which is not part of the repository")
+    return folder
