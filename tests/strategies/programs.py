@@ -1,0 +1,255 @@
+"""Random typed programs: every output type and direction, every effect, strata of outputs, observing rules, excuses.
+
+They are what the checker lets through: types and units agree, reads of outputs have legal polarity, exits are exempt,
+an output that something unknown may reach has a strict end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import strategies as st
+
+from evaluators.support import expressions_of
+from policy_dsl.program import (
+    Alert,
+    AlertLevel,
+    All,
+    Constant,
+    Direction,
+    Effect,
+    Expression,
+    FactRead,
+    Forbid,
+    Hole,
+    How,
+    OneOf,
+    Output,
+    Param,
+    Permit,
+    Program,
+    Row,
+    RowRead,
+    Rule,
+    Scope,
+    Tighten,
+    walk,
+)
+from policy_dsl.quantities import Unit
+from policy_dsl.types import FLAG, RATIO, Flag, ItemSet, Levels, Quantity
+from tests.catalogue_for_tests import EFFECT
+from tests.strategies.choices import chance, choose
+from tests.strategies.expressions import Writer
+from tests.strategies.vocabulary import ENTITIES, EXITS, FIGURES
+
+VERDICT = Output("verdict", "fund", "request", Levels("verdict", ("DENY", "ALLOW")), 1, Direction.DOWN)
+MODES = ("SAFE", "DEFENSIVE", "CAUTIOUS", "NORMAL")
+ITEMS = ("HOLD", "ADD", "EXIT")
+"""Items of a set output; the place in this list is the number of arguments of a grant."""
+
+OUTPUT_UNITS = (Unit.RATIO, Unit.MONEY, Unit.R, Unit.LEVERAGE, Unit.COUNT, Unit.DURATION, Unit.RATE, Unit.NUMBER)
+NEVER_NEGATIVE = (Unit.COUNT, Unit.DURATION, Unit.RATE)
+EXCUSE_UNTIL = 1_750_000_000_000
+"""The end of every generated exception: snapshots lie before, at and after it."""
+
+
+@st.composite
+def programs(draw: st.DrawFn, *, observing: bool = True, asks_known: bool = True, permits: bool = True) -> Program:
+    """A checked program without temporal forms; the arguments leave out a form where a law does not cover it."""
+    params = tuple(draw(param(f"p0.limit{i}")) for i in range(choose(draw, range(3))))
+    outputs = [draw(output(f"p0.out{i}")) for i in range(choose(draw, range(1, 5)))]
+    outputs.insert(choose(draw, range(len(outputs) + 1)), VERDICT)
+    author = Author(Writer(draw, {}, (), params, asks_known), tuple(outputs), observing, permits)
+    rules = tuple(author.rule(f"p{i % 2}.rule{i}") for i in range(choose(draw, range(1, 7))))
+    return Program("generated", params, tuple(outputs), tuple(sorted(rules, key=lambda r: r.id)))
+
+
+@st.composite
+def tightening_rules(draw: st.DrawFn, program: Program) -> Rule:
+    """A rule that permits nothing, to be added to `program`."""
+    author = Author(
+        Writer(draw, {}, (), program.params, asks_known=False), program.outputs, observing=False, permits=False
+    )
+    return author.rule(choose(draw, ("p0.added", "p1.added")))
+
+
+@st.composite
+def param(draw: st.DrawFn, id: str) -> Param:
+    """A named figure."""
+    unit = choose(draw, OUTPUT_UNITS)
+    value = choose(draw, FIGURES[unit])
+    return Param(id, Quantity(unit), value, value, None, None)
+
+
+@st.composite
+def output(draw: st.DrawFn, id: str) -> Output:
+    """An output of any type, fund-wide or per row."""
+    entity = choose(draw, (None, None, *ENTITIES))
+    kind = choose(draw, ("levels", "number", "flag", "set"))
+    if kind == "set":
+        return Output(id, "p0", entity, ItemSet(id, ITEMS[: choose(draw, range(1, len(ITEMS) + 1))]), None, None)
+    direction = choose(draw, tuple(Direction))
+    if kind == "flag":
+        return Output(id, "p0", entity, FLAG, direction is Direction.DOWN, direction)
+    if kind == "levels":
+        members = MODES[: choose(draw, range(2, len(MODES) + 1))]
+        loosest = len(members) - 1 if direction is Direction.DOWN else 0
+        starts = loosest if not chance(draw, 4) else choose(draw, range(len(members)))
+        return Output(id, "p0", entity, Levels(id, members), starts, direction)
+    return draw(number_output(id, entity, direction))
+
+
+@st.composite
+def number_output(draw: st.DrawFn, id: str, entity: str | None, direction: Direction) -> Output:
+    """A numeric output, its range closed or open at either end; the start lies inside."""
+    unit = choose(draw, OUTPUT_UNITS)
+    figures = FIGURES[unit]
+    first = choose(draw, range(len(figures) - 1))
+    low: int | None = figures[first]
+    high: int | None = choose(draw, figures[first + 1 :])
+    if unit not in NEVER_NEGATIVE and chance(draw, 3):
+        low = -figures[-1]
+    starts = high if direction is Direction.DOWN else low
+    if chance(draw, 4):
+        low, high = choose(draw, ((None, high), (low, None), (None, None)))
+    return Output(id, "p0", entity, Quantity(unit), starts, direction, low, high)
+
+
+class Author:
+    """Writes rules over a fixed list of outputs."""
+
+    def __init__(self, writer: Writer, outputs: tuple[Output, ...], observing: bool, permits: bool) -> None:
+        self.writer, self.outputs, self.observing, self.permits = writer, outputs, observing, permits
+
+    def rule(self, id: str) -> Rule:
+        """A rule with that id."""
+        scope = self.scope()
+        variables = {} if scope is None else {scope.variable: scope.entity}
+        writer = replace(self.writer, variables=variables)
+        effects = self.effects(writer, scope)
+        guard = self.guard(writer, effects)
+        if scope is not None and scope.entity == "request" and not scope.including_exits:
+            guard = All((no_exit(scope.variable), guard))
+        permitting = any(isinstance(effect, Permit) for effect in effects)
+        excuse = writer.condition(0, 1) if writer.chance(5) and not permitting else None
+        return Rule(
+            id,
+            id.partition(".")[0],
+            scope,
+            guard,
+            effects,
+            self.because(),
+            observing=self.observing and writer.chance(5),
+            excuse=excuse,
+            excuse_until=None if excuse is None else EXCUSE_UNTIL,
+            ticket=None if excuse is None else "RISK-1",
+        )
+
+    def scope(self) -> Scope | None:
+        """Fund-wide, or each row of an entity under its own name or another."""
+        entity = self.writer.pick((None, *ENTITIES))
+        if entity is None:
+            return None
+        variable = entity if not self.writer.chance(3) else "it"
+        return Scope(entity, variable, entity == "request" and self.writer.chance(3))
+
+    def because(self) -> tuple[str | Hole, ...]:
+        """A reason, with and without a hole."""
+        return (
+            ("drawdown ", Hole(FactRead("account", "drawdown", RATIO), "account.drawdown"))
+            if self.writer.chance(3)
+            else ()
+        )
+
+    def guard(self, writer: Writer, effects: tuple[Effect, ...]) -> Expression:
+        """A condition that reads only outputs before all that the rule acts on, with the polarity of its verbs."""
+        if writer.chance(8):
+            return All(())
+        verbs = {-1 if isinstance(effect, Permit) else 1 for effect in effects if not isinstance(effect, Alert)}
+        sense = 0 if len(verbs) > 1 else next(iter(verbs), 1)
+        first = min((self.place(e.output) for e in effects if not isinstance(e, Alert)), default=len(self.outputs))
+        return replace(writer, readable=self.outputs[:first]).condition(sense, writer.pick(range(4)))
+
+    def place(self, output: str) -> int:
+        """Where in the order of computation the output stands."""
+        return next(i for i, o in enumerate(self.outputs) if o.id == output)
+
+    # --- effects -----------------------------------------------------------------------------------------------------
+
+    def effects(self, writer: Writer, scope: Scope | None) -> tuple[Effect, ...]:
+        """One to three effects, on outputs that the scope reaches."""
+        reachable = [o for o in self.outputs if scope is None or o.entity in (None, scope.entity)]
+        count = writer.pick((1, 1, 1, 2, 3))
+        return tuple(self.effect(writer, scope, reachable) for _ in range(count))
+
+    def effect(self, writer: Writer, scope: Scope | None, reachable: list[Output]) -> Effect:
+        """One effect."""
+        if not reachable or writer.chance(10):
+            return Alert(writer.pick(tuple(AlertLevel)))
+        target = writer.pick(reachable)
+        crosses = scope is None and target.entity == "request"
+        where = no_exit("request") if crosses else None
+        if isinstance(target.type, ItemSet):
+            return self.item_effect(writer, target, target.type, where)
+        if isinstance(target.type, Quantity):
+            return self.number_effect(writer, target, where)
+        return Tighten(target.id, How.TO, self.bound(writer, target), where)
+
+    def bound(self, writer: Writer, target: Output) -> Expression:
+        """A level or flag to tighten to: as written, a flag fact, or an earlier output of the same kind."""
+        if isinstance(target.type, Flag) and writer.chance(3):
+            return writer.read(FLAG) or writer.value_of(target)
+        same = [o for o in self.earlier(target) if o.type == target.type and o.direction is target.direction]
+        if same and writer.chance(3):
+            return writer.output_read(writer.pick(same))
+        return writer.value_of(target)
+
+    def earlier(self, target: Output) -> tuple[Output, ...]:
+        """The outputs computed before the target."""
+        return self.outputs[: self.place(target.id)]
+
+    def item_effect(self, writer: Writer, target: Output, kind: ItemSet, where: Expression | None) -> Effect:
+        """A permit or a forbid."""
+        item = writer.pick(kind.items)
+        if not self.permits or writer.chance(3):
+            return Forbid(target.id, item, where)
+        arguments = tuple(writer.number(Unit.RATIO, 1) for _ in range(ITEMS.index(item)))
+        return Permit(target.id, item, arguments, where)
+
+    def number_effect(self, writer: Writer, target: Output, where: Expression | None) -> Effect:
+        """A bound, shift or factor; a plain figure where the range is open at its strict end."""
+        unit = target.type.unit if isinstance(target.type, Quantity) else Unit.NUMBER
+        how = writer.pick((How.TO, How.BY, How.SCALE))
+        if how is How.SCALE and (target.low is None or target.low < 0):
+            how = How.TO
+        unit = writer.pick((Unit.RATIO, Unit.NUMBER)) if how is How.SCALE else unit
+        if target.strictest is None or not writer.chance(2):
+            return Tighten(target.id, how, writer.literal(unit), where)
+        same = [o for o in self.earlier(target) if o.type == target.type and o.direction is target.direction]
+        if how is How.TO and same and writer.chance(3):
+            return Tighten(target.id, how, writer.output_read(writer.pick(same)), where)
+        return Tighten(target.id, how, writer.number(unit, writer.pick(range(3))), where)
+
+
+def no_exit(variable: str) -> Expression:
+    """`request.effect not in {REDUCE, CLOSE}`: the exemption of requests that reduce or close risk."""
+    return OneOf(RowRead(Row("request", variable), "effect", EFFECT), EXITS, negated=True)
+
+
+def literals(program: Program) -> tuple[Constant, ...]:
+    """Every figure, level and text that a program writes down."""
+    nodes = _nodes(program)
+    plain = [n for n in nodes if isinstance(n, Constant)]
+    listed = [Constant(v, n.operand.type) for n in nodes if isinstance(n, OneOf) for v in n.values]
+    return tuple(dict.fromkeys(plain + listed))
+
+
+def paths_read(program: Program) -> frozenset[str]:
+    """The facts that a program reads, by path."""
+    nodes = _nodes(program)
+    singles = {f"{n.entity}.{n.field}" for n in nodes if isinstance(n, FactRead)}
+    return frozenset(singles | {f"{n.row.entity}.{n.field}" for n in nodes if isinstance(n, RowRead)})
+
+
+def _nodes(program: Program) -> list[Expression]:
+    return [node for rule in program.rules for e in expressions_of(rule) for node in walk(e)]
