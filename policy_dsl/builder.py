@@ -1,0 +1,350 @@
+"""Turns the parser's reductions into syntax nodes, inline: no parse tree is ever built."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lark import Transformer, v_args
+from lark.lexer import Token
+
+from policy_dsl import syntax as s
+from policy_dsl.diagnostics import Span
+
+_ESCAPES = {"n": "\n", "t": "\t"}
+
+
+def unescape(quoted: str) -> str:
+    """The value of a string literal, quotes included in `quoted`."""
+    body = quoted[1:-1]
+    if "\\" not in body:
+        return body
+    out: list[str] = []
+    characters = iter(body)
+    for character in characters:
+        if character == "\\":
+            following = next(characters)
+            out.append(_ESCAPES.get(following, following))
+        else:
+            out.append(character)
+    return "".join(out)
+
+
+Extent = tuple[int, int]
+"""Start and end offset of what a reduction covers."""
+
+
+def _end(child: Any, which: int) -> int | None:
+    """Offset where a child starts (which = 0) or ends (1); None for an absent optional."""
+    if child is None:
+        return None
+    if isinstance(child, Token):
+        return child.end_pos if which else child.start_pos
+    if isinstance(child, Span):
+        return child.end if which else child.start
+    if isinstance(child, tuple):
+        return _first([child[-1]] if which else list(child), which) if child else None
+    return child.span.end if which else child.span.start  # type: ignore[no-any-return]  -- a child is any syntax node
+
+
+def _first(children: list[Any], which: int) -> int | None:
+    for child in reversed(children) if which else children:
+        if (end := _end(child, which)) is not None:
+            return end
+    return None
+
+
+def _with_extent(method: Any, _rule: str, children: list[Any], _meta: Any) -> Any:
+    """Calls a builder method with the extent of its children, then the children."""
+    return method((_first(children, 0) or 0, _first(children, 1) or 0), *children)
+
+
+@v_args(wrapper=_with_extent)
+class Builder(Transformer[Token, Any]):
+    """One method a grammar rule. `path` is the file being parsed."""
+
+    path = ""
+
+    # Lark calls these with (meta, children...); every node gets the span of all it was made of.
+
+    def _span(self, meta: Extent) -> Span:
+        """The characters a reduction covers."""
+        return Span(self.path, *meta)
+
+    def _at(self, token: Token) -> Span:
+        """The characters of a token."""
+        return Span(self.path, token.start_pos or 0, token.end_pos or 0)
+
+    def _ident(self, token: Token) -> s.Ident:
+        """A declared name."""
+        return s.Ident(str(token), self._at(token))
+
+    def _text(self, token: Token) -> s.Text:
+        return s.Text(unescape(token), self._at(token))
+
+    def _level(self, token: Token) -> s.Level:
+        return s.Level(str(token), self._at(token))
+
+    # declarations
+
+    def start(self, _meta: Extent, *items: Any) -> tuple[Any, ...]:
+        return items
+
+    def policy(self, meta: Extent, _word: Token, name: Token, version: Token, doc: Token | None) -> s.Policy:
+        return s.Policy(self._ident(name), str(version), None if doc is None else unescape(doc), self._span(meta))
+
+    def param(self, meta: Extent, _word: Token, name: Token, kind: Any, value: Any, limits: Any) -> s.ParamDecl:
+        return s.ParamDecl(self._ident(name), kind, value, limits, self._span(meta))
+
+    def levels(self, meta: Extent, _word: Token, name: Token, *members: Token) -> s.LevelsDecl:
+        return s.LevelsDecl(self._ident(name), tuple(map(self._ident, members)), self._span(meta))
+
+    def output(self, meta: Extent, _word: Token, name: Token, scope: Any, kind: Any, *clauses: Any) -> s.OutputDecl | s.Invalid:
+        return _output(self._ident(name), scope, kind, clauses, self._span(meta))
+
+    def range(self, meta: Extent, _word: Token, low: Any, high: Any) -> s.Range:
+        return s.Range(low, high, self._span(meta))
+
+    def starts(self, meta: Extent, _word: Token, value: Any) -> tuple[str, Any, Span]:
+        return "starts", value, self._span(meta)
+
+    def tightens(self, meta: Extent, _word: Token, direction: Token) -> tuple[str, Any, Span]:
+        return "tightens", str(direction), self._span(meta)
+
+    def relaxes(self, meta: Extent, _word: Token, duration: Any) -> tuple[str, Any, Span]:
+        return "relaxes", duration, self._span(meta)
+
+    def latches(self, meta: Extent, _word: Token, condition: Any) -> tuple[str, Any, Span]:
+        return "latches", condition, self._span(meta)
+
+    def named_type(self, meta: Extent, name: Token) -> s.NamedType:
+        return s.NamedType(str(name), self._span(meta))
+
+    def levels_type(self, meta: Extent, *members: Token) -> s.LevelsType:
+        return s.LevelsType(tuple(map(self._ident, members)), self._span(meta))
+
+    def set_type(self, meta: Extent, _word: Token, *items: Token) -> s.SetType:
+        return s.SetType(tuple(map(self._ident, items)), self._span(meta))
+
+    def for_each(self, meta: Extent, _word: Token, entity: Token, variable: Token | None, including: Token | None, _exits: Token | None) -> s.ForEach:
+        bound = None if variable is None else self._ident(variable)
+        return s.ForEach(self._ident(entity), bound, including is not None, self._span(meta))
+
+    def rule(
+        self,
+        meta: Extent, _word: Token,
+        name: Token,
+        observing: Token | None,
+        scope: Any,
+        when: Any,
+        unless: Any,
+        excuse: Any,
+        *rest: Any,
+    ) -> s.RuleDecl:
+        *effects, because = rest
+        return s.RuleDecl(
+            self._ident(name),
+            observing is not None,
+            scope,
+            when,
+            unless,
+            excuse,
+            tuple(effects),
+            because,
+            self._span(meta),
+        )
+
+    def when(self, _meta: Extent, condition: Any) -> Any:
+        return condition
+
+    unless = when
+
+    def excuse(self, meta: Extent, _word: Token, until: Token, when: Any, ticket: Token) -> s.Excuse:
+        return s.Excuse(s.Quantity(str(until), self._at(until)), when, self._text(ticket), self._span(meta))
+
+    def because(self, _meta: Extent, text: Token) -> s.Text:
+        return self._text(text)
+
+    # effects
+
+    def tighten_to(self, meta: Extent, _word: Token, target: s.Path, value: Any) -> s.TightenEffect:
+        return s.TightenEffect(target, "to", value, None, None, self._span(meta))
+
+    def tighten_for(self, meta: Extent, _word: Token, target: s.Path, value: Any, hold: Any) -> s.TightenEffect:
+        return s.TightenEffect(target, "to", value, hold, None, self._span(meta))
+
+    def tighten_until(self, meta: Extent, _word: Token, target: s.Path, value: Any, until: Any) -> s.TightenEffect:
+        return s.TightenEffect(target, "to", value, None, until, self._span(meta))
+
+    def tighten_by(self, meta: Extent, _word: Token, target: s.Path, value: Any) -> s.TightenEffect:
+        return s.TightenEffect(target, "by", value, None, None, self._span(meta))
+
+    def scale(self, meta: Extent, _word: Token, target: s.Path, value: Any) -> s.TightenEffect:
+        return s.TightenEffect(target, "scale", value, None, None, self._span(meta))
+
+    def deny(self, meta: Extent, _word: Token) -> s.DenyEffect:
+        return s.DenyEffect(self._span(meta))
+
+    def forbid(self, meta: Extent, _word: Token, item: Token, target: Any) -> s.ItemEffect:
+        return s.ItemEffect("forbid", self._level(item), (), target, self._span(meta))
+
+    def permit(self, meta: Extent, _word: Token, item: Token, arguments: Any, target: Any) -> s.ItemEffect:
+        return s.ItemEffect("permit", self._level(item), arguments or (), target, self._span(meta))
+
+    def arguments(self, _meta: Extent, *values: Any) -> tuple[Any, ...]:
+        return values[:-1]
+
+    def alert(self, meta: Extent, _word: Token, level: Token) -> s.AlertEffect:
+        return s.AlertEffect(self._level(level), self._span(meta))
+
+    # tests and invariants
+
+    def test(self, meta: Extent, _word: Token, name: Token, *steps: Any) -> s.TestDecl:
+        return s.TestDecl(self._text(name), steps, self._span(meta))
+
+    def given(self, meta: Extent, _word: Token, *assigns: Any) -> s.Given:
+        return s.Given(assigns, self._span(meta))
+
+    def assign(self, meta: Extent, path: s.Path, value: Any) -> s.Assign:
+        return s.Assign(path, value, self._span(meta))
+
+    def expect(self, meta: Extent, _word: Token, condition: Any) -> s.Expect:
+        return s.Expect(condition, self._span(meta))
+
+    def at_time(self, meta: Extent, _word: Token, time: Token) -> s.At:
+        return s.At(s.Quantity(str(time), self._at(time)), self._span(meta))
+
+    def every(self, meta: Extent, _word: Token, cadence: Token) -> s.Every:
+        return s.Every(s.Quantity(str(cadence), self._at(cadence)), self._span(meta))
+
+    def series(self, meta: Extent, _word: Token, path: s.Path, *runs: Any) -> s.Series:
+        return s.Series(path, runs, self._span(meta))
+
+    def run(self, meta: Extent, value: Any, times: Token | None) -> s.Run:
+        return s.Run(value, 1 if times is None else int(times[1:]), self._span(meta))
+
+    def table(self, meta: Extent, text: Token) -> s.Table:
+        return _table(text, self._span(meta))
+
+    def missing(self, meta: Extent, _word: Token) -> s.Missing:
+        return s.Missing(self._span(meta))
+
+    def always(self, meta: Extent, _word: Token, name: Token, scope: Any, when: Any, then: Any) -> s.AlwaysDecl:
+        return s.AlwaysDecl(self._text(name), scope, when, then, self._span(meta))
+
+    # expressions
+
+    def or_expr(self, meta: Extent, *operands: Any) -> s.Or:
+        return s.Or(operands, self._span(meta))
+
+    def and_expr(self, meta: Extent, *operands: Any) -> s.And:
+        return s.And(operands, self._span(meta))
+
+    def not_expr(self, meta: Extent, _word: Token, operand: Any) -> s.Not:
+        return s.Not(operand, self._span(meta))
+
+    def throughout(self, meta: Extent, operand: Any, duration: Any) -> s.Timed:
+        return s.Timed("throughout", operand, duration, self._span(meta))
+
+    def within(self, meta: Extent, operand: Any, duration: Any) -> s.Timed:
+        return s.Timed("within", operand, duration, self._span(meta))
+
+    def compare(self, meta: Extent, left: Any, operator: Token, right: Any) -> s.Binary:
+        return s.Binary(str(operator), left, right, self._span(meta))
+
+    add = multiply = compare
+
+    def of(self, meta: Extent, left: Any, right: Any) -> s.Binary:
+        return s.Binary("of", left, right, self._span(meta))
+
+    def is_known(self, meta: Extent, operand: Any, _known: Token) -> s.IsKnown:
+        return s.IsKnown(operand, False, self._span(meta))
+
+    def is_unknown(self, meta: Extent, operand: Any, _unknown: Token) -> s.IsKnown:
+        return s.IsKnown(operand, True, self._span(meta))
+
+    def is_level(self, meta: Extent, left: Any, right: Any) -> s.Is:
+        return s.Is(left, right, False, self._span(meta))
+
+    def is_not(self, meta: Extent, left: Any, right: Any) -> s.Is:
+        return s.Is(left, right, True, self._span(meta))
+
+    def in_set(self, meta: Extent, operand: Any, *items: Any) -> s.In:
+        return s.In(operand, items[:-1], False, self._span(meta))
+
+    def not_in_set(self, meta: Extent, operand: Any, *items: Any) -> s.In:
+        return s.In(operand, items[:-1], True, self._span(meta))
+
+    def includes(self, meta: Extent, operand: Any, item: Token) -> s.Has:
+        return s.Has(operand, self._level(item), False, self._span(meta))
+
+    def excludes(self, meta: Extent, operand: Any, item: Token) -> s.Has:
+        return s.Has(operand, self._level(item), True, self._span(meta))
+
+    def negative(self, meta: Extent, _word: Token, operand: Any) -> s.Unary:
+        return s.Unary(operand, self._span(meta))
+
+    negative_constant = negative
+
+    def call(self, meta: Extent, function: Token, *arguments: Any) -> s.Call:
+        return s.Call(str(function), arguments[:-1], self._span(meta))
+
+    def fold(
+        self, meta: Extent, function: Token, body: Any, variable: Token | None, where: Any, over: Any, _close: Token
+    ) -> s.Fold:
+        bound = None if variable is None else self._ident(variable)
+        return s.Fold(str(function), body, bound, where, over, self._span(meta))
+
+    def quantity(self, meta: Extent, text: Token) -> s.Quantity:
+        return s.Quantity(" ".join(text.split()), self._span(meta))
+
+    def level(self, _meta: Extent, text: Token) -> s.Level:
+        return self._level(text)
+
+    def text(self, _meta: Extent, text: Token) -> s.Text:
+        return self._text(text)
+
+    def yes(self, meta: Extent, _word: Token) -> s.Flag:
+        return s.Flag(True, self._span(meta))
+
+    def no(self, meta: Extent, _word: Token) -> s.Flag:
+        return s.Flag(False, self._span(meta))
+
+    def path_expr(self, meta: Extent, head: Token, *steps: Any) -> s.Path:
+        return s.Path(str(head), steps, self._span(meta))
+
+    def field(self, meta: Extent, _word: Token, name: Token) -> s.Field:
+        return s.Field(str(name), self._span(meta))
+
+    def index(self, meta: Extent, _word: Token, key: Any, _close: Token) -> s.Index:
+        return s.Index(key, self._span(meta))
+
+
+def _output(name: s.Ident, scope: Any, kind: Any, clauses: tuple[Any, ...], span: Span) -> Any:
+    found: dict[str, Any] = {}
+    for clause in clauses:
+        word, value, where = ("range", clause, clause.span) if isinstance(clause, s.Range) else clause
+        if word in found:
+            return s.Invalid(f"`{name.text}` says `{'in' if word == 'range' else word}` twice", where)
+        found[word] = value
+    return s.OutputDecl(name, scope, kind, span=span, **found)
+
+
+def _table(text: Token, span: Span) -> s.Table:
+    rows: list[tuple[s.Cell, ...]] = []
+    offset = span.start
+    for line in text.split("\n"):
+        rows.append(tuple(_cells(line, span.path, offset)))
+        offset += len(line) + 1
+    return s.Table(rows[0], tuple(rows[1:]), span)
+
+
+def _cells(line: str, path: str, offset: int) -> list[s.Cell]:
+    bars = [i for i, c in enumerate(line) if c == "|"]
+    if line[bars[-1] + 1 :].strip():
+        bars.append(len(line.rstrip()))
+    cells = []
+    for left, right in zip(bars, bars[1:], strict=False):
+        raw = line[left + 1 : right]
+        start = offset + left + 1 + len(raw) - len(raw.lstrip())
+        cells.append(s.Cell(raw.strip(), Span(path, start, start + max(1, len(raw.strip())))))
+    return cells

@@ -1,0 +1,211 @@
+"""Rule text to syntax tree. Every syntax error of a file is reported in one run: after one, parsing goes on at the
+next declaration."""
+
+from __future__ import annotations
+
+import gc
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, is_dataclass, replace
+from importlib.resources import files
+from typing import Any
+
+from lark import Lark, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+
+from policy_dsl import syntax as s
+from policy_dsl.builder import Builder
+from policy_dsl.diagnostics import Findings, Source, Span
+from policy_dsl.wording import describe_expected, explain_character, explain_token
+
+MAX_DEPTH = 64
+"""How deep an expression may nest; deeper ones are refused, so that no pass can run out of stack."""
+
+_DECLARATIONS = ("policy", "param", "levels", "output", "rule", "test", "always")
+_LINE_START = re.compile(rf"^[ \t]*(?:{'|'.join(_DECLARATIONS)})\b", re.MULTILINE)
+_STRING_OR_COMMENT = re.compile(r'"(?:[^"\\\n]|\\.)*"|(#[^\n]*)')
+_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\\n]|\\.)*"|#[^\n]*|([(\[{])|([)\]}])')
+_NESTING = re.compile(r"\b(?:not|of|throughout|within|and|or)\b|[-+*/(]")
+
+_local = threading.local()
+
+
+@dataclass(frozen=True, slots=True)
+class _Machine:
+    lark: Lark
+    builder: Builder
+
+
+def _machine() -> _Machine:
+    """The parser of this thread: the builder inside it knows which file it is reading."""
+    machine: _Machine | None = getattr(_local, "machine", None)
+    if machine is None:
+        builder = Builder()
+        lark = Lark(
+            files("policy_dsl").joinpath("grammar.lark").read_text(encoding="utf-8"),
+            parser="lalr",
+            start=["start", "expr", "value"],
+            transformer=builder,
+            maybe_placeholders=True,
+        )
+        machine = _local.machine = _Machine(lark, builder)
+    return machine
+
+
+@contextmanager
+def _without_gc() -> Iterator[None]:
+    """Building a large tree makes no garbage; collecting meanwhile doubles the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def parse(source: Source, findings: Findings) -> s.File:
+    """The syntax tree of one rule file; what could not be read is left out and reported in `findings`."""
+    if deep := _too_deep(source):
+        findings.error("RF104", f"brackets nest more than {MAX_DEPTH} deep", deep, "split the condition into rules")
+        return s.File(source.path, None, ())
+    items = _parse_text(source, 0, len(source.text), findings, recover=True)
+    policy, declarations = _sort_out(items, findings)
+    if policy is None and not any(d.is_error for d in findings.items if d.span and d.span.path == source.path):
+        at = Span(source.path, 0, min(1, len(source.text)))
+        findings.error("RF106", "the file does not start with `policy`", at, 'write `policy NAME version 1.0.0 "..."`')
+    return s.File(source.path, policy, declarations, comments(source))
+
+
+def parse_expression(source: Source, span: Span, findings: Findings, *, value: bool = False) -> s.Expr | None:
+    """The expression (or test value) that stands in `span` of `source`; None and a finding if it is not one."""
+    text = source.text[span.start : span.end]
+    machine = _machine()
+    machine.builder.path = source.path
+    try:
+        node: Any = machine.lark.parse(text, start="value" if value else "expr")
+    except UnexpectedInput as error:
+        _report(error, Source(source.path, source.text[: span.end]), span.start, findings)
+        return None
+    return _shifted(node, span.start) if span.start else node  # type: ignore[no-any-return]  -- Lark's trees are untyped
+
+
+def comments(source: Source) -> tuple[s.Comment, ...]:
+    """Every comment of the file, in order."""
+    return tuple(
+        s.Comment(match[1].rstrip(), Span(source.path, match.start(1), match.start(1) + len(match[1].rstrip())))
+        for match in _STRING_OR_COMMENT.finditer(source.text)
+        if match[1] is not None
+    )
+
+
+def _parse_text(source: Source, start: int, end: int, findings: Findings, *, recover: bool) -> list[Any]:
+    machine = _machine()
+    machine.builder.path = source.path
+    text = source.text[start:end]
+    try:
+        with _without_gc():
+            # Blanks keep the offsets true when only a part of the file is read.
+            items = list(machine.lark.parse(" " * start + text, start="start"))  # type: ignore[call-overload]  -- Lark's trees are untyped
+    except UnexpectedInput as error:
+        if not recover:
+            _report(error, source, 0, findings)
+            return []
+        return _recover(source, findings)
+    return [item for item in items if not _may_be_deep(source.text, item.span) or _shallow(item, findings)]
+
+
+def _recover(source: Source, findings: Findings) -> list[Any]:
+    """Read declaration by declaration, so that one error does not hide the next."""
+    starts = [m.start() for m in _LINE_START.finditer(source.text)]
+    if not starts or source.text[: starts[0]].strip():
+        starts.insert(0, 0)
+    before = len(findings.items)
+    items: list[Any] = []
+    for start, end in zip(starts, [*starts[1:], len(source.text)], strict=True):
+        items += _parse_text(source, start, end, findings, recover=False)
+    if len(findings.items) == before:  # each part reads alone but the whole does not: a declaration inside another
+        findings.error("RF101", "the declarations of this file do not follow each other", Span(source.path, 0, 1))
+    return items
+
+
+def _sort_out(items: list[Any], findings: Findings) -> tuple[s.Policy | None, tuple[s.Declaration, ...]]:
+    policy: s.Policy | None = None
+    declarations: list[s.Declaration] = []
+    for index, item in enumerate(items):
+        if isinstance(item, s.Invalid):
+            findings.error("RF107", item.message, item.span)
+        elif not isinstance(item, s.Policy):
+            declarations.append(item)
+        elif policy is not None:
+            findings.error("RF106", "one file holds one policy", item.span, "move the second policy into its own file")
+        else:
+            policy = item
+            if index:
+                findings.error("RF106", "`policy` comes first in a file", item.span)
+    return policy, tuple(declarations)
+
+
+def _report(error: UnexpectedInput, source: Source, offset: int, findings: Findings) -> None:
+    if isinstance(error, UnexpectedToken):
+        token = error.token
+        at = len(source.text) if token.type == "$END" else (token.start_pos or 0) + offset
+        width = 0 if token.type == "$END" else len(token)
+        code, message, hint = explain_token(token, set(error.accepts or error.expected))
+        findings.error(code, message, Span(source.path, at, at + width), hint)
+    elif isinstance(error, UnexpectedCharacters):
+        at = error.pos_in_stream + offset
+        code, message, hint, width = explain_character(source.text, at)
+        expected = describe_expected(set(error.allowed or ()))
+        findings.error(code, message, Span(source.path, at, at + width), hint or expected)
+    else:
+        findings.error("RF101", "the file ends too early", Span(source.path, len(source.text), len(source.text)))
+
+
+def _too_deep(source: Source) -> Span | None:
+    depth = 0
+    for match in _STRING_OR_BRACKET.finditer(source.text):
+        if match[1] is not None:
+            depth += 1
+            if depth > MAX_DEPTH:
+                return Span(source.path, match.start(), match.end())
+        elif match[2] is not None:
+            depth = max(0, depth - 1)
+    return None
+
+
+def _may_be_deep(text: str, span: Span) -> bool:
+    """Whether a declaration has as many nesting words as it takes to be too deep; most have far fewer."""
+    return len(_NESTING.findall(text, span.start, span.end)) >= MAX_DEPTH // 2
+
+
+def _shallow(item: Any, findings: Findings) -> bool:
+    """Whether nothing in a declaration nests too deep; walks with its own stack, so that any depth is safe."""
+    stack = [(item, 0)]
+    while stack:
+        node, depth = stack.pop()
+        if depth > MAX_DEPTH:
+            findings.error("RF104", f"this nests more than {MAX_DEPTH} deep", node.span, "split the condition into rules")
+            return False
+        for name in node.__slots__:
+            value = getattr(node, name)
+            if isinstance(value, tuple):
+                stack += [(v, depth + 1) for v in value if is_dataclass(v)]
+            elif is_dataclass(value):
+                stack.append((value, depth + 1))
+    return True
+
+
+def _shifted(node: Any, by: int) -> Any:
+    """The same expression with every span moved `by` characters to the right."""
+    changes: dict[str, Any] = {}
+    for field in fields(node):
+        value = getattr(node, field.name)
+        if isinstance(value, Span):
+            changes[field.name] = Span(value.path, value.start + by, value.end + by)
+        elif isinstance(value, tuple):
+            changes[field.name] = tuple(_shifted(v, by) if is_dataclass(v) else v for v in value)
+        elif is_dataclass(value):
+            changes[field.name] = _shifted(value, by)
+    return replace(node, **changes)
