@@ -154,6 +154,10 @@ def _texts(values: Array, where: str, help: str) -> NDArray[np.object_]:
     listed = np.ma.masked_array(values).tolist() if isinstance(values, np.ndarray) else list(values)
     if not {type(v) for v in listed} <= {str, np.str_, type(None)}:
         raise refusal("RF744", f"column `{where}` holds values of another type", help)
+    try:
+        "".join(v for v in listed if v is not None).encode()
+    except UnicodeEncodeError as error:
+        raise refusal("RF744", f"column `{where}` holds a character that is no text") from error
     texts = np.empty(len(listed), dtype=object)
     texts[:] = listed
     return texts

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from evaluators.recording_tables import KNOWN, REQUEST, SNAPSHOT, Table
+from evaluators.recording_tables import KNOWN, SNAPSHOT, Table
 from evaluators.refusals import refusal
 from evaluators.snapshot import Fields, Snapshot
 from policy_dsl.catalogue import Rows
 from policy_dsl.diagnostics import did_you_mean
-from policy_dsl.types import Value
 
 Columns = dict[str, list[Any]]
 
@@ -75,22 +74,3 @@ def _refuse_unknown_entities(snapshots: Sequence[Snapshot], tables: Sequence[Tab
         strange = sorted(named - known)
         if strange:
             raise refusal("RF742", f"the catalogue has no entity `{strange[0]}`", did_you_mean(strange[0], known))
-
-
-def same(a: Snapshot, b: Snapshot) -> bool:
-    """Whether two snapshots say the same: absent and None are one, and so are no requests and none mentioned."""
-    return _plain(a) == _plain(b)
-
-
-def _plain(snapshot: Snapshot) -> object:
-    rows = {
-        entity: {key: _known(fields) for key, fields in found.items()}
-        for entity in {*snapshot.rows, REQUEST}
-        if (found := snapshot.collection(entity)) is not None
-    }
-    events = {name: [_known(fields) for fields in listed] for name, listed in snapshot.events.items() if listed}
-    return snapshot.book, snapshot.ts, _known(snapshot.facts), rows, events
-
-
-def _known(fields: Fields) -> Mapping[str, Value]:
-    return {name: value for name, value in fields.items() if value is not None}

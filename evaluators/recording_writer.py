@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,15 +15,14 @@ from numpy.typing import NDArray
 from evaluators.identifiers import literal
 from evaluators.recording_columns import Array, insert, times_of
 from evaluators.recording_publish import Publication, publish
-from evaluators.recording_snapshots import columns_of, same
+from evaluators.recording_snapshots import columns_of
 from evaluators.recording_tables import KNOWN, REQUEST, tables_of
 from evaluators.refusals import refusal
 from evaluators.snapshot import Snapshot
-from evaluators.timestamps import format_time
+from evaluators.timelines import BOOK_FORM, Order, clash, is_book, order
 from policy_dsl.catalogue import Catalogue
 from policy_dsl.diagnostics import did_you_mean
 
-_BOOK = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 _BUFFER = 5_000
 
 
@@ -110,8 +108,7 @@ class RecordingWriter:
         Raises PolicyError: RF742 for facts that the catalogue lacks, RF743 for a time that is not after the newest.
         """
         _refuse_book(snapshot.book)
-        newest = self._newest.get(snapshot.book)
-        if newest is not None and newest.ts == snapshot.ts and same(newest, snapshot):
+        if order(self._newest.get(snapshot.book), snapshot) is Order.REPEAT:
             return
         self._advance(snapshot.book, times_of([snapshot.ts]))
         self._newest[snapshot.book] = snapshot
@@ -154,13 +151,10 @@ class RecordingWriter:
         wrong = np.flatnonzero(times <= befores)
         if len(wrong):
             at, before = int(times[wrong[0]]), int(befores[wrong[0]])
-            how = "is there twice, with different content" if at == before else f"comes after {format_time(before)}"
-            message = f"book `{book}`: the snapshot of {format_time(at)} {how}"
-            raise refusal("RF743", message, "times of one book strictly increase")
+            raise refusal("RF743", clash(book, at, before), "times of one book strictly increase")
         self._last[book] = int(times[-1])
 
 
 def _refuse_book(book: str) -> None:
-    if not _BOOK.fullmatch(book):
-        help = "a book has up to 64 letters, digits, `_`, `-` and `.`"
-        raise refusal("RF743", f"`{book}` cannot be the name of a book", help)
+    if not is_book(book):
+        raise refusal("RF743", f"`{book}` cannot be the name of a book", BOOK_FORM)
