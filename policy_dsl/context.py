@@ -1,0 +1,54 @@
+"""Where an expression stands: its policy, the rows in scope, and where findings go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from policy_dsl.diagnostics import Findings, Label, Span
+from policy_dsl.names import Names
+from policy_dsl.types import Levels, Quantity, Type
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A row in scope: its entity, and the variable that the typed program calls it."""
+
+    entity: str
+    variable: str
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The surroundings of one expression. `rows` maps the author's row names, innermost scope wins."""
+
+    names: Names
+    findings: Findings
+    policy: str
+    rows: Mapping[str, Binding] = field(default_factory=dict)
+    where: str = "a rule"
+
+    def bind(self, entity: str, *called: str) -> tuple[Context, Binding]:
+        """The context with one more row, under each of the names it is called."""
+        taken = {b.variable for b in self.rows.values()}
+        variable, n = entity, 2
+        while variable in taken:
+            variable, n = f"{entity}_{n}", n + 1
+        binding = Binding(entity, variable)
+        return replace(self, rows={**self.rows, **dict.fromkeys(called, binding)}), binding
+
+    def error(self, code: str, message: str, span: Span, help: str | None = None, *labels: Label) -> None:
+        """Record an error here; the typed value of what is wrong is None, and nobody reports it again."""
+        self.findings.error(code, message, span, help, *labels)
+
+
+def type_name(kind: Type) -> str:
+    """A type as a diagnostic names it."""
+    if isinstance(kind, Levels):
+        return kind.name if len(kind.members) > 6 else f"{kind.name} ({', '.join(kind.members)})"
+    return str(kind)
+
+
+def is_number(kind: Type) -> bool:
+    """Whether the type is a quantity."""
+    return isinstance(kind, Quantity)

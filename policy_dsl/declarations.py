@@ -1,0 +1,278 @@
+"""Types params, levels and outputs: the names that rules use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from policy_dsl import expressions
+from policy_dsl import program as p
+from policy_dsl import syntax as s
+from policy_dsl.catalogue import Rows
+from policy_dsl.context import Context, type_name
+from policy_dsl.diagnostics import Label, did_you_mean
+from policy_dsl.literals import write
+from policy_dsl.names import RESERVED
+from policy_dsl.quantities import Unit
+from policy_dsl.types import FLAG, TEXT, Flag, ItemSet, Levels, Quantity, Type, Value
+
+_MAX_ITEMS = 48
+_NAMED: dict[str, Type] = {unit.value: Quantity(unit) for unit in Unit} | {"flag": FLAG, "text": TEXT}
+
+
+def declare_levels(node: s.LevelsDecl, context: Context) -> None:
+    """Add `levels NAME = A < B` to the names."""
+    members = tuple(m.text for m in node.members)
+    name = node.name.text
+    if name in context.names.levels or name in _NAMED:
+        context.error("RF301", f"levels `{name}` are declared already", node.name.span)
+    elif _distinct(node.members, context):
+        context.names.levels[name] = Levels(name, members)
+
+
+def declare_param(node: s.ParamDecl, context: Context, overrides: Mapping[str, Value]) -> None:
+    """Add a param, with its configured value where there is one."""
+    full = f"{context.policy}.{node.name.text}"
+    if not _free(node.name, full, context):
+        return
+    made = _param(node, full, context, overrides)
+    if made is None:
+        context.names.broken.add(full)
+    else:
+        context.names.params[full] = made
+
+
+def _param(node: s.ParamDecl, full: str, context: Context, overrides: Mapping[str, Value]) -> p.Param | None:
+    kind = None if node.type is None else resolve_type(node.type, full, context)
+    if node.type is not None and kind is None:
+        return None
+    value = constant(node.value, kind, context)
+    if value is None:
+        return None
+    low, high = (None, None)
+    if node.range is not None:
+        ends = _range(node.range, value.type, context)
+        if ends is None:
+            return None
+        low, high = ends
+        if not _within(int(value.value), low, high):
+            unit = value.type.unit if isinstance(value.type, Quantity) else Unit.NUMBER
+            span = f"{write(low, unit)} to {write(high, unit)}"
+            message = f"{write(int(value.value), unit)} is outside the range {span}"
+            context.error("RF302", message, node.value.span, None, Label(node.range.span, "the range"))
+            return None
+    return p.Param(full, value.type, overrides.get(full, value.value), value.value, low, high, node.span)
+
+
+def declare_output(node: s.OutputDecl, context: Context) -> None:
+    """Add an output."""
+    full = f"{context.policy}.{node.name.text}"
+    if not _free(node.name, full, context):
+        return
+    made = _output(node, full, context)
+    if made is None:
+        context.names.broken.add(full)
+    else:
+        context.names.outputs[full] = made
+
+
+def _output(node: s.OutputDecl, full: str, context: Context) -> p.Output | None:
+    entity = None
+    if node.scope is not None:
+        entity = keyed_entity(node.scope, context)
+        if entity is None:
+            return None
+        if node.scope.variable is not None or node.scope.including_exits:
+            context.error("RF209", "an output is declared `for each ENTITY`, without more", node.scope.span)
+            return None
+    kind = resolve_type(node.type, full, context)
+    if kind is None:
+        return None
+    if isinstance(kind, ItemSet):
+        return _set(node, full, entity, kind, context)
+    if not isinstance(kind, Flag | Quantity) and not (isinstance(kind, Levels) and kind.ordered):
+        context.error("RF305", f"an output cannot be a {type_name(kind)}: it has no strict end", node.type.span)
+        return None
+    return _ordered(node, full, entity, kind, context)
+
+
+def _set(node: s.OutputDecl, full: str, entity: str | None, kind: ItemSet, context: Context) -> p.Output | None:
+    for clause, word in ((node.range, "in"), (node.starts, "starts"), (node.relaxes, "relaxes"), (node.latches, "latches")):
+        if clause is not None:
+            context.error("RF305", f"a set starts empty and takes no `{word}`", clause.span)
+            return None
+    if node.tightens is not None:
+        context.error("RF305", "a set is stricter the less it permits, and takes no `tightens`", node.name.span)
+        return None
+    return p.Output(full, context.policy, entity, kind, None, None, span=node.name.span)
+
+
+def _ordered(node: s.OutputDecl, full: str, entity: str | None, kind: Type, context: Context) -> p.Output | None:
+    if node.starts is None:
+        hint = "add `starts VALUE`, the loosest value"
+        context.error("RF304", f"output `{node.name.text}` does not say where it starts", node.name.span, hint)
+        return None
+    starts = constant(node.starts, kind, context)
+    if starts is None:
+        return None
+    low, high = (None, None)
+    if node.range is not None:
+        ends = _range(node.range, kind, context)
+        if ends is None:
+            return None
+        low, high = ends
+    direction = _direction(node, kind, starts.value, low, high, context)
+    if direction is None:
+        return None
+    if isinstance(kind, Quantity) and not _within(int(starts.value), low, high):
+        context.error("RF304", f"output `{node.name.text}` starts outside its range", node.starts.span)
+        return None
+    relaxes = None if node.relaxes is None else expressions.constant_duration(node.relaxes, context)
+    if node.relaxes is not None and relaxes is None:
+        return None
+    return p.Output(
+        full, context.policy, entity, kind, starts.value, direction, low, high, relaxes, None, node.name.span
+    )
+
+
+def latch(node: s.OutputDecl, output: p.Output, context: Context) -> p.Expression | None:
+    """The typed condition of `latches until`, once every output is declared."""
+    if node.latches is None:
+        return None
+    if output.entity is not None:
+        context, _ = context.bind(output.entity, output.entity)
+    return expressions.condition(node.latches, context)
+
+
+def _direction(
+    node: s.OutputDecl, kind: Type, starts: Value, low: int | None, high: int | None, context: Context
+) -> p.Direction | None:
+    if node.tightens is not None:
+        direction = p.Direction(node.tightens)
+        return direction if _starts_loosest(node, kind, starts, direction, low, high, context) else None
+    if isinstance(kind, Levels):
+        low, high = 0, len(kind.members) - 1
+    elif isinstance(kind, Flag):
+        low, high = 0, 1
+    if low != high and starts == high and high is not None:
+        return p.Direction.DOWN
+    if low != high and starts == low and low is not None:
+        return p.Direction.UP
+    hint = "add `tightens down` or `tightens up`"
+    context.error("RF305", f"nothing says which way output `{node.name.text}` tightens", node.name.span, hint)
+    return None
+
+
+def _starts_loosest(
+    node: s.OutputDecl,
+    kind: Type,
+    starts: Value,
+    direction: p.Direction,
+    low: int | None,
+    high: int | None,
+    context: Context,
+) -> bool:
+    """Whether there is anything stricter than the start: an output that cannot tighten is a mistake."""
+    if isinstance(kind, Levels):
+        low, high = 0, len(kind.members) - 1
+    elif isinstance(kind, Flag):
+        low, high = 0, 1
+    strict = low if direction is p.Direction.DOWN else high
+    if strict is None or starts != strict:
+        return True
+    assert node.starts is not None
+    context.error("RF304", f"output `{node.name.text}` starts at its strict end and can never tighten", node.starts.span)
+    return False
+
+
+def constant(node: s.Expr, expected: Type | None, context: Context) -> p.Constant | None:
+    """A literal or param of the expected type; None after a finding."""
+    if expected is None and isinstance(node, s.Level):
+        context.error("RF203", f"nothing says which levels `{node.text}` belongs to", node.span, "add a type: `param NAME : tier = CORE`")
+        return None
+    made = expressions.expression(node, context, expected)
+    if made is None:
+        return None
+    if not isinstance(made, p.Constant):
+        context.error("RF206", "a fixed value stands here: a literal or a param", node.span)
+        return None
+    if expected is not None and made.type != expected:
+        code = "RF204" if isinstance(made.type, Quantity) and isinstance(expected, Quantity) else "RF206"
+        context.error(code, f"a {type_name(expected)} is expected, and this is a {type_name(made.type)}", node.span)
+        return None
+    return made
+
+
+def resolve_type(node: s.TypeExpr, owner: str, context: Context) -> Type | None:
+    """The type that is written; inline levels and sets are named after their owner."""
+    match node:
+        case s.NamedType():
+            found = _NAMED.get(node.name) or context.names.levels.get(node.name)
+            if found is None:
+                hint = did_you_mean(node.name, [*_NAMED, *context.names.levels])
+                context.error("RF201", f"no type is called `{node.name}`", node.span, hint)
+            return found
+        case s.LevelsType():
+            return Levels(owner, tuple(m.text for m in node.members)) if _distinct(node.members, context) else None
+        case s.SetType():
+            if len(node.items) > _MAX_ITEMS:
+                context.error("RF305", f"a set holds at most {_MAX_ITEMS} items", node.span)
+                return None
+            return ItemSet(owner, tuple(i.text for i in node.items)) if _distinct(node.items, context) else None
+
+
+def keyed_entity(node: s.ForEach, context: Context) -> str | None:
+    """The entity of a `for each`; None after a finding."""
+    entities = context.names.catalogue.entities
+    name = node.entity.text
+    found = entities.get(name)
+    if found is not None and found.rows is Rows.KEYED:
+        return name
+    keyed = [n for n, e in entities.items() if e.rows is Rows.KEYED]
+    if found is None:
+        context.error("RF201", f"no entity is called `{name}`", node.entity.span, did_you_mean(name, keyed))
+    else:
+        context.error("RF209", f"there is one `{name}` a snapshot, not one a row", node.entity.span, f"rows: {', '.join(sorted(keyed))}")
+    return None
+
+
+def _distinct(members: tuple[s.Ident, ...], context: Context) -> bool:
+    seen: set[str] = set()
+    for member in members:
+        if member.text in seen:
+            context.error("RF301", f"`{member.text}` is named twice", member.span)
+            return False
+        seen.add(member.text)
+    return True
+
+
+def _free(name: s.Ident, full: str, context: Context) -> bool:
+    names = context.names
+    if name.text in RESERVED:
+        context.error("RF307", f"`{name.text}` is a word of the language", name.span)
+        return False
+    if name.text in names.catalogue.entities:
+        context.error("RF307", f"`{name.text}` is an entity of the fact catalogue", name.span)
+        return False
+    first = names.params.get(full) or names.outputs.get(full)
+    if first is not None or full in names.broken:
+        labels = (Label(first.span, "declared here"),) if first is not None and first.span is not None else ()
+        context.error("RF301", f"`{full}` is declared already", name.span, None, *labels)
+        return False
+    return True
+
+
+def _range(node: s.Range, kind: Type, context: Context) -> tuple[int, int] | None:
+    if not isinstance(kind, Quantity):
+        context.error("RF303", f"a {type_name(kind)} takes no range", node.span)
+        return None
+    low, high = constant(node.low, kind, context), constant(node.high, kind, context)
+    if low is None or high is None:
+        return None
+    if int(low.value) >= int(high.value):
+        context.error("RF303", "the range is empty: its low end comes first", node.span)
+        return None
+    return int(low.value), int(high.value)
+
+
+def _within(value: int, low: int | None, high: int | None) -> bool:
+    return (low is None or value >= low) and (high is None or value <= high)

@@ -1,0 +1,328 @@
+"""Gives expressions their types: names resolved, units checked, levels read in the light of the other side."""
+
+from __future__ import annotations
+
+from policy_dsl import folds, paths
+from policy_dsl import program as p
+from policy_dsl import syntax as s
+from policy_dsl.context import Context, type_name
+from policy_dsl.diagnostics import Label, Span, did_you_mean
+from policy_dsl.dimensions import combine
+from policy_dsl.literals import TYPICAL_SUFFIX, BadLiteral, read
+from policy_dsl.quantities import Unit
+from policy_dsl.types import COUNT, FLAG, NUMBER, TEXT, TRUTH, Flag, ItemSet, Levels, Quantity, Reference, Text, Truth, Type
+
+_BARE = (COUNT, NUMBER)
+
+
+def condition(node: s.Expr, context: Context) -> p.Expression | None:
+    """The truth of `node`; None after a finding."""
+    made = expression(node, context)
+    return None if made is None else as_truth(made, node.span, context)
+
+
+def as_truth(made: p.Expression, span: Span, context: Context) -> p.Expression | None:
+    """A condition, or a flag standing alone as one."""
+    if isinstance(made.type, Truth):
+        return made
+    if isinstance(made.type, Flag):
+        return p.IsTrue(made)
+    hint = "compare it with something, as in `... > 5%`" if isinstance(made.type, Quantity) else "use `is` or `in {...}`"
+    context.error("RF205", f"this is a {type_name(made.type)}, not a condition", span, hint)
+    return None
+
+
+def expression(node: s.Expr, context: Context, expected: Type | None = None) -> p.Expression | None:
+    """The typed expression; `expected` lets a bare number or a level find its type. None after a finding."""
+    match node:
+        case s.Quantity():
+            return quantity(node, context, expected)
+        case s.Level():
+            return level(node, context, expected)
+        case s.Text():
+            return p.Constant(node.text, TEXT)
+        case s.Flag():
+            return p.Constant(node.value, FLAG)
+        case s.Path():
+            return paths.resolve(node, context)
+        case s.Unary():
+            return _negative(node, context, expected)
+        case s.Binary(operator=word) if word in ("<", "<=", ">", ">="):
+            return _comparison(node, context)
+        case s.Binary():
+            return _arithmetic(node, context, expected)
+        case s.Is():
+            return _is(node, context)
+        case s.IsKnown():
+            operand = expression(node.operand, context)
+            return None if operand is None else p.Known(operand, node.negated)
+        case s.In():
+            return _one_of(node, context)
+        case s.Has():
+            return _has(node, context)
+        case s.And() | s.Or():
+            operands = [condition(o, context) for o in node.operands]
+            known = tuple(o for o in operands if o is not None)
+            if len(known) < len(operands):
+                return None
+            return p.All(known) if isinstance(node, s.And) else p.AnyOf(known)
+        case s.Not():
+            operand = condition(node.operand, context)
+            return None if operand is None else p.Not(operand)
+        case s.Timed():
+            return folds.timed(node, context)
+        case s.Call():
+            return _call(node, context, expected)
+        case s.Fold():
+            return folds.fold(node, context)
+
+
+def quantity(node: s.Quantity, context: Context, expected: Type | None = None, sign: int = 1) -> p.Constant | None:
+    """A literal number; a bare one takes the count or number that is expected."""
+    try:
+        literal = read(node.text)
+    except BadLiteral as error:
+        context.error("RF105", str(error), node.span, "units: % bps USD R x ms s m h d, and rates such as 10/min")
+        return None
+    if literal.unit is not None:
+        kind = Quantity(literal.unit)
+    elif isinstance(expected, Quantity) and expected in _BARE:
+        kind = expected
+    else:
+        kind = COUNT if literal.value.denominator == 1 else NUMBER
+    quanta = literal.quanta(kind.unit)
+    if quanta is None:
+        fine = literal.value.denominator != 1
+        message = f"`{node.text}` is finer than a {kind} can be" if fine else f"`{node.text}` is too large"
+        context.error("RF105", message, node.span)
+        return None
+    return p.Constant(sign * quanta, kind)
+
+
+def level(node: s.Level, context: Context, expected: Type | None) -> p.Constant | None:
+    """An upper-case word, read as a level of the type it meets."""
+    if isinstance(expected, Levels):
+        if node.text in expected.members:
+            return p.Constant(expected.rank(node.text), expected)
+        near = did_you_mean(node.text, expected.members) or f"{expected.name} is one of {', '.join(expected.members)}"
+        context.error("RF203", f"`{node.text}` is not a level of {expected.name}", node.span, near)
+    elif isinstance(expected, Text | Reference):
+        context.error("RF203", f"`{node.text}` is a level, and {expected} is expected", node.span, f'did you mean `"{node.text}"`?')
+    elif expected is None:
+        context.error("RF203", f"`{node.text}` stands where nothing says which level it is", node.span)
+    else:
+        context.error("RF203", f"`{node.text}` is a level, and a {expected} is expected", node.span)
+    return None
+
+
+def _negative(node: s.Unary, context: Context, expected: Type | None) -> p.Expression | None:
+    if isinstance(node.operand, s.Quantity):
+        return quantity(node.operand, context, expected, sign=-1)
+    operand = expression(node.operand, context, expected)
+    if operand is None or _is_number(operand, node.operand.span, context) is None:
+        return None
+    return p.Negate(operand, operand.type)
+
+
+def _is_number(made: p.Expression, span: Span, context: Context) -> p.Expression | None:
+    if isinstance(made.type, Quantity):
+        return made
+    context.error("RF206", f"this is a {type_name(made.type)}, not a number", span)
+    return None
+
+
+def _needs_other(node: s.Expr) -> bool:
+    """Whether only the other operand can say what this is."""
+    if isinstance(node, s.Level):
+        return True
+    inner = node.operand if isinstance(node, s.Unary) else node
+    return isinstance(inner, s.Quantity) and inner.text.replace("_", "").replace(".", "").isdigit()
+
+
+def pair(left: s.Expr, right: s.Expr, context: Context) -> tuple[p.Expression, p.Expression] | None:
+    """Both operands, each typed in the light of the other; None after a finding."""
+    if _needs_other(left) and not _needs_other(right):
+        b = expression(right, context)
+        a = expression(left, context, b.type) if b is not None else None
+    else:
+        a = expression(left, context)
+        b = expression(right, context, a.type) if a is not None else expression(right, context) if not _needs_other(right) else None
+    return None if a is None or b is None else (a, b)
+
+
+def mismatch(left: s.Expr, right: s.Expr, a: Type, b: Type, context: Context) -> None:
+    """Report two operands that do not go together."""
+    help_ = _suggest(right, a) or _suggest(left, b)
+    numbers = isinstance(a, Quantity) and isinstance(b, Quantity)
+    code, message = ("RF204", "unit mismatch") if numbers else ("RF206", "these do not compare")
+    labels = (Label(left.span, type_name(a)), Label(right.span, type_name(b)))
+    context.error(code, message, left.span.to(right.span), help_, *labels)
+
+
+def _suggest(node: s.Expr, wanted: Type) -> str | None:
+    """`did you mean 5%?` where a bare number meets a unit."""
+    if isinstance(node, s.Quantity) and _needs_other(node) and isinstance(wanted, Quantity):
+        suffix = TYPICAL_SUFFIX.get(wanted.unit)
+        return f"did you mean `{node.text}{suffix}`?" if suffix else None
+    return None
+
+
+def _comparison(node: s.Binary, context: Context) -> p.Expression | None:
+    both = pair(node.left, node.right, context)
+    if both is None:
+        return None
+    a, b = both
+    if a.type != b.type:
+        mismatch(node.left, node.right, a.type, b.type, context)
+        return None
+    if not isinstance(a.type, Quantity) and not (isinstance(a.type, Levels) and a.type.ordered):
+        context.error("RF207", f"{type_name(a.type)} has no order", node.span, "use `is` or `in {...}`")
+        return None
+    return p.Compare(p.Comparator(node.operator), a, b, node.span)
+
+
+def _is(node: s.Is, context: Context) -> p.Expression | None:
+    both = pair(node.left, node.right, context)
+    if both is None:
+        return None
+    a, b = both
+    if not _alike(a.type, b.type) or isinstance(a.type, Truth | ItemSet):
+        mismatch(node.left, node.right, a.type, b.type, context)
+        return None
+    return p.Compare(p.Comparator.DIFFERENT if node.negated else p.Comparator.EQUAL, a, b, node.span)
+
+
+def _alike(a: Type, b: Type) -> bool:
+    """Whether two values can be equal: one type, or text and the key of a row."""
+    words = (Text, Reference)
+    return a == b or (isinstance(a, words) and isinstance(b, words) and (a == TEXT or b == TEXT))
+
+
+def _one_of(node: s.In, context: Context) -> p.Expression | None:
+    operand = expression(node.operand, context)
+    if operand is None:
+        return None
+    values = []
+    for item in node.items:
+        made = expression(item, context, operand.type)
+        if made is None:
+            return None
+        if not isinstance(made, p.Constant):
+            context.error("RF206", "a set holds literals and params only", item.span, "compare with `is` and `or`")
+            return None
+        if not _alike(operand.type, made.type) or isinstance(operand.type, Truth | ItemSet):
+            mismatch(node.operand, item, operand.type, made.type, context)
+            return None
+        values.append(made.value)
+    return p.OneOf(operand, tuple(sorted(set(values))), node.negated, node.span)
+
+
+def _has(node: s.Has, context: Context) -> p.Expression | None:
+    operand = expression(node.operand, context)
+    if operand is None:
+        return None
+    if not isinstance(operand, p.OutputRead) or not isinstance(operand.type, ItemSet):
+        context.error("RF206", f"this is a {type_name(operand.type)}, not a set", node.operand.span, "use `is` or `in {...}`")
+        return None
+    if node.item.text not in operand.type.items:
+        message = f"`{operand.output}` has no item `{node.item.text}`"
+        context.error("RF208", message, node.item.span, did_you_mean(node.item.text, operand.type.items))
+        return None
+    return p.Includes(operand, node.item.text, node.negated)
+
+
+_OPERATORS = {"+": p.Operator.ADD, "-": p.Operator.SUBTRACT, "*": p.Operator.MULTIPLY, "/": p.Operator.DIVIDE}
+
+
+def _arithmetic(node: s.Binary, context: Context, expected: Type | None) -> p.Expression | None:
+    operator = p.Operator.MULTIPLY if node.operator == "of" else _OPERATORS[node.operator]
+    additive = operator in (p.Operator.ADD, p.Operator.SUBTRACT)
+    if additive:
+        both = pair(node.left, node.right, context)
+    else:
+        a, b = expression(node.left, context), expression(node.right, context)
+        both = None if a is None or b is None else (a, b)
+    if both is None:
+        return None
+    left, right = both
+    for made, part in ((left, node.left), (right, node.right)):
+        if _is_number(made, part.span, context) is None:
+            return None
+    left, right = _lift(left, right) if additive else (left, right)
+    made_of = combine(operator, _unit(left), _unit(right))
+    if made_of is None:
+        if additive:
+            mismatch(node.left, node.right, left.type, right.type, context)
+        else:
+            message = f"{left.type} {node.operator} {right.type} means nothing"
+            context.error("RF204", message, node.span)
+        return None
+    unit, up, down = made_of
+    return p.Arithmetic(operator, left, right, Quantity(unit), up, down)
+
+
+def _lift(a: p.Expression, b: p.Expression) -> tuple[p.Expression, p.Expression]:
+    """A literal count beside a number is a number."""
+
+    def lifted(one: p.Expression, other: p.Expression) -> p.Expression:
+        if isinstance(one, p.Constant) and one.type == COUNT and other.type == NUMBER and one.name is None:
+            return p.Constant(int(one.value) * 10**9, NUMBER)
+        return one
+
+    return lifted(a, b), lifted(b, a)
+
+
+def _unit(made: p.Expression) -> Unit:
+    assert isinstance(made.type, Quantity)
+    return made.type.unit
+
+
+def _call(node: s.Call, context: Context, expected: Type | None) -> p.Expression | None:
+    if node.function == "previous":
+        operand = expression(node.arguments[0], context) if _arity(node, 1, context) else None
+        return None if operand is None else p.Previous(operand, operand.type)
+    if node.function == "abs":
+        operand = expression(node.arguments[0], context, expected) if _arity(node, 1, context) else None
+        if operand is None or _is_number(operand, node.span, context) is None:
+            return None
+        return p.Absolute(operand, operand.type)
+    return _pick(node, context, expected)
+
+
+def _arity(node: s.Call, count: int, context: Context) -> bool:
+    if len(node.arguments) == count:
+        return True
+    context.error("RF206", f"`{node.function}` takes {count} value, not {len(node.arguments)}", node.span)
+    return False
+
+
+def _pick(node: s.Call, context: Context, expected: Type | None) -> p.Expression | None:
+    if len(node.arguments) < 2:
+        context.error("RF206", f"`{node.function}` takes two values or more", node.span)
+        return None
+    typed = {i: expression(a, context) for i, a in enumerate(node.arguments) if not _needs_other(a)}
+    kind = next((t.type for t in typed.values() if t is not None), expected)
+    operands: list[p.Expression] = []
+    for index, argument in enumerate(node.arguments):
+        made = typed[index] if index in typed else expression(argument, context, kind)
+        if made is None or _is_number(made, argument.span, context) is None:
+            return None
+        if operands and made.type != operands[0].type:
+            mismatch(node.arguments[0], argument, operands[0].type, made.type, context)
+            return None
+        operands.append(made)
+    return p.Pick(p.Extreme(node.function), tuple(operands), operands[0].type)
+
+
+def constant_duration(node: s.Expr, context: Context) -> int | None:
+    """A positive duration known when the bundle is checked, in milliseconds; None after a finding."""
+    made = expression(node, context)
+    if made is None:
+        return None
+    if not isinstance(made, p.Constant) or made.type != Quantity(Unit.DURATION):
+        context.error("RF206", f"this is a {type_name(made.type)}, not a fixed duration", node.span, _suggest(node, Quantity(Unit.DURATION)))
+        return None
+    if int(made.value) <= 0:
+        context.error("RF303", "a duration here is longer than nothing", node.span)
+        return None
+    return int(made.value)

@@ -1,0 +1,155 @@
+"""Types what looks at many rows or at time: `count(position where ...)`, `highest(x over 24h)`, `throughout 5m`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from policy_dsl import expressions
+from policy_dsl import program as p
+from policy_dsl import syntax as s
+from policy_dsl.catalogue import Entity, Rows
+from policy_dsl.context import Context, type_name
+from policy_dsl.types import COUNT, DURATION, TIME, TRUTH, Quantity, Type
+
+_WINDOWS = ("highest", "lowest", "average", "change")
+
+
+def timed(node: s.Timed, context: Context) -> p.Expression | None:
+    """`C throughout D` and `C within D`."""
+    operand = expressions.condition(node.operand, context)
+    duration = expressions.constant_duration(node.duration, context)
+    if operand is None or duration is None:
+        return None
+    return p.Throughout(operand, duration) if node.word == "throughout" else p.Within(operand, duration)
+
+
+def fold(node: s.Fold, context: Context) -> p.Expression | None:
+    """An aggregate over rows, a fold over events, or a trailing window over a value."""
+    head = _head(node.body, node.variable is not None, context)
+    entity = None if head is None else context.names.catalogue.entities[head]
+    in_scope = entity is not None and entity.name in context.rows
+    if entity is None or (in_scope and node.over is not None and node.where is None and node.function in _WINDOWS):
+        return _window(node, context)
+    if entity.rows is Rows.EVENT:
+        return _events(node, entity, context)
+    return _rows(node, entity, context)
+
+
+def _head(node: s.Expr, aliased: bool, context: Context) -> str | None:
+    """The keyed entity or event that a fold runs over: the first one its body names."""
+    if isinstance(node, s.Path):
+        entity = context.names.catalogue.entities.get(node.head)
+        indexed = bool(node.steps) and isinstance(node.steps[0], s.Index)
+        declared = f"{context.policy}.{node.head}" in context.names.outputs
+        many = entity is not None and entity.rows is not Rows.ONE and not indexed and not declared
+        return node.head if many else None
+    if isinstance(node, s.Fold):
+        return None
+    for name in node.__slots__:
+        value = getattr(node, name)
+        for part in value if isinstance(value, tuple) else (value,):
+            if isinstance(part, s.Expr) and (found := _head(part, aliased, context)):
+                return found
+    return None
+
+
+def _inner(node: s.Fold, entity: Entity, context: Context) -> tuple[Context, Context, str]:
+    """The contexts of the body and of `where`, and the variable of the row that runs.
+
+    Without a name of its own the row is called by its entity. With `as q` the body may say either, while `where`
+    says `q`, so that the entity's name can go on meaning the row of the rule.
+    """
+    called = [entity.name] if node.variable is None else [entity.name, node.variable.text]
+    body, binding = context.bind(entity.name, *called)
+    where = body
+    if node.variable is not None:
+        rows = {k: b for k, b in body.rows.items() if k != entity.name}
+        if entity.name in context.rows:
+            rows[entity.name] = context.rows[entity.name]
+        where = replace(body, rows=rows)
+    return body, where, binding.variable
+
+
+def _rows(node: s.Fold, entity: Entity, context: Context) -> p.Expression | None:
+    if node.over is not None:
+        hint = f"rows of `{entity.name}` are those of the snapshot; a window is over one row's value or over events"
+        context.error("RF206", f"`{node.function}` over {entity.name} rows takes no window", node.over.span, hint)
+        return None
+    if node.function not in ("count", "sum", "highest", "lowest", "average", "any", "all"):
+        context.error("RF206", f"`{node.function}` does not fold the rows of `{entity.name}`", node.span)
+        return None
+    body, inner, variable = _inner(node, entity, context)
+    where = None if node.where is None else expressions.condition(node.where, inner)
+    if node.where is not None and where is None:
+        return None
+    kind = p.Fold(node.function)
+    if kind in (p.Fold.COUNT, p.Fold.ANY, p.Fold.ALL):
+        if not _is_bare(node, entity, context):
+            return None
+        if kind is p.Fold.COUNT:
+            return p.Aggregate(kind, entity.name, variable, where, None, COUNT)
+        if kind is p.Fold.ALL and where is None:
+            context.error("RF206", "`all` needs a condition", node.span, f"`all({entity.name} where ...)`")
+            return None
+        return p.Aggregate(kind, entity.name, variable, None, where if where is not None else p.TRUE, TRUTH)
+    value = _value(node, body, context)
+    return None if value is None else p.Aggregate(kind, entity.name, variable, where, value, value.type)
+
+
+def _is_bare(node: s.Fold, entity: Entity, context: Context) -> bool:
+    if isinstance(node.body, s.Path) and not node.body.steps:
+        return True
+    hint = f"`{node.function}({entity.name} where ...)`"
+    context.error("RF206", f"`{node.function}` takes an entity, not a value of it", node.body.span, hint)
+    return False
+
+
+def _value(node: s.Fold, body: Context, context: Context, allowed: tuple[Type, ...] = ()) -> p.Expression | None:
+    value = expressions.expression(node.body, body)
+    if value is None:
+        return None
+    summed = node.function in ("sum", "average") and value.type == TIME
+    if not isinstance(value.type, Quantity) or summed or (allowed and value.type not in allowed):
+        message = f"`{node.function}` folds numbers, and this is a {type_name(value.type)}"
+        context.error("RF206", message, node.body.span)
+        return None
+    return value
+
+
+def _events(node: s.Fold, entity: Entity, context: Context) -> p.Expression | None:
+    if node.over is None:
+        hint = f"`{node.function}({entity.name} where ... over 1h)`"
+        context.error("RF206", f"events are folded over a window: `{entity.name}` needs `over`", node.span, hint)
+        return None
+    if node.function not in ("count", "sum", "highest", "lowest", "average", "latest", "any"):
+        context.error("RF206", f"`{node.function}` does not fold events", node.span)
+        return None
+    body, inner, variable = _inner(node, entity, context)
+    duration = expressions.constant_duration(node.over, context)
+    where = None if node.where is None else expressions.condition(node.where, inner)
+    if duration is None or (node.where is not None and where is None):
+        return None
+    kind = p.Fold(node.function)
+    if kind in (p.Fold.COUNT, p.Fold.ANY):
+        if not _is_bare(node, entity, context):
+            return None
+        result: Type = COUNT if kind is p.Fold.COUNT else TRUTH
+        return p.EventFold(kind, entity.name, variable, where, None, duration, result)
+    value = _value(node, body, context)
+    if value is None:
+        return None
+    return p.EventFold(kind, entity.name, variable, where, value, duration, value.type)
+
+
+def _window(node: s.Fold, context: Context) -> p.Expression | None:
+    if node.function not in _WINDOWS or node.over is None or node.where is not None or node.variable is not None:
+        message = f"`{node.function}` folds rows or events, and this names none"
+        hint = "`count(position where ...)`, `highest(account.drawdown over 24h)`"
+        context.error("RF206", message, node.body.span, hint)
+        return None
+    duration = expressions.constant_duration(node.over, context)
+    value = _value(node, context, context)
+    if value is None or duration is None:
+        return None
+    changed = node.function == "change" and value.type == TIME
+    return p.Window(p.WindowFold(node.function), value, duration, DURATION if changed else value.type)

@@ -1,0 +1,197 @@
+"""The checks behind the guarantees: which way a condition moves as outputs tighten, and as facts go missing."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable
+
+from policy_dsl.program import (
+    Absolute,
+    Aggregate,
+    All,
+    AnyOf,
+    Arithmetic,
+    Comparator,
+    Compare,
+    Constant,
+    Direction,
+    Expression,
+    FactRead,
+    Fold,
+    Includes,
+    IsTrue,
+    Known,
+    Negate,
+    Not,
+    OneOf,
+    Operator,
+    Output,
+    OutputRead,
+    Pick,
+    children,
+)
+from policy_dsl.types import Levels, Quantity, Value
+
+
+class Move(enum.Enum):
+    """What happens to a value (or how true a condition is) as the outputs it reads tighten."""
+
+    STILL = "still"
+    RISES = "rises"
+    FALLS = "falls"
+    MIXED = "mixed"
+
+    def __neg__(self) -> Move:
+        return {Move.RISES: Move.FALLS, Move.FALLS: Move.RISES}.get(self, self)
+
+
+OutputOf = Callable[[str], Output]
+
+
+def together(moves: Iterable[Move]) -> Move:
+    """The move of something that rises with each of its parts."""
+    kinds = set(moves) - {Move.STILL}
+    if not kinds:
+        return Move.STILL
+    return kinds.pop() if len(kinds) == 1 else Move.MIXED
+
+
+def move(node: Expression, output_of: OutputOf) -> Move:
+    """How `node` moves as outputs tighten; MIXED where that cannot be told."""
+    match node:
+        case Constant() | FactRead():
+            return Move.STILL
+        case OutputRead():
+            output = output_of(node.output)
+            if output.direction is None:
+                return Move.MIXED
+            return Move.FALLS if output.direction is Direction.DOWN else Move.RISES
+        case Compare():
+            return _compare(node, output_of)
+        case OneOf():
+            return _one_of(node, output_of)
+        case Includes():
+            return Move.RISES if node.negated else Move.FALLS
+        case IsTrue():
+            return move(node.operand, output_of)
+        case Not() | Negate():
+            return -move(node.operand, output_of)
+        case All() | AnyOf() | Pick():
+            return together(move(o, output_of) for o in node.operands)
+        case Arithmetic():
+            return _arithmetic(node, output_of)
+        case Known() | Absolute():
+            return _unless_still(node, output_of)
+        case Aggregate():
+            return _aggregate(node, output_of)
+        case _:
+            return together(move(c, output_of) for c in children(node))
+
+
+def _unless_still(node: Expression, output_of: OutputOf) -> Move:
+    """MIXED, but for what reads no output at all; that a row exists does not depend on any output."""
+    if isinstance(node, Known) and isinstance(node.operand, OutputRead):
+        return Move.STILL
+    still = all(move(c, output_of) is Move.STILL for c in children(node))
+    return Move.STILL if still else Move.MIXED
+
+
+def _compare(node: Compare, output_of: OutputOf) -> Move:
+    left, right = move(node.left, output_of), move(node.right, output_of)
+    if node.comparator in (Comparator.LESS, Comparator.AT_MOST):
+        return together((-left, right))
+    if node.comparator in (Comparator.GREATER, Comparator.AT_LEAST):
+        return together((left, -right))
+    if left is Move.STILL and right is Move.STILL:
+        return Move.STILL
+    flip = node.comparator is Comparator.DIFFERENT
+    for read, value in ((node.left, node.right), (node.right, node.left)):
+        if isinstance(read, OutputRead) and isinstance(value, Constant):
+            found = _membership(output_of(read.output), {value.value})
+            return -found if flip else found
+    return Move.MIXED
+
+
+def _one_of(node: OneOf, output_of: OutputOf) -> Move:
+    if isinstance(node.operand, OutputRead):
+        found = _membership(output_of(node.operand.output), set(node.values))
+        return -found if node.negated else found
+    still = move(node.operand, output_of) is Move.STILL
+    return Move.STILL if still else Move.MIXED
+
+
+def _membership(output: Output, values: set[Value]) -> Move:
+    """How "the output is one of these" moves: it rises for the strict end of the range, falls for the loose end."""
+    if isinstance(output.type, Quantity):
+        if output.strictest is not None and values == {output.strictest}:
+            return Move.RISES
+        return Move.FALLS if values == {output.starts} else Move.MIXED
+    everything: list[Value] = list(range(len(output.type.members))) if isinstance(output.type, Levels) else [False, True]
+    if output.direction is Direction.UP:
+        everything.reverse()
+    strict_first = [v in values for v in everything]
+    if all(strict_first) or not any(strict_first):
+        return Move.STILL
+    if strict_first == sorted(strict_first, reverse=True):
+        return Move.RISES
+    return Move.FALLS if strict_first == sorted(strict_first) else Move.MIXED
+
+
+def _arithmetic(node: Arithmetic, output_of: OutputOf) -> Move:
+    left, right = move(node.left, output_of), move(node.right, output_of)
+    if node.operator is Operator.ADD:
+        return together((left, right))
+    if node.operator is Operator.SUBTRACT:
+        return together((left, -right))
+    if left is Move.STILL and right is Move.STILL:
+        return Move.STILL
+    factor, moving = (node.left, right) if left is Move.STILL else (node.right, left)
+    if node.operator is Operator.DIVIDE and left is Move.STILL:
+        return Move.MIXED
+    if isinstance(factor, Constant) and isinstance(factor.value, int) and factor.value != 0:
+        return moving if factor.value > 0 else -moving
+    return Move.MIXED
+
+
+def _aggregate(node: Aggregate, output_of: OutputOf) -> Move:
+    where = Move.STILL if node.where is None else move(node.where, output_of)
+    value = Move.STILL if node.value is None else move(node.value, output_of)
+    if node.fold in (Fold.ANY, Fold.ALL):
+        return value
+    if node.fold is Fold.COUNT:
+        return where
+    return value if where is Move.STILL else Move.MIXED
+
+
+# --- missing facts ---------------------------------------------------------------------------------------------------
+
+
+def falls_when_missing(node: Expression) -> bool:
+    """Whether taking a fact away can turn the condition from not-false to false (`x is known and ...`)."""
+    return _moves_when_missing(node)[0]
+
+
+def rises_when_missing(node: Expression) -> bool:
+    """Whether taking a fact away can turn the condition from not-true to true (`x is unknown`)."""
+    return _moves_when_missing(node)[1]
+
+
+def _moves_when_missing(node: Expression) -> tuple[bool, bool]:
+    """All else only loses information: a known truth can become unknown, never its opposite."""
+    below = [_moves_when_missing(c) for c in children(node)]
+    falls, rises = any(f for f, _ in below), any(r for _, r in below)
+    if isinstance(node, Known):
+        changes = _can_be_missing(node.operand)
+        return (rises or falls or (changes and not node.negated), rises or falls or (changes and node.negated))
+    if isinstance(node, Not):
+        return rises, falls
+    if isinstance(node, All | AnyOf) or not below:
+        return falls, rises
+    either = falls or rises
+    return either, either
+
+
+def _can_be_missing(node: Expression) -> bool:
+    if isinstance(node, Constant):
+        return False
+    return not (isinstance(node, OutputRead) and node.row is None)
