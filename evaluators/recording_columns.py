@@ -41,7 +41,7 @@ def times_of(values: Array) -> NDArray[np.int64]:
 
     Raises PolicyError (RF743) where one is missing, of another type, or outside the years 1 to 9999.
     """
-    array = np.asarray(values)
+    array = np.asarray(values if len(values) else np.zeros(0, dtype=np.int64))
     if array.dtype.kind == "M":
         array = array.astype("datetime64[ms]").astype(np.int64)
     if array.ndim != 1 or array.dtype.kind not in "iu" or np.ma.is_masked(values):

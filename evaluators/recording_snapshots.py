@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import duckdb
+
+from evaluators.recording_columns import insert, times_of
 from evaluators.recording_tables import KNOWN, SNAPSHOT, Table
 from evaluators.refusals import refusal
 from evaluators.snapshot import Fields, Snapshot
@@ -12,6 +15,23 @@ from policy_dsl.catalogue import Rows
 from policy_dsl.diagnostics import did_you_mean
 
 Columns = dict[str, list[Any]]
+
+
+def insert_snapshots(
+    connection: duckdb.DuckDBPyConnection, tables: Sequence[Table], snapshots: Sequence[Snapshot]
+) -> None:
+    """Append snapshots of any books to the tables.
+
+    Raises PolicyError: RF742 for facts that the tables do not have, RF743 and RF744 for times and values that they
+    cannot hold.
+    """
+    by_name = {t.name: t for t in tables}
+    for book in dict.fromkeys(s.book for s in snapshots):
+        found = columns_of([s for s in snapshots if s.book == book], tables)
+        for name, columns in found.items():
+            times = times_of(columns.pop("ts"))
+            if len(times):
+                insert(connection, by_name[name], book, times, columns)
 
 
 def columns_of(snapshots: Sequence[Snapshot], tables: Sequence[Table]) -> dict[str, Columns]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from evaluators.identifiers import literal
 from evaluators.recording_columns import Array, insert, times_of
 from evaluators.recording_publish import Publication, publish
-from evaluators.recording_snapshots import columns_of
+from evaluators.recording_snapshots import insert_snapshots
 from evaluators.recording_tables import KNOWN, REQUEST, tables_of
 from evaluators.refusals import refusal
 from evaluators.snapshot import Snapshot
@@ -118,12 +118,7 @@ class RecordingWriter:
 
     def _flush(self) -> None:
         snapshots, self._buffer = self._buffer, []
-        for book in dict.fromkeys(s.book for s in snapshots):
-            found = columns_of([s for s in snapshots if s.book == book], tuple(self._tables.values()))
-            for name, columns in found.items():
-                times = np.array(columns.pop("ts"), dtype=np.int64)
-                if len(times):
-                    insert(self._connection, self._tables[name], book, times, columns)
+        insert_snapshots(self._connection, tuple(self._tables.values()), snapshots)
 
     def _write(self, entity: str, book: str, columns: Mapping[str, Array]) -> None:
         table = self._tables.get(entity)
