@@ -152,14 +152,14 @@ def pair(left: s.Expr, right: s.Expr, context: Context) -> tuple[p.Expression, p
 
 def mismatch(left: s.Expr, right: s.Expr, a: Type, b: Type, context: Context) -> None:
     """Report two operands that do not go together."""
-    help_ = _suggest(right, a) or _suggest(left, b)
+    help_ = suggest_unit(right, a) or suggest_unit(left, b)
     numbers = isinstance(a, Quantity) and isinstance(b, Quantity)
     code, message = ("RF204", "unit mismatch") if numbers else ("RF206", "these do not compare")
     labels = (Label(left.span, type_name(a)), Label(right.span, type_name(b)))
     context.error(code, message, left.span.to(right.span), help_, *labels)
 
 
-def _suggest(node: s.Expr, wanted: Type) -> str | None:
+def suggest_unit(node: s.Expr, wanted: Type) -> str | None:
     """`did you mean 5%?` where a bare number meets a unit."""
     if isinstance(node, s.Quantity) and _needs_other(node) and isinstance(wanted, Quantity):
         suffix = TYPICAL_SUFFIX.get(wanted.unit)
@@ -320,7 +320,7 @@ def constant_duration(node: s.Expr, context: Context) -> int | None:
     if made is None:
         return None
     if not isinstance(made, p.Constant) or made.type != Quantity(Unit.DURATION):
-        context.error("RF206", f"this is a {type_name(made.type)}, not a fixed duration", node.span, _suggest(node, Quantity(Unit.DURATION)))
+        context.error("RF206", f"this is a {type_name(made.type)}, not a fixed duration", node.span, suggest_unit(node, Quantity(Unit.DURATION)))
         return None
     if int(made.value) <= 0:
         context.error("RF303", "a duration here is longer than nothing", node.span)

@@ -1,0 +1,77 @@
+"""The checks that make the guarantees hold: rules only tighten, and missing data never loosens."""
+
+from __future__ import annotations
+
+from policy_dsl import program as p
+from policy_dsl.diagnostics import Findings
+from policy_dsl.names import Names
+from policy_dsl.polarity import Move, falls_when_missing, move, rises_when_missing
+from policy_dsl.types import Levels
+
+_TIGHTER = (Move.STILL, Move.RISES)
+_LOOSER = (Move.STILL, Move.FALLS)
+
+
+def check_rule(rule: p.Rule, names: Names, findings: Findings) -> None:
+    """Report what in a rule could loosen an output."""
+    binding = [e for e in rule.effects if not isinstance(e, p.Alert)]
+    permits = [e for e in binding if isinstance(e, p.Permit)]
+    tightening = [e for e in binding if not isinstance(e, p.Permit)]
+    guard = move(rule.guard, names.outputs.__getitem__)
+    if tightening and guard not in _TIGHTER:
+        message = f"`{rule.id}` may fire less as another output tightens"
+        findings.error("RF401", message, rule.span, _monotone_form(rule.guard, names) or "a tightening rule must fire more")
+    if permits and guard not in _LOOSER:
+        message = f"`{rule.id}` may permit more as another output tightens"
+        findings.error("RF401", message, rule.span, "a permit must be granted less as outputs tighten")
+    _check_excuse(rule, bool(tightening), names, findings)
+    for effect in binding:
+        _check_effect(effect, rule, names, findings)
+    _check_missing(rule, tightening, permits, findings)
+
+
+def _check_excuse(rule: p.Rule, tightening: bool, names: Names, findings: Findings) -> None:
+    if rule.excuse is None:
+        return
+    if tightening and move(rule.excuse, names.outputs.__getitem__) not in _LOOSER:
+        findings.error("RF401", f"the exception of `{rule.id}` may hold more as another output tightens", rule.span)
+    if rises_when_missing(rule.excuse):
+        hint = "an exception holds where its condition is definitely true"
+        findings.error("RF406", f"the exception of `{rule.id}` holds because data is missing", rule.span, hint)
+
+
+def _check_effect(effect: p.Effect, rule: p.Rule, names: Names, findings: Findings) -> None:
+    if isinstance(effect, p.Tighten):
+        output = names.outputs[effect.output]
+        falls = output.direction is p.Direction.DOWN if effect.how is not p.How.BY else False
+        wanted = _LOOSER if falls else _TIGHTER
+        if move(effect.value, names.outputs.__getitem__) not in wanted:
+            message = f"the value that `{rule.id}` gives `{output.id}` may loosen as another output tightens"
+            findings.error("RF401", message, rule.span)
+    elif isinstance(effect, p.Permit):
+        for argument in effect.arguments:
+            if move(argument, names.outputs.__getitem__) not in _LOOSER:
+                message = f"an argument of `{rule.id}` may grow as another output tightens"
+                findings.error("RF401", message, rule.span)
+
+
+def _check_missing(rule: p.Rule, tightening: list[p.Effect], permits: list[p.Effect], findings: Findings) -> None:
+    if permits and rises_when_missing(rule.guard):
+        hint = "missing data must never permit: ask for a known fact instead"
+        findings.error("RF406", f"`{rule.id}` permits because data is missing", rule.span, hint)
+    if tightening and falls_when_missing(rule.guard):
+        findings.note("RF501", f"`{rule.id}` does not fire on missing data", rule.span, "it asks for `is known`")
+
+
+def _monotone_form(guard: p.Expression, names: Names) -> str | None:
+    """The nearest condition that only fires more: `risk_mode <= NORMAL` for `risk_mode is NORMAL`."""
+    for node in p.walk(guard):
+        if not isinstance(node, p.Compare) or node.comparator is not p.Comparator.EQUAL:
+            continue
+        for read, value in ((node.left, node.right), (node.right, node.left)):
+            if isinstance(read, p.OutputRead) and isinstance(value, p.Constant) and isinstance(read.type, Levels):
+                output = names.outputs[read.output]
+                sign = "<=" if output.direction is p.Direction.DOWN else ">="
+                name = read.output.partition(".")[2] if "." in read.output else read.output
+                return f"did you mean `{name} {sign} {read.type.members[int(value.value)]}`?"
+    return None

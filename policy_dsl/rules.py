@@ -1,0 +1,140 @@
+"""Types rules: scope, guard, effects, reason."""
+
+from __future__ import annotations
+
+import re
+
+from policy_dsl import expressions
+from policy_dsl import program as p
+from policy_dsl import syntax as s
+from policy_dsl.context import Context
+from policy_dsl.declarations import keyed_entity
+from policy_dsl.diagnostics import Source, Span
+from policy_dsl.effects import not_an_exit, typed_effect
+from policy_dsl.literals import BadLiteral, read
+from policy_dsl.parser import parse_expression
+
+_HOLE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
+
+
+def typed_rule(node: s.RuleDecl, source: Source, context: Context) -> p.Rule | None:
+    """The typed rule; None after a finding. All parts are looked at, so that all errors show."""
+    before = len(context.findings.items)
+    scope, inner = _scope(node.scope, context)
+    if node.scope is not None and scope is None:
+        return None
+    guard = _guard(node, scope, inner)
+    excuse, until = _excuse(node.excuse, inner)
+    effects = tuple(typed_effect(e, scope, inner) for e in node.effects)
+    because = _because(node, source, inner)
+    if guard is None or None in effects or any(d.is_error for d in context.findings.items[before:]):
+        return None
+    return p.Rule(
+        id=f"{context.policy}.{node.name.text}",
+        policy=context.policy,
+        scope=scope,
+        guard=guard,
+        effects=tuple(e for e in effects if e is not None),
+        because=because,
+        observing=node.observing,
+        excuse=excuse,
+        excuse_until=until,
+        ticket=None if node.excuse is None else node.excuse.ticket.text,
+        span=node.span,
+    )
+
+
+def _scope(node: s.ForEach | None, context: Context) -> tuple[p.Scope | None, Context]:
+    if node is None:
+        return None, context
+    entity = keyed_entity(node, context)
+    if entity is None:
+        return None, context
+    if node.including_exits and entity != "request":
+        context.error("RF209", "only requests are exits: `for each request including exits`", node.span)
+        return None, context
+    called = entity if node.variable is None else node.variable.text
+    if called != entity and called in context.names.catalogue.entities:
+        context.error("RF307", f"`{called}` is an entity of the fact catalogue", node.span)
+        return None, context
+    inner, binding = context.bind(entity, called)
+    return p.Scope(entity, binding.variable, node.including_exits), inner
+
+
+def _guard(node: s.RuleDecl, scope: p.Scope | None, context: Context) -> p.Expression | None:
+    """`when and not unless`, and exits left alone."""
+    parts: list[p.Expression] = []
+    if scope is not None and scope.entity == "request" and not scope.including_exits:
+        parts.append(not_an_exit(scope.variable, context))
+    for condition, negated in ((node.when, False), (node.unless, True)):
+        if condition is None:
+            continue
+        made = expressions.condition(condition, context)
+        if made is None:
+            return None
+        parts.append(p.Not(made) if negated else made)
+    if not parts:
+        return p.TRUE
+    return parts[0] if len(parts) == 1 else p.All(tuple(parts))
+
+
+def _excuse(node: s.Excuse | None, context: Context) -> tuple[p.Expression | None, int | None]:
+    if node is None:
+        return None, None
+    try:
+        until = int(read(node.until.text).value)
+    except BadLiteral as error:
+        context.error("RF105", str(error), node.until.span)
+        return None, None
+    return expressions.condition(node.when, context), until
+
+
+def _because(node: s.RuleDecl, source: Source, context: Context) -> tuple[str | p.Hole, ...]:
+    """The parts of the reason; without `because`, the condition as it is written."""
+    if node.because is None:
+        shown = [
+            f"{word}{' '.join(source.text[c.span.start : c.span.end].split())}"
+            for word, c in (("", node.when), ("not ", node.unless))
+            if c is not None
+        ]
+        return (" and ".join(shown) or "always",)
+    raw = source.text[node.because.span.start + 1 : node.because.span.end - 1]
+    parts: list[str | p.Hole] = []
+    at = 0
+    for match in _HOLE.finditer(raw):
+        parts.append(_unescaped(raw[at : match.start()]))
+        at = match.end()
+        if match[1] is None:
+            parts.append(match[0][0])
+            continue
+        start = node.because.span.start + 1 + match.start(1)
+        hole = _hole(Span(source.path, start, start + len(match[1])), source, context)
+        if hole is not None:
+            parts.append(hole)
+    parts.append(_unescaped(raw[at:]))
+    return _joined(parts)
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\(.)", lambda m: {"n": "\n", "t": "\t"}.get(m[1], m[1]), text)
+
+
+def _hole(span: Span, source: Source, context: Context) -> p.Hole | None:
+    text = source.text[span.start : span.end]
+    if not text.strip():
+        context.error("RF101", "empty braces in a reason", span, "write `{{` for a brace")
+        return None
+    node = parse_expression(source, span, context.findings)
+    made = None if node is None else expressions.expression(node, context)
+    return None if made is None else p.Hole(made, " ".join(text.split()))
+
+
+def _joined(parts: list[str | p.Hole]) -> tuple[str | p.Hole, ...]:
+    out: list[str | p.Hole] = []
+    for part in parts:
+        if isinstance(part, str) and out and isinstance(out[-1], str):
+            out[-1] += part
+        elif part != "":
+            out.append(part)
+    return tuple(out)
+
