@@ -10,7 +10,7 @@ from evaluators.document_places import Places
 from evaluators.timestamps import FIRST_TS, LAST_TS, format_time, parse_time
 from policy_dsl.catalogue import Fact
 from policy_dsl.diagnostics import Findings, did_you_mean
-from policy_dsl.quantities import QUANTA_PER_ONE, Unit, from_quanta, to_quanta
+from policy_dsl.quantities import QUANTA_PER_ONE, Unit, to_quanta
 from policy_dsl.types import Flag, Levels, Quantity, Type, Value
 
 _DECIMAL = re.compile(r"-?\d+(\.\d+)?")
@@ -156,9 +156,8 @@ def _quanta(number: float | int | Decimal, unit: Unit) -> int | None:
 
 
 def _range(fact: Fact) -> str:
-    unit = fact.type.unit if isinstance(fact.type, Quantity) else Unit.COUNT
-    low = "" if fact.low is None else f"at least {from_quanta(fact.low, unit)}"
-    high = "" if fact.high is None else f"at most {from_quanta(fact.high, unit)}"
+    low = "" if fact.low is None else f"at least {write_value(fact.type, fact.low)}"
+    high = "" if fact.high is None else f"at most {write_value(fact.type, fact.high)}"
     return f"the range is {' and '.join(filter(None, (low, high)))}"
 
 

@@ -9,7 +9,7 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.identifiers import literal, quote
+from evaluators.identifiers import quote
 from evaluators.recording_tables import Column, Table
 from evaluators.refusals import refusal
 from evaluators.timestamps import FIRST_TS, LAST_TS
@@ -62,61 +62,81 @@ def insert(
 
     Raises PolicyError (RF742-RF744) for unknown columns, wrong types or lengths, and names that are no level.
     """
-    batch: dict[str, Any] = {"ts": times}
-    names, expressions = ["book", "ts"], ["?", "make_timestamp_ms(ts)"]
+    arrays = {"key": _keys(table, columns)} if table.entity is not None else {}
     for name, values in columns.items():
         column = table.column(name)
-        if column is None and not (name == "key" and table.entity is not None):
-            known = [c.name for c in table.columns]
-            raise refusal("RF742", f"`{table.name}` has no column `{name}`", did_you_mean(name, known))
-        if column is None:
-            array: NDArray[Any] = _texts(values, f"{table.name}.key", "it takes text")
-        else:
-            array = _array(values, table, column)
-        if len(array) != len(times):
-            raise refusal("RF744", f"column `{name}` of `{table.name}` has {len(array)} values for {len(times)} times")
-        if column is None and not all(array.tolist()):
-            raise refusal("RF744", f"a row of `{table.name}` has no key", "a key is text that is not empty")
-        batch[f"c{len(names)}"] = array
-        expressions.append(_expression(column, array, f"c{len(names)}"))
-        names.append(name)
-    if table.entity is not None and "key" not in columns:
-        raise refusal("RF744", f"rows of `{table.name}` need the column `key`")
+        if column is not None:
+            arrays[name] = _array(values, table, column)
+        elif name not in arrays:
+            help = did_you_mean(name, [c.name for c in table.columns])
+            raise refusal("RF742", f"`{table.name}` has no column `{name}`", help)
+        if len(arrays[name]) != len(times):
+            counts = f"{len(arrays[name])} values for {len(times)} times"
+            raise refusal("RF744", f"column `{name}` of `{table.name}` has {counts}")
+    _insert(connection, table, book, times, {name: a for name, a in arrays.items() if _holds_something(a)})
+
+
+def _insert(
+    connection: duckdb.DuckDBPyConnection,
+    table: Table,
+    book: str,
+    times: NDArray[np.int64],
+    arrays: Mapping[str, NDArray[Any]],
+) -> None:
+    batch: dict[str, Any] = {"ts": times} | {f"c{i}": array for i, array in enumerate(arrays.values())}
+    into = ", ".join(["book", "ts", *map(quote, arrays)])
+    values = ", ".join(["?", "make_timestamp_ms(ts)", *(f"c{i}" for i in range(len(arrays)))])
     connection.register(_BATCH, batch)
     try:
-        into = ", ".join(map(quote, names))
-        connection.execute(
-            f"INSERT INTO {quote(table.name)} ({into}) SELECT {', '.join(expressions)} FROM {_BATCH}", [book]
-        )
+        connection.execute(f"INSERT INTO {quote(table.name)} ({into}) SELECT {values} FROM {_BATCH}", [book])
     finally:
         connection.unregister(_BATCH)
 
 
-def _expression(column: Column | None, array: NDArray[Any], name: str) -> str:
-    if column is None or not column.levels:
-        return name if column is None else column.in_range(name)
-    if array.dtype.kind == "O":
-        return name
-    members = ", ".join(map(literal, column.levels))
-    return f"CASE WHEN {name} BETWEEN 0 AND {len(column.levels) - 1} THEN [{members}][{name} + 1] END"
+def _holds_something(array: NDArray[Any]) -> bool:
+    return bool(array.count()) if isinstance(array, np.ma.MaskedArray) else any(v is not None for v in array)
+
+
+def _keys(table: Table, columns: Mapping[str, Array]) -> NDArray[np.object_]:
+    if "key" not in columns:
+        raise refusal("RF744", f"rows of `{table.name}` need the column `key`")
+    keys = _texts(columns["key"], f"{table.name}.key", "it takes text")
+    if not all(keys.tolist()):
+        raise refusal("RF744", f"a row of `{table.name}` has no key", "a key is text that is not empty")
+    return keys
 
 
 def _array(values: Array, table: Table, column: Column) -> NDArray[Any]:
     where = column.name if table.entity is None else f"{table.name}.{column.name}"
     kind = column.fact.type if column.fact is not None else Flag()
     if isinstance(kind, Quantity):
-        return _numbers(values, np.int64, where, "it takes integers, its quanta; `quanta_of` makes them of floats")
+        help = "it takes integers, its quanta; `quanta_of` makes them of floats"
+        return _within(_numbers(values, np.int64, where, help), column.low, column.high)
     if isinstance(kind, Flag):
         return _numbers(values, np.bool_, where, "it takes booleans")
-    if not column.levels:
-        return _texts(values, where, "it takes text")
-    allowed = f"the levels are {', '.join(column.levels)}"
+    return _levels(values, column.levels, where) if column.levels else _texts(values, where, "it takes text")
+
+
+def _within(numbers: Masked, low: int | None, high: int | None) -> Masked:
+    """`numbers` with what is out of range masked; the ends are inclusive."""
+    outside = np.zeros(len(numbers), dtype=np.bool_)
+    if low is not None:
+        outside |= numbers.data < low
+    if high is not None:
+        outside |= numbers.data > high
+    return np.ma.masked_array(numbers.data, mask=np.ma.getmaskarray(numbers) | outside)
+
+
+def _levels(values: Array, levels: tuple[str, ...], where: str) -> NDArray[np.object_]:
+    """The names of levels that are given by name or rank; a rank that is none is missing."""
+    allowed = f"the levels are {', '.join(levels)}"
     if _holds_integers(values):
-        return _numbers(values, np.int64, where, allowed)
+        ranks = _within(_numbers(values, np.int64, where, allowed), 0, len(levels) - 1)
+        return np.array([*levels, None], dtype=object)[ranks.filled(len(levels))]
     names = _texts(values, where, allowed)
-    strange = sorted(set(names.tolist()) - {*column.levels, None})
+    strange = sorted(set(names.tolist()) - {*levels, None})
     if strange:
-        help = did_you_mean(strange[0], column.levels) or allowed
+        help = did_you_mean(strange[0], levels) or allowed
         raise refusal("RF744", f"`{strange[0]}` is not a level of `{where}`", help)
     return names
 
@@ -131,7 +151,7 @@ def _numbers(values: Array, dtype: type[np.int64 | np.bool_], where: str, help: 
     """`values` as a masked array of `dtype`; anything that is not exactly that, or does not fit, is refused."""
     kinds = "b" if dtype is np.bool_ else "iu"
     if not isinstance(values, np.ndarray) or values.dtype.kind == "O":
-        listed = list(values)
+        listed = _listed(values)
         classes = {type(v) for v in listed} - {type(None)}
         wanted = (bool, np.bool_) if dtype is np.bool_ else (int, np.integer)
         if not all(issubclass(c, wanted) and (dtype is np.bool_ or c is not bool) for c in classes):
@@ -151,7 +171,7 @@ def _numbers(values: Array, dtype: type[np.int64 | np.bool_], where: str, help: 
 
 def _texts(values: Array, where: str, help: str) -> NDArray[np.object_]:
     """`values` as an array of `str` and None."""
-    listed = np.ma.masked_array(values).tolist() if isinstance(values, np.ndarray) else list(values)
+    listed = _listed(values)
     if not {type(v) for v in listed} <= {str, np.str_, type(None)}:
         raise refusal("RF744", f"column `{where}` holds values of another type", help)
     try:
@@ -161,3 +181,8 @@ def _texts(values: Array, where: str, help: str) -> NDArray[np.object_]:
     texts = np.empty(len(listed), dtype=object)
     texts[:] = listed
     return texts
+
+
+def _listed(values: Array) -> list[Any]:
+    """The values as a list, with None for what is masked."""
+    return np.ma.masked_array(values).tolist() if isinstance(values, np.ndarray) else list(values)
