@@ -1,0 +1,31 @@
+"""Words for how symbols and positions have done; the bounds define the words."""
+
+from __future__ import annotations
+
+from modules.facts.levels import CATEGORY
+
+LEAST_TRADES = 3
+BAD_WIN_RATE, BAD_AVERAGE_R = 0.35, 0.5
+GOOD_WIN_RATE, GOOD_AVERAGE_R = 0.55, 1.2
+CATEGORY_BOUNDS = (-0.5, -0.25, 0.25, 1.0)
+
+
+def performance_of(trades: int, win_rate: float, average_r: float) -> str | None:
+    """The name of `performance` for a record in one symbol, as the predecessor tagged it; None below three trades.
+
+    BAD: fewer than 35 % won or less than 0.5 R on average. GOOD: more than 55 % won and more than 1.2 R on average.
+    """
+    if trades < LEAST_TRADES:
+        return None
+    if win_rate < BAD_WIN_RATE or average_r < BAD_AVERAGE_R:
+        return "BAD"
+    return "GOOD" if win_rate > GOOD_WIN_RATE and average_r > GOOD_AVERAGE_R else "NEUTRAL"
+
+
+def category_of(r_multiple: float) -> str:
+    """The name of `category` for a position at `r_multiple` times the risk first taken.
+
+    WINNER from 1 R, POTENTIAL_WINNER from a quarter, BREAKEVEN within a quarter of nothing, STRUGGLING down to half
+    the risk lost, LOSER beyond.
+    """
+    return CATEGORY.members[sum(r_multiple >= b for b in CATEGORY_BOUNDS)]

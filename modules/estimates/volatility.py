@@ -1,0 +1,62 @@
+"""Volatility: what a bar realised, what is forecast, and where the forecast stands among its own past."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modules.estimates.windows import UNKNOWN, Panel, smoothed, trailing_sum
+
+HALF_LIVES = (6.0, 24.0, 120.0)
+"""Bars; a short, a middle and a long horizon."""
+
+CUTS = (0.25, 0.90, 0.99)
+"""LOW is the lower quarter of the past forecasts, HIGH their upper tenth, EXTREME their upper hundredth."""
+
+
+def bar_variance(high: Panel, low: Panel) -> Panel:
+    """Variance of one bar's log return from its range, ln(high / low)^2 / (4 ln 2) (Parkinson 1980)."""
+    out: Panel = np.log(high / low) ** 2 / (4 * np.log(2))
+    return out
+
+
+def forecast_variance(realised: Panel, least: int) -> Panel:
+    """Forecast of the next bar's variance; NaN until `least` bars are known, and where the bar itself is not.
+
+    A cascade of horizons as in the HAR model (Corsi 2009) with the mean of the logarithms of three exponentially
+    weighted variances instead of fitted coefficients, so that it needs no fit and cannot see ahead. Bars without any
+    range count as the smallest variance that a double can carry a logarithm of, and so pull the forecast down hard.
+    """
+    floor = np.finfo(np.float64).tiny
+    logs = [np.log(np.maximum(smoothed(realised, h), floor)) for h in HALF_LIVES]
+    forecast = np.exp(np.mean(logs, axis=0))
+    seen = np.cumsum(np.isfinite(realised), axis=0)
+    return np.where(np.isfinite(realised) & (seen >= least), forecast, np.nan)
+
+
+def volatility_level(rank: Panel) -> NDArray[np.int64]:
+    """Rank of `volatility` (0 LOW to 3 EXTREME) from a forecast's share of its past; -1 where unknown."""
+    level = np.searchsorted(np.array(CUTS), rank, side="right")
+    return np.where(np.isfinite(rank), level, UNKNOWN).astype(np.int64)
+
+
+def turbulence_score(returns: Panel, variance: Panel) -> Panel:
+    """Mean over the symbols of return^2 / variance forecast a bar before, shape (bars, 1); NaN without any.
+
+    The diagonal form of the turbulence index of Kritzman and Li (2010): 1 where a bar is as wild as forecast.
+    """
+    before = np.full(variance.shape, np.nan)
+    before[1:] = variance[:-1]
+    ratios = returns**2 / before
+    known = np.isfinite(ratios)
+    count = known.sum(axis=1)
+    total = np.where(known, ratios, 0.0).sum(axis=1)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)[:, None]
+
+
+def average_range(high: Panel, low: Panel, close: Panel, bars: int = 14) -> Panel:
+    """Average true range of the last `bars` bars / close (Wilder 1978, plain mean)."""
+    before = np.full(close.shape, np.nan)
+    before[1:] = close[:-1]
+    true_range = np.maximum(high, before) - np.minimum(low, before)
+    return trailing_sum(true_range, bars) / bars / close

@@ -1,0 +1,91 @@
+"""Trailing windows over panels: each value is of its own bar and earlier ones."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+Panel = NDArray[np.float64]
+"""Shape (bars, symbols), NaN where unknown."""
+
+UNKNOWN = -1
+"""The rank of a level that is not known."""
+
+
+def trailing_sum(values: Panel, bars: int) -> Panel:
+    """Sum of each bar and the `bars - 1` before it; NaN until there are that many, and where one of them is NaN."""
+    out = np.full(values.shape, np.nan)
+    if len(values) >= bars:
+        out[bars - 1 :] = sliding_window_view(values, bars, axis=0).sum(axis=-1)
+    return out
+
+
+def log_returns(close: Panel) -> Panel:
+    """ln(close / close of the bar before), NaN at the first bar."""
+    out = np.full(close.shape, np.nan)
+    out[1:] = np.diff(np.log(close), axis=0)
+    return out
+
+
+def smoothed(values: Panel, half_life: float) -> Panel:
+    """Exponentially weighted mean with the given half-life in bars, weights of the bars seen adding up to one.
+
+    A bar without a value leaves the mean as it is; NaN before the first.
+    """
+    keep = 0.5 ** (1 / half_life)
+    total, weight = np.zeros(values.shape[1]), np.zeros(values.shape[1])
+    out = np.full(values.shape, np.nan)
+    known = np.isfinite(values)
+    filled = np.where(known, values, 0.0)
+    for bar in range(len(values)):
+        decay = np.where(known[bar], keep, 1.0)
+        total = total * decay + filled[bar]
+        weight = weight * decay + known[bar]
+        np.divide(total, weight, out=out[bar], where=weight > 0)
+    return out
+
+
+def past_rank(values: Panel, least: int, window: int) -> Panel:
+    """Share of a column's past values that lie below the present one, equal ones counted half; shape as given.
+
+    The past is the up to `window` known values before the bar. NaN where the present value is, or fewer than `least`
+    past ones are known.
+    """
+    out = np.full(values.shape, np.nan)
+    for column in range(values.shape[1]):
+        out[:, column] = _rank_of_column(values[:, column], least, window)
+    return out
+
+
+def _rank_of_column(values: NDArray[np.float64], least: int, window: int) -> NDArray[np.float64]:
+    out = np.full(len(values), np.nan)
+    places = np.flatnonzero(np.isfinite(values))
+    known = values[places].tolist()
+    past: list[float] = []
+    for i, value in enumerate(known):
+        if i >= least:
+            out[places[i]] = (bisect_left(past, value) + bisect_right(past, value)) / (2 * len(past))
+        insort(past, value)
+        if len(past) > window:
+            del past[bisect_left(past, known[i - window])]
+    return out
+
+
+def cross_section_rank(values: Panel) -> Panel:
+    """Share of the symbols of the same bar that lie below or level with each, from 1/n to 1; NaN where unknown."""
+    known = np.isfinite(values)
+    places = rankdata(np.where(known, values, np.inf), method="max", axis=1)
+    return np.where(known, places / np.maximum(known.sum(axis=1, keepdims=True), 1), np.nan)
+
+
+def place_from_top(values: Panel) -> NDArray[np.int64]:
+    """Place of each symbol among those of its bar, 1 the highest, ties by column; 0 where unknown."""
+    known = np.isfinite(values)
+    order = np.argsort(np.where(known, -values, np.inf), axis=1, kind="stable")
+    places = np.empty(values.shape, dtype=np.int64)
+    np.put_along_axis(places, order, np.arange(1, values.shape[1] + 1)[None, :], axis=1)
+    return np.where(known, places, 0)

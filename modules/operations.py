@@ -1,0 +1,84 @@
+"""How the fund's machinery ran beside a book: services, failures and human controls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modules.facts.levels import SERVICE_STATUS
+from modules.state_columns import EntityColumns, RowLog, Values
+
+SERVICES = ("book", "execution", "feed")
+
+
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """Facts of `system` and `operator` by path, one a snapshot, and rows of `service` and `error`."""
+
+    single: Mapping[str, Values]
+    entities: Mapping[str, EntityColumns]
+
+
+@dataclass(slots=True)
+class Troubles:
+    """What goes wrong: by service, failures a minute and the share of failed requests, one a snapshot.
+
+    A service is DEGRADED while it fails, DOWN while `down`; `kind` names its failures.
+    """
+
+    failures: NDArray[np.int64]
+    error_rate: NDArray[np.float64]
+    down: NDArray[np.bool_]
+    kind: str = "timeout"
+
+
+def operations(ts: NDArray[np.int64], troubles: Mapping[str, Troubles] | None = None) -> Operations:
+    """The machinery at the snapshots `ts` (ms since 1970 UTC): nothing fails and nobody intervenes but as told.
+
+    A book over recorded candles has no machinery of its own; its processor and memory are not known.
+    """
+    found = troubles or {}
+    none = np.zeros(len(ts), dtype=np.int64)
+    total = sum((t.failures for t in found.values()), none)
+    worst = np.max([np.zeros(len(ts)), *(t.error_rate for t in found.values())], axis=0)
+    gaps = np.ma.masked_array(np.diff(ts, prepend=ts[:1]), mask=np.arange(len(ts)) == 0)
+    single: dict[str, Values] = {
+        "operator.stop_requested": np.zeros(len(ts), dtype=np.bool_),
+        "operator.reset_requested": np.zeros(len(ts), dtype=np.bool_),
+        "operator.flatten_on_stop": np.zeros(len(ts), dtype=np.bool_),
+        "system.error_rate": worst,
+        "system.errors_per_minute": total.astype(np.float64),
+        "system.snapshot_gap": gaps,
+    }
+    return Operations(single, {"service": _services(ts, found), "error": _errors(ts, found)})
+
+
+def _services(ts: NDArray[np.int64], troubles: Mapping[str, Troubles]) -> EntityColumns:
+    rows = RowLog(("status", "error_rate", "restarts", "last_seen", "affects_trading"))
+    last_seen = dict.fromkeys(SERVICES, int(ts[0]) if len(ts) else 0)
+    down, degraded, up = SERVICE_STATUS.members
+    for i, at in enumerate(ts.tolist()):
+        for name in SERVICES:
+            trouble = troubles.get(name)
+            is_down = trouble is not None and bool(trouble.down[i])
+            if not is_down:
+                last_seen[name] = at
+            fails = trouble is not None and trouble.failures[i] > 0
+            rate = float(trouble.error_rate[i]) if trouble is not None else 0.0
+            status = down if is_down else degraded if fails else up
+            rows.add(at, name, status, rate, 0, (at - last_seen[name]) / 1000, True)
+    return rows.columns()
+
+
+def _errors(ts: NDArray[np.int64], troubles: Mapping[str, Troubles]) -> EntityColumns:
+    rows = RowLog(("service", "kind"))
+    for i, at in enumerate(ts.tolist()):
+        place = 0
+        for name, trouble in sorted(troubles.items()):
+            for _ in range(int(trouble.failures[i])):
+                rows.add(at, f"{place:08d}", name, trouble.kind)
+                place += 1
+    return rows.columns()
