@@ -35,9 +35,14 @@ class PolicyInfo:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A checked bundle, ready to run. `diagnostics` holds its warnings and notes."""
+    """A checked bundle, ready to run. `diagnostics` holds its warnings and notes.
+
+    `program` is what runs here, under the configuration. `written` is what the files say: default params, every policy
+    enforced; tests and invariants judge that one.
+    """
 
     program: Program
+    written: Program
     policies: tuple[PolicyInfo, ...]
     cases: tuple[Case, ...]
     invariants: tuple[Invariant, ...]
@@ -113,14 +118,18 @@ def check_files(
             files.append(parse(source, findings))
     name = bundle_hash(contents, catalogue)
     checked = check(files, sources, catalogue, configuration, findings, hash=name, today=today)
+    written = checked
+    if configuration.modes or configuration.params:
+        written = check(files, sources, catalogue, Configuration(), findings, hash=name, today=today)
     diagnostics = findings.sorted()
     bundle = None
-    if checked.program is not None and not any(d.is_error for d in diagnostics):
+    if checked.program is not None and written.program is not None and not any(d.is_error for d in diagnostics):
         bundle = Bundle(
             checked.program,
+            written.program,
             tuple(_infos(files)),
-            checked.cases,
-            checked.invariants,
+            written.cases,
+            written.invariants,
             configuration,
             sources,
             diagnostics,

@@ -1,0 +1,248 @@
+"""The smallest change of facts that would decide otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import cast
+
+from evaluators.decision import Decision, OutputValue, PerRow
+from evaluators.explanation import bindings_of
+from evaluators.expressions import Outputs, evaluate
+from evaluators.snapshot import Snapshot
+from policy_dsl.catalogue import Catalogue, Fact
+from policy_dsl.ordering import effect_reads, reads
+from policy_dsl.program import (
+    Alert,
+    Compare,
+    Expression,
+    FactRead,
+    IsTrue,
+    OneOf,
+    Program,
+    RowRead,
+    Rule,
+    walk,
+)
+from policy_dsl.types import Flag, Levels, Quantity, Value
+from policy_dsl.writing import write_value
+
+Decide = Callable[[Snapshot], Decision]
+
+_DEPTH = 6
+_BEAM = 8
+_BUDGET = 3000
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One fact changed: the key is None for an entity with one row. `size` is how far, relative to its range or
+    figure; a fact that was missing is as far as can be.
+    """
+
+    entity: str
+    key: str | None
+    field: str
+    old: Value | None
+    new: Value
+    size: float
+
+    def text(self, catalogue: Catalogue) -> str:
+        """`account.drawdown from 6.1% to 5%`."""
+        fact = catalogue.entities[self.entity].facts[self.field]
+        name = f'{self.entity}["{self.key}"].{self.field}' if self.key is not None else fact.path
+        return f"{name} from {write_value(self.old, fact.type)} to {write_value(self.new, fact.type)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Facts that, changed together, give `output` (on `key`) another value."""
+
+    output: str
+    key: str | None
+    moves: tuple[Move, ...]
+    before: OutputValue
+    after: OutputValue
+
+
+def would_change(
+    program: Program,
+    catalogue: Catalogue,
+    snapshot: Snapshot,
+    decide: Decide,
+    output: str,
+    key: str | None = None,
+) -> Change | None:
+    """The smallest change found of facts that gives the output another value: fewest facts, then the smallest moves.
+
+    Looks at the figures that the rules compare with, a step across each; facts of one row or of the row `key`. None
+    if nothing within six facts changes it. KeyError for an output or row that is not there.
+    """
+    search = _Search(program.enforced(), catalogue, decide, output, key)
+    before = search.value(decide(snapshot))
+    frontier: list[tuple[tuple[Move, ...], Snapshot]] = [((), snapshot)]
+    tried: set[frozenset[tuple[str, str | None, str, Value]]] = set()
+    budget = _BUDGET
+    for _depth in range(_DEPTH):
+        reached: list[tuple[tuple[Move, ...], Snapshot]] = []
+        found: list[Change] = []
+        for moves, state in frontier:
+            for move in search.candidates(state, moves):
+                after_moves = (*moves, move)
+                mark = frozenset((m.entity, m.key, m.field, m.new) for m in after_moves)
+                if mark in tried or budget == 0:
+                    continue
+                tried.add(mark)
+                budget -= 1
+                changed = _applied(state, move)
+                after = search.value(decide(changed))
+                if after != before:
+                    found.append(Change(output, key, after_moves, before, after))
+                reached.append((after_moves, changed))
+        if found:
+            return min(
+                found, key=lambda c: (sum(m.size for m in c.moves), [(m.entity, m.key or "", m.field) for m in c.moves])
+            )
+        frontier = sorted(reached, key=lambda r: search.progress(r[1], r[0]))[:_BEAM]
+    return None
+
+
+def _applied(snapshot: Snapshot, move: Move) -> Snapshot:
+    """The snapshot with one fact changed."""
+    if move.key is None:
+        return replace(snapshot, facts={**snapshot.facts, f"{move.entity}.{move.field}": move.new})
+    rows = dict(snapshot.rows.get(move.entity) or {})
+    rows[move.key] = {**rows[move.key], move.field: move.new}
+    return replace(snapshot, rows={**snapshot.rows, move.entity: rows})
+
+
+@dataclass(frozen=True)
+class _Search:
+    program: Program
+    catalogue: Catalogue
+    decide: Decide
+    output: str
+    key: str | None
+
+    def value(self, decision: Decision) -> OutputValue:
+        """The value of the output that is asked about."""
+        value = decision.outputs[self.output]
+        return cast(OutputValue, value) if self.key is None else cast(PerRow, value)[self.key]
+
+    def rules(self) -> list[Rule]:
+        """The rules that can touch the output, directly or through the outputs that they read."""
+        wanted, found = {self.output}, {}
+        grown = True
+        while grown:
+            grown = False
+            for rule in self.program.rules:
+                touched = {e.output for e in rule.effects if not isinstance(e, Alert)}
+                if rule.id not in found and touched & wanted:
+                    found[rule.id] = rule
+                    needed = reads(rule.guard).union(*(effect_reads(e) for e in rule.effects))
+                    grown = True
+                    wanted |= needed
+        return [found[i] for i in sorted(found)]
+
+    def candidates(self, state: Snapshot, made: tuple[Move, ...]) -> Iterator[Move]:
+        """The changes worth trying next: one fact of one rule moved across a figure it is compared with."""
+        outputs = self.decide(state).outputs
+        taken = {(m.entity, m.key, m.field) for m in made}
+        seen: set[tuple[str, str | None, str, Value]] = set()
+        for rule in self.rules():
+            for key in self._keys(rule, state):
+                for node in walk(rule.guard):
+                    for move in self._moves(node, rule, key, state, outputs):
+                        mark = (move.entity, move.key, move.field, move.new)
+                        if mark[:3] not in taken and mark not in seen:
+                            seen.add(mark)
+                            yield move
+
+    def _keys(self, rule: Rule, state: Snapshot) -> list[str]:
+        if rule.scope is None:
+            return [""]
+        rows = state.collection(rule.scope.entity) or {}
+        own = self.program.output(self.output).entity == rule.scope.entity and self.key is not None
+        return [k for k in sorted(rows) if not own or k == self.key]
+
+    def _moves(self, node: Expression, rule: Rule, key: str, state: Snapshot, outputs: Outputs) -> Iterator[Move]:
+        pairs: list[tuple[Expression, Expression | None]] = []
+        if isinstance(node, Compare):
+            pairs = [(node.left, node.right), (node.right, node.left)]
+        elif isinstance(node, OneOf | IsTrue):
+            pairs = [(node.operand, None)]
+        for read, other in pairs:
+            target = self._target(read, rule, key, state)
+            if target is not None:
+                known = other is not None and not _local(other, rule)
+                figure = evaluate(other, state, bindings_of(rule, key, state), outputs) if known and other else None
+                yield from self._across(target, figure, state)
+
+    def _target(self, node: Expression, rule: Rule, key: str, state: Snapshot) -> tuple[Fact, str | None] | None:
+        """The fact that a read stands for, if it is one that the snapshot holds."""
+        if isinstance(node, FactRead):
+            return self.catalogue.entities[node.entity].facts[node.field], None
+        if not isinstance(node, RowRead):
+            return None
+        fact = self.catalogue.entities[node.row.entity].facts[node.field]
+        rows = state.collection(node.row.entity) or {}
+        if node.row.variable is not None:
+            own = rule.scope is not None and node.row.variable == rule.scope.variable
+            return (fact, key) if own and key in rows else None
+        if node.row.key is None or _local(node.row.key, rule):
+            return None
+        found = evaluate(node.row.key, state, bindings_of(rule, key, state), {})
+        return (fact, found) if isinstance(found, str) and found in rows else None
+
+    def _across(self, target: tuple[Fact, str | None], figure: Value | None, state: Snapshot) -> Iterator[Move]:
+        fact, key = target
+        old = _current(state, fact, key)
+        for new in _values(fact, figure):
+            if new != old and fact.in_range(new):
+                yield Move(fact.entity, key, fact.name, old, new, _size(fact, old, new))
+
+    def progress(self, state: Snapshot, moves: tuple[Move, ...]) -> tuple[int, float]:
+        """How near a state is: fewer of the rules concerned fire, with smaller moves."""
+        concerned = {r.id for r in self.rules()}
+        firing = sum(f.rule in concerned for f in self.decide(state).firings)
+        return firing, sum(m.size for m in moves)
+
+
+def _local(node: Expression, rule: Rule) -> bool:
+    """Whether an expression reads a row that only an aggregate binds."""
+    own = rule.scope.variable if rule.scope is not None else None
+    for part in walk(node):
+        row = getattr(part, "row", None)
+        if row is not None and row.variable is not None and row.variable != own:
+            return True
+    return False
+
+
+def _current(state: Snapshot, fact: Fact, key: str | None) -> Value | None:
+    if key is None:
+        return state.facts.get(fact.path)
+    return (state.collection(fact.entity) or {}).get(key, {}).get(fact.name)
+
+
+def _values(fact: Fact, figure: Value | None) -> list[Value]:
+    """The values worth trying: the figure itself and one quantum to each side, every level, both flags, calm."""
+    calm: list[Value] = [] if fact.calm is None else [fact.calm]
+    if isinstance(fact.type, Levels):
+        return list(range(len(fact.type.members)))
+    if isinstance(fact.type, Flag):
+        return [False, True]
+    if isinstance(fact.type, Quantity) and isinstance(figure, int):
+        return [figure, figure - 1, figure + 1, *calm]
+    return calm if figure is None else [figure, *calm]
+
+
+def _size(fact: Fact, old: Value | None, new: Value) -> float:
+    """How far a move goes: relative to the larger of the two figures; a missing fact counts as a whole one."""
+    if old is None:
+        return 1.0
+    if isinstance(fact.type, Levels):
+        return abs(int(old) - int(new)) / len(fact.type.members)
+    if not isinstance(fact.type, Quantity):
+        return 0.5
+    largest = max(abs(int(old)), abs(int(new)), 1)
+    return abs(int(old) - int(new)) / largest

@@ -1,0 +1,262 @@
+"""Why a decision is what it is: the rules that bind, the facts they saw, and how far each comparison was from turning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from evaluators import exact
+from evaluators.decision import Decision, Firing, Grants, OutputValue, PerRow
+from evaluators.expressions import Bindings, BoundRow, Outputs, evaluate
+from evaluators.snapshot import Snapshot
+from policy_dsl.diagnostics import Source, Span
+from policy_dsl.program import (
+    Alert,
+    AlertLevel,
+    Compare,
+    Effect,
+    Expression,
+    FactRead,
+    Hole,
+    How,
+    OneOf,
+    Output,
+    OutputRead,
+    Permit,
+    Program,
+    RowRead,
+    Rule,
+    Tighten,
+    walk,
+)
+from policy_dsl.types import ItemSet, Quantity
+from policy_dsl.writing import write_expression, write_value
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A fact or output that a rule read, and its value as text (`unknown` if missing)."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Margin:
+    """One comparison of a guard, how it came out, and how far the left side was from turning it.
+
+    `distance` is `left - right` in quanta of `left`'s unit (None if unknown or not a number); `text` is that distance
+    as a person reads it.
+    """
+
+    comparison: str
+    truth: bool | None
+    left: str
+    right: str
+    distance: int | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A rule that binds an output or raises an alert, with everything it went by."""
+
+    rule: str
+    key: str
+    definite: bool
+    because: str
+    binds: tuple[str, ...]
+    alerts: tuple[AlertLevel, ...]
+    seen: tuple[Seen, ...]
+    margins: tuple[Margin, ...]
+    span: Span | None
+
+    def place(self, sources: Mapping[str, Source]) -> str | None:
+        """File and line of the rule: `rules/ess.rules:14`."""
+        if self.span is None or self.span.path not in sources:
+            return None
+        return f"{self.span.path}:{sources[self.span.path].place(self.span.start).line}"
+
+
+def reasons(program: Program, snapshot: Snapshot, decision: Decision) -> tuple[Reason, ...]:
+    """The reasons of a decision, by rule and row: enforced rules that fired and bind something, or alert."""
+    rules = {r.id: r for r in program.rules}
+    made = (_reason(rules[f.rule], f, program, snapshot, decision) for f in decision.firings)
+    return tuple(r for r in made if r.binds or r.alerts)
+
+
+def observed(program: Program, snapshot: Snapshot, decision: Decision) -> tuple[Reason, ...]:
+    """The reasons of what the observing rules would have done, judged by the outputs as they would be."""
+    rules = {r.id: r for r in program.rules}
+    whole = Decision(decision.book, decision.ts, {**decision.outputs, **decision.would_be}, decision.observed)
+    return tuple(_reason(rules[f.rule], f, program, snapshot, whole) for f in decision.observed)
+
+
+def bindings_of(rule: Rule, key: str, snapshot: Snapshot) -> Bindings:
+    """The row of a firing under the rule's variable; a missing collection is a row of unknown facts."""
+    if rule.scope is None:
+        return {}
+    rows = snapshot.collection(rule.scope.entity)
+    if rows is None or key not in rows:
+        return {rule.scope.variable: BoundRow(rule.scope.entity, None, {})}
+    return {rule.scope.variable: BoundRow(rule.scope.entity, key, rows[key])}
+
+
+def _reason(rule: Rule, firing: Firing, program: Program, snapshot: Snapshot, decision: Decision) -> Reason:
+    bindings = bindings_of(rule, firing.key, snapshot)
+    bound = [
+        effect.output
+        for effect in rule.effects
+        if not isinstance(effect, Alert) and _binds(rule, effect, firing, program, snapshot, decision)
+    ]
+    return Reason(
+        rule=rule.id,
+        key=firing.key,
+        definite=firing.definite,
+        because=because(rule, snapshot, bindings, decision.outputs),
+        binds=tuple(dict.fromkeys(bound)),
+        alerts=tuple(e.level for e in rule.effects if isinstance(e, Alert)),
+        seen=tuple(_seen(rule, snapshot, bindings, decision.outputs)),
+        margins=tuple(_margins(rule.guard, snapshot, bindings, decision.outputs)),
+        span=rule.span,
+    )
+
+
+def because(rule: Rule, snapshot: Snapshot, bindings: Bindings, outputs: Outputs) -> str:
+    """The reason of a rule with its braces filled in; what is missing reads `unknown`."""
+    parts = []
+    for part in rule.because:
+        if isinstance(part, Hole):
+            value = evaluate(part.expression, snapshot, bindings, outputs)
+            parts.append(write_value(value, part.expression.type))
+        else:
+            parts.append(part)
+    return "".join(parts)
+
+
+# --- what binds ------------------------------------------------------------------------------------------------------
+
+
+def _binds(
+    rule: Rule, effect: Effect, firing: Firing, program: Program, snapshot: Snapshot, decision: Decision
+) -> bool:
+    """Whether the final value of an output is what this effect asks for, on any row that it reaches."""
+    assert not isinstance(effect, Alert)
+    output = program.output(effect.output)
+    final = decision.outputs[output.id]
+    own = bindings_of(rule, firing.key, snapshot)
+    if output.entity is None:
+        return _asks(effect, output, cast(OutputValue, final), program, snapshot, own, decision)
+    values = cast(PerRow, final)
+    keys = sorted(values) if rule.scope is None else [firing.key]
+    rows = snapshot.collection(output.entity) or {}
+    for key in keys:
+        if key in values:
+            bindings = {
+                **own,
+                **({output.entity: BoundRow(output.entity, key, rows[key])} if rule.scope is None else {}),
+            }
+            if _asks(effect, output, values[key], program, snapshot, bindings, decision):
+                return True
+    return False
+
+
+def _asks(
+    effect: Effect,
+    output: Output,
+    final: OutputValue,
+    program: Program,
+    snapshot: Snapshot,
+    bindings: Bindings,
+    decision: Decision,
+) -> bool:
+    assert not isinstance(effect, Alert)
+    narrowed = True if effect.where is None else evaluate(effect.where, snapshot, bindings, decision.outputs)
+    if narrowed is False:
+        return False
+    if isinstance(output.type, ItemSet):
+        granted = (
+            any(item == effect.item for item, _ in cast(Grants, final)) if not isinstance(effect, Tighten) else False
+        )
+        return granted if isinstance(effect, Permit) else _somebody_permits(effect, output, program, decision)
+    assert isinstance(effect, Tighten)
+    if final == output.starts:
+        return False
+    value = evaluate(effect.value, snapshot, bindings, decision.outputs)
+    if value is None:
+        return final == (exact.strict_end(output) if isinstance(output.type, Quantity) else output.strictest)
+    if effect.how is How.TO:
+        clamped = exact.clamp(int(value), *exact.limits(output)) if isinstance(output.type, Quantity) else value
+        return final == clamped
+    return True
+
+
+def _somebody_permits(effect: Effect, output: Output, program: Program, decision: Decision) -> bool:
+    """A forbid binds where a permit fired that it takes back."""
+    item = getattr(effect, "item", None)
+    permitting = {
+        r.id
+        for r in program.rules
+        for e in r.effects
+        if isinstance(e, Permit) and e.output == output.id and e.item == item
+    }
+    return any(f.rule in permitting for f in decision.firings)
+
+
+# --- what was seen ---------------------------------------------------------------------------------------------------
+
+
+def _read(rule: Rule) -> Iterator[Expression]:
+    for part in [rule.guard, *([] if rule.excuse is None else [rule.excuse])]:
+        yield from walk(part)
+    for effect in rule.effects:
+        if isinstance(effect, Tighten):
+            yield from walk(effect.value)
+        elif isinstance(effect, Permit):
+            for argument in effect.arguments:
+                yield from walk(argument)
+
+
+def _seen(rule: Rule, snapshot: Snapshot, bindings: Bindings, outputs: Outputs) -> Iterator[Seen]:
+    shown: set[str] = set()
+    for node in _read(rule):
+        if isinstance(node, FactRead | RowRead | OutputRead) and not isinstance(node.type, ItemSet):
+            name = write_expression(node)
+            if name not in shown and _is_bound(node, bindings):
+                shown.add(name)
+                yield Seen(name, write_value(evaluate(node, snapshot, bindings, outputs), node.type))
+
+
+def _is_bound(node: Expression, bindings: Bindings) -> bool:
+    """Whether every row variable the node reads is the rule's own, not one that an aggregate runs over."""
+    for part in walk(node):
+        row = getattr(part, "row", None)
+        if row is not None and row.variable is not None and row.variable not in bindings:
+            return False
+    return True
+
+
+def _margins(guard: Expression, snapshot: Snapshot, bindings: Bindings, outputs: Outputs) -> Iterator[Margin]:
+    for node in walk(guard):
+        if isinstance(node, Compare) and _is_bound(node, bindings):
+            left = evaluate(node.left, snapshot, bindings, outputs)
+            right = evaluate(node.right, snapshot, bindings, outputs)
+            truth = cast("bool | None", evaluate(node, snapshot, bindings, outputs))
+            kind = node.left.type
+            distance = None
+            if isinstance(kind, Quantity) and left is not None and right is not None:
+                distance = int(left) - int(right)
+            yield Margin(
+                write_expression(node),
+                truth,
+                write_value(left, kind),
+                write_value(right, node.right.type),
+                distance,
+                write_value(distance, kind) if isinstance(kind, Quantity) else "",
+            )
+        elif isinstance(node, OneOf) and _is_bound(node, bindings):
+            value = evaluate(node.operand, snapshot, bindings, outputs)
+            truth = cast("bool | None", evaluate(node, snapshot, bindings, outputs))
+            among = ", ".join(write_value(v, node.operand.type) for v in node.values)
+            yield Margin(write_expression(node), truth, write_value(value, node.operand.type), among, None, "")
