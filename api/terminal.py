@@ -1,0 +1,66 @@
+"""What commands say: tables and text on standard output, JSON where a program reads, findings and progress on standard
+error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from policy_dsl.diagnostics import Diagnostic, Severity, Source, render
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import Console
+
+_UNWRAPPED = 160
+"""Columns of a table where no terminal says how many there are."""
+
+_COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "blue"}
+
+
+def console(*, err: bool = False) -> Console:
+    """A console that prints text as it is: nothing in it is markup, an emoji or a number to colour."""
+    from rich.console import Console
+
+    stream = sys.stderr if err else sys.stdout
+    width = None if stream.isatty() else _UNWRAPPED
+    return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
+
+
+def show_json(document: Any) -> None:
+    """Print a document as JSON, indented."""
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def show_diagnostics(
+    diagnostics: Iterable[Diagnostic], sources: Mapping[str, Source], *, err: bool = False
+) -> None:
+    """Print each finding with its source line; the first line is coloured by severity on a terminal."""
+    for diagnostic in diagnostics:
+        first, _, rest = render(diagnostic, sources).partition("\n")
+        typer.secho(first, fg=_COLOURS[diagnostic.severity], bold=True, err=err)
+        if rest:
+            typer.echo(rest, err=err)
+
+
+def count_of(number: int, noun: str, plural: str | None = None) -> str:
+    """`1 rule`, `2 rules`, `1,000 rules`; `plural` where it is not the noun with an s."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar on a terminal, gone when the block ends; what it gives takes how many more are done."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    output = console(err=True)
+    with Progress(*columns, console=output, transient=True, disable=not output.is_terminal) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.advance(task, done)
