@@ -309,8 +309,14 @@ class Builder(Transformer[Token, Any]):
     def no(self, meta: Extent, _word: Token) -> s.Flag:
         return s.Flag(False, self._span(meta))
 
-    def path_expr(self, meta: Extent, head: Token, *steps: Any) -> s.Path:
-        return s.Path(str(head), steps, self._span(meta))
+    def path_expr(self, meta: Extent, dotted: Token, *steps: Any) -> s.Path:
+        head, *names = dotted.split(".")
+        at = meta[0] + len(head)
+        fields = []
+        for name in names:
+            fields.append(s.Field(name, Span(self.path, at, at + 1 + len(name))))
+            at += 1 + len(name)
+        return s.Path(head, (*fields, *steps), self._span(meta))
 
     def field(self, meta: Extent, _word: Token, name: Token) -> s.Field:
         return s.Field(str(name), self._span(meta))

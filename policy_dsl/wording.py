@@ -8,6 +8,7 @@ from policy_dsl.diagnostics import did_you_mean
 
 _TERMINALS = {
     "NAME": "a name",
+    "PATH": "a name",
     "LEVEL": "a level such as `HIGH`",
     "QUANTITY": "a number",
     "DATE": "a date",
@@ -34,7 +35,7 @@ _TERMINALS = {
 }
 
 # The words that can start a value are named once, not one by one.
-_VALUE = {"QUANTITY", "DATE", "STRING", "LEVEL", "NAME", "YES", "NO"}
+_VALUE = {"QUANTITY", "DATE", "STRING", "LEVEL", "PATH", "YES", "NO"}
 _FUNCTIONS = {
     *("MIN", "MAX", "ABS", "PREVIOUS", "COUNT", "SUM", "HIGHEST"),
     *("LOWEST", "AVERAGE", "CHANGE", "ANY", "ALL", "LATEST"),
@@ -59,7 +60,7 @@ def describe_expected(terminals: set[str]) -> str | None:
     """A help line naming what could have stood here."""
     words: list[str] = []
     rest = set(terminals) - {"SPACE", "COMMENT"}
-    if {"QUANTITY", "NAME"} <= rest:
+    if {"QUANTITY", "PATH"} <= rest:
         words.append("a value")
         rest -= _VALUE | _FUNCTIONS | {"MINUS", "LPAR", "NOT"}
     words += [_TERMINALS.get(t, f"`{t.lower()}`") for t in sorted(rest)]
