@@ -11,16 +11,15 @@ from pathlib import Path
 from policy_dsl.cases import Case, Invariant
 from policy_dsl.catalogue import Catalogue
 from policy_dsl.checker import check
-from policy_dsl.configuration import FILE_NAME, Configuration, read_configuration
+from policy_dsl.configuration import Configuration, read_configuration
 from policy_dsl.diagnostics import Diagnostic, Findings, PolicyError, Source, Span
+from policy_dsl.files import CONFIGURATION_FILE, read_files
 from policy_dsl.parser import parse
 from policy_dsl.program import Program
 from policy_dsl.syntax import File
 
 LANGUAGE_VERSION = "1.0"
 """Part of every bundle's hash: the same text may mean something else in another version of the language."""
-
-MAX_FILE_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,34 +72,6 @@ def bundle_hash(texts: Mapping[str, bytes], catalogue: Catalogue) -> str:
     return hashlib.sha256(whole.encode()).hexdigest()
 
 
-def read_files(path: Path) -> dict[str, bytes]:
-    """The files of a bundle by name: `*.rules` and `ringfence.toml` of a directory, or one rule file alone.
-
-    Raises PolicyError if there is nothing to read.
-    """
-    if path.is_file():
-        return {path.name: _read(path)}
-    if not path.is_dir():
-        raise PolicyError([Diagnostic("RF110", f"there is no directory or rule file `{path}`")])
-    found = {f.name: _read(f) for f in sorted(path.glob("*.rules")) if f.is_file()}
-    if not found:
-        raise PolicyError([Diagnostic("RF110", f"`{path}` holds no rule files", help="rule files end in `.rules`")])
-    configuration = path / FILE_NAME
-    if configuration.is_file():
-        found[FILE_NAME] = _read(configuration)
-    return found
-
-
-def _read(path: Path) -> bytes:
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise PolicyError([Diagnostic("RF110", f"`{path}` is larger than {MAX_FILE_BYTES >> 20} MiB")])
-        return path.read_bytes()
-    except OSError as error:
-        reason = (error.strerror or "unreadable").lower()
-        raise PolicyError([Diagnostic("RF110", f"`{path}` cannot be read: {reason}")]) from error
-
-
 def check_files(
     contents: Mapping[str, bytes], catalogue: Catalogue, *, prefix: str = "", today: int | None = None
 ) -> Report:
@@ -112,15 +83,15 @@ def check_files(
     for name in sorted(contents):
         source = _decoded(prefix + name, contents[name], findings)
         sources[source.path] = source
-        if name == FILE_NAME:
+        if name == CONFIGURATION_FILE:
             configuration = read_configuration(source, findings)
         elif not any(d.code == "RF108" and d.span and d.span.path == source.path for d in findings.items):
             files.append(parse(source, findings))
     name = bundle_hash(contents, catalogue)
-    checked = check(files, sources, catalogue, configuration, findings, hash=name, today=today)
+    checked = check(files, sources, catalogue, configuration, findings, bundle_hash=name, today=today)
     written = checked
     if configuration.modes or configuration.params:
-        written = check(files, sources, catalogue, Configuration(), findings, hash=name, today=today)
+        written = check(files, sources, catalogue, Configuration(), findings, bundle_hash=name, today=today)
     diagnostics = findings.sorted()
     bundle = None
     if checked.program is not None and written.program is not None and not any(d.is_error for d in diagnostics):

@@ -11,6 +11,7 @@ from policy_dsl.catalogue import Rows
 from policy_dsl.context import Context, type_name
 from policy_dsl.declarations import keyed_entity
 from policy_dsl.diagnostics import Source, Span, did_you_mean
+from policy_dsl.parser import parse_expression
 from policy_dsl.types import FLAG, Flag, ItemSet, Quantity, Reference, Text, Type, Value
 
 DEFAULT_CADENCE = 60_000
@@ -106,13 +107,12 @@ def typed_test(node: s.TestDecl, source: Source, context: Context) -> Case | Non
         return None
     moments = reader.moments()
     if not reader.expects:
-        context.error("RF310", "the test expects nothing", node.name.span, "add `expect ...`, or a table with an output")
+        hint = "add `expect ...`, or a table with an output"
+        context.error("RF310", "the test expects nothing", node.name.span, hint)
         return None
     variants = tuple(_merged(moments, row) for row in reader.rows) or (moments,)
     timed = reader.timed or bool(reader.timelines)
-    return Case(
-        context.policy, node.name.text, variants, tuple(reader.timelines), reader.cadence, timed, node.span
-    )
+    return Case(context.policy, node.name.text, variants, tuple(reader.timelines), reader.cadence, timed, node.span)
 
 
 def _merged(moments: tuple[Moment, ...], row: Moment) -> tuple[Moment, ...]:
@@ -216,8 +216,6 @@ class _Reader:
 
 def _column(cell: s.Cell, source: Source, context: Context) -> s.Path | p.Expression | None:
     """A fact to give (its path), or an expression over the outputs to compare."""
-    from policy_dsl.parser import parse_expression
-
     node = parse_expression(source, cell.span, context.findings)
     if node is None:
         return None
@@ -229,8 +227,6 @@ def _column(cell: s.Cell, source: Source, context: Context) -> s.Path | p.Expres
 def _cell(
     column: s.Path | p.Expression, cell: s.Cell, source: Source, context: Context
 ) -> Assignment | Expectation | None:
-    from policy_dsl.parser import parse_expression
-
     node = parse_expression(source, cell.span, context.findings, value=True)
     if node is None:
         return None
@@ -291,7 +287,8 @@ def assignment(path: s.Path, value: s.Expr | s.Missing, context: Context) -> Ass
 def _collection(path: s.Path, value: s.Expr | s.Missing, context: Context) -> Assignment | None:
     if isinstance(value, s.Missing):
         return Assignment(path.head, None, None, None)
-    context.error("RF206", f"`{path.head}` as a whole can only be missing", value.span, f'`given {path.head}["key"].fact = ...`')
+    hint = f'`given {path.head}["key"].fact = ...`'
+    context.error("RF206", f"`{path.head}` as a whole can only be missing", value.span, hint)
     return None
 
 
@@ -303,5 +300,3 @@ def _wrong_value(node: s.Expr, got: Type, wanted: Type, context: Context) -> Non
     code = "RF204" if isinstance(got, Quantity) and isinstance(wanted, Quantity) else "RF206"
     message = f"a {type_name(wanted)} is expected, and this is a {type_name(got)}"
     context.error(code, message, node.span, expressions.suggest_unit(node, wanted))
-
-

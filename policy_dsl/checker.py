@@ -1,5 +1,8 @@
-"""Checks a bundle of rule files and makes its typed program. Passes run one after another over every file; what one
-finds is recorded, and the next goes on with the rest, so that all errors show in one run."""
+"""Checks a bundle of rule files and makes its typed program.
+
+Passes run one after another over every file; what one finds is recorded, and the next goes on with the rest, so that
+all errors show in one run.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,7 @@ from policy_dsl.ordering import ordered
 from policy_dsl.rules import typed_rule
 
 T = TypeVar("T")
+D = TypeVar("D", bound=s.Declaration)
 
 _VERSION_PARTS = 3
 
@@ -43,7 +47,7 @@ def check(
     configuration: Configuration,
     findings: Findings,
     *,
-    hash: str,
+    bundle_hash: str,
     today: int | None = None,
 ) -> Checked:
     """Check `files` together. `today` (ms) reports exceptions that have expired; None reports none."""
@@ -52,7 +56,7 @@ def check(
     for _file, policy in named:
         _declare_policy(policy, names, findings)
 
-    def each(kind: type[s.Declaration], do: Callable[[s.Declaration, s.File, Context], None]) -> None:
+    def each(kind: type[D], do: Callable[[D, s.File, Context], None]) -> None:
         for file, policy in named:
             context = Context(names, findings, policy.name.text)
             for declaration in file.declarations:
@@ -66,14 +70,14 @@ def check(
     seen: dict[str, Span] = {}
     each(s.RuleDecl, lambda n, f, c: _add_rule(n, sources[f.path], c, rules, seen))
     each(s.TestDecl, lambda n, f, c: _add(cases, typed_test(n, sources[f.path], c)))
-    each(s.AlwaysDecl, lambda n, f, c: _add(invariants, typed_invariant(n, c)))
+    each(s.AlwaysDecl, lambda n, _f, c: _add(invariants, typed_invariant(n, c)))
     for rule in rules:
         check_rule(rule, names, findings)
         _report_expired(rule, today, findings)
     outputs = ordered(names.outputs, rules, findings)
     program = None
     if outputs is not None and not any(i.is_error for i in findings.items):
-        program = _program(hash, names, outputs, rules, configuration)
+        program = _program(bundle_hash, names, outputs, rules, configuration)
         _report_unused(names, findings)
     return Checked(program, tuple(cases), tuple(invariants), names)
 
@@ -124,7 +128,7 @@ def _add_rule(node: s.RuleDecl, source: Source, context: Context, rules: list[p.
 
 
 def _program(
-    hash: str, names: Names, outputs: tuple[p.Output, ...], rules: list[p.Rule], configuration: Configuration
+    bundle_hash: str, names: Names, outputs: tuple[p.Output, ...], rules: list[p.Rule], configuration: Configuration
 ) -> p.Program:
     """The program under the configured modes: rules of a policy that is off are gone, of one in observe observe."""
     kept = []
@@ -135,7 +139,7 @@ def _program(
         elif mode is not Mode.OFF:
             kept.append(rule)
     params = tuple(names.params[i] for i in sorted(names.params))
-    return p.Program(hash, params, outputs, tuple(sorted(kept, key=lambda r: r.id)))
+    return p.Program(bundle_hash, params, outputs, tuple(sorted(kept, key=lambda r: r.id)))
 
 
 def _report_expired(rule: p.Rule, today: int | None, findings: Findings) -> None:

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from policy_dsl.diagnostics import Findings, Label, Source, Span, did_you_mean
-from policy_dsl.literals import BadLiteral, read, write
+from policy_dsl.files import CONFIGURATION_FILE
+from policy_dsl.literals import LiteralError, read, write
 from policy_dsl.names import Names
 from policy_dsl.program import Param
-from policy_dsl.types import Flag, Levels, Quantity, Value
-
-FILE_NAME = "ringfence.toml"
+from policy_dsl.quantities import Unit
+from policy_dsl.types import DURATION, Flag, Levels, Quantity, Value
 
 
 class Mode(enum.Enum):
@@ -36,7 +36,7 @@ class Configuration:
     params: Mapping[str, str | bool] = field(default_factory=dict)
     flags: Mapping[str, bool] = field(default_factory=dict)
     max_gap: int | None = None
-    path: str = FILE_NAME
+    path: str = CONFIGURATION_FILE
 
     def mode(self, policy: str) -> Mode:
         """The mode of a policy; one that is not named is enforced."""
@@ -120,14 +120,13 @@ def _flags(table: Mapping[str, Any], source: Source, findings: Findings) -> dict
 def _max_gap(table: Mapping[str, Any], source: Source, findings: Findings) -> int | None:
     for key in table:
         if key != "max_gap":
-            findings.error("RF601", f"`bundle` has no setting `{key}`", _find(source, key), did_you_mean(key, ["max_gap"]))
+            hint = did_you_mean(key, ["max_gap"])
+            findings.error("RF601", f"`bundle` has no setting `{key}`", _find(source, key), hint)
     if "max_gap" not in table:
         return None
-    from policy_dsl.types import DURATION
-
     try:
         literal = read(str(table["max_gap"]))
-    except BadLiteral as error:
+    except LiteralError as error:
         findings.error("RF605", str(error), _find(source, "max_gap"))
         return None
     if literal.unit is not DURATION.unit or literal.value <= 0:
@@ -166,11 +165,9 @@ def _inside(value: Value, param: Param) -> bool:
 
 
 def _outside(text: str | bool, param: Param) -> str:
-    assert isinstance(param.type, Quantity)
-    assert param.low is not None
-    assert param.high is not None
-    unit = param.type.unit
-    return f"`{param.id}` = {text} is outside {write(param.low, unit)} to {write(param.high, unit)}"
+    unit = param.type.unit if isinstance(param.type, Quantity) else Unit.NUMBER
+    ends = [write(end, unit) for end in (param.low, param.high) if end is not None]
+    return f"`{param.id}` = {text} is outside {' to '.join(ends)}"
 
 
 def _value(text: str | bool, param: Param) -> Value | None:
@@ -187,7 +184,7 @@ def _value(text: str | bool, param: Param) -> Value | None:
     negative = text.strip().startswith("-")
     try:
         literal = read(text.strip().removeprefix("-").strip())
-    except BadLiteral:
+    except LiteralError:
         return None
     if literal.unit is not None and literal.unit is not kind.unit:
         return None

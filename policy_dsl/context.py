@@ -42,10 +42,14 @@ class Context:
         self.findings.error(code, message, span, help, *labels)
 
 
+_MOST_MEMBERS = 6
+"""Levels with more members than this are named without them."""
+
+
 def type_name(kind: Type) -> str:
     """A type as a diagnostic names it."""
     if isinstance(kind, Levels):
-        return kind.name if len(kind.members) > 6 else f"{kind.name} ({', '.join(kind.members)})"
+        return kind.name if len(kind.members) > _MOST_MEMBERS else f"{kind.name} ({', '.join(kind.members)})"
     return str(kind)
 
 

@@ -16,7 +16,7 @@ from policy_dsl.quantities import Unit
 from policy_dsl.types import FLAG, TEXT, Flag, ItemSet, Levels, Quantity, Type, Value
 
 _MAX_ITEMS = 48
-_NAMED: dict[str, Type] = {unit.value: Quantity(unit) for unit in Unit} | {"flag": FLAG, "text": TEXT}
+_NAMED: dict[str, Type] = {**{unit.value: Quantity(unit) for unit in Unit}, "flag": FLAG, "text": TEXT}
 
 
 def declare_levels(node: s.LevelsDecl, context: Context) -> None:
@@ -96,7 +96,8 @@ def _output(node: s.OutputDecl, full: str, context: Context) -> p.Output | None:
 
 
 def _set(node: s.OutputDecl, full: str, entity: str | None, kind: ItemSet, context: Context) -> p.Output | None:
-    for clause, word in ((node.range, "in"), (node.starts, "starts"), (node.relaxes, "relaxes"), (node.latches, "latches")):
+    clauses = {"in": node.range, "starts": node.starts, "relaxes": node.relaxes, "latches": node.latches}
+    for word, clause in clauses.items():
         if clause is not None:
             context.error("RF305", f"a set starts empty and takes no `{word}`", clause.span)
             return None
@@ -120,7 +121,7 @@ def _ordered(node: s.OutputDecl, full: str, entity: str | None, kind: Type, cont
         if ends is None:
             return None
         low, high = ends
-    direction = _direction(node, kind, starts.value, low, high, context)
+    direction = _direction(node, starts.value, _ends(kind, low, high), context)
     if direction is None:
         return None
     if isinstance(kind, Quantity) and not _within(int(starts.value), low, high):
@@ -143,16 +144,21 @@ def latch(node: s.OutputDecl, output: p.Output, context: Context) -> p.Expressio
     return expressions.condition(node.latches, context)
 
 
-def _direction(
-    node: s.OutputDecl, kind: Type, starts: Value, low: int | None, high: int | None, context: Context
-) -> p.Direction | None:
+_Ends = tuple[int | None, int | None]
+"""The lowest and the highest value there is; None where the range is open."""
+
+
+def _ends(kind: Type, low: int | None, high: int | None) -> _Ends:
+    if isinstance(kind, Levels):
+        return 0, len(kind.members) - 1
+    return (0, 1) if isinstance(kind, Flag) else (low, high)
+
+
+def _direction(node: s.OutputDecl, starts: Value, ends: _Ends, context: Context) -> p.Direction | None:
     if node.tightens is not None:
         direction = p.Direction(node.tightens)
-        return direction if _starts_loosest(node, kind, starts, direction, low, high, context) else None
-    if isinstance(kind, Levels):
-        low, high = 0, len(kind.members) - 1
-    elif isinstance(kind, Flag):
-        low, high = 0, 1
+        return direction if _can_tighten(node, starts, direction, ends, context) else None
+    low, high = ends
     if low != high and starts == high and high is not None:
         return p.Direction.DOWN
     if low != high and starts == low and low is not None:
@@ -162,32 +168,22 @@ def _direction(
     return None
 
 
-def _starts_loosest(
-    node: s.OutputDecl,
-    kind: Type,
-    starts: Value,
-    direction: p.Direction,
-    low: int | None,
-    high: int | None,
-    context: Context,
-) -> bool:
+def _can_tighten(node: s.OutputDecl, starts: Value, direction: p.Direction, ends: _Ends, context: Context) -> bool:
     """Whether there is anything stricter than the start: an output that cannot tighten is a mistake."""
-    if isinstance(kind, Levels):
-        low, high = 0, len(kind.members) - 1
-    elif isinstance(kind, Flag):
-        low, high = 0, 1
-    strict = low if direction is p.Direction.DOWN else high
+    strict = ends[0] if direction is p.Direction.DOWN else ends[1]
     if strict is None or starts != strict:
         return True
     assert node.starts is not None
-    context.error("RF304", f"output `{node.name.text}` starts at its strict end and can never tighten", node.starts.span)
+    message = f"output `{node.name.text}` starts at its strict end and can never tighten"
+    context.error("RF304", message, node.starts.span)
     return False
 
 
 def constant(node: s.Expr, expected: Type | None, context: Context) -> p.Constant | None:
     """A literal or param of the expected type; None after a finding."""
     if expected is None and isinstance(node, s.Level):
-        context.error("RF203", f"nothing says which levels `{node.text}` belongs to", node.span, "add a type: `param NAME : tier = CORE`")
+        message = f"nothing says which levels `{node.text}` belongs to"
+        context.error("RF203", message, node.span, "add a type: `param NAME: tier = CORE`")
         return None
     made = expressions.expression(node, context, expected)
     if made is None:
@@ -231,7 +227,8 @@ def keyed_entity(node: s.ForEach, context: Context) -> str | None:
     if found is None:
         context.error("RF201", f"no entity is called `{name}`", node.entity.span, did_you_mean(name, keyed))
     else:
-        context.error("RF209", f"there is one `{name}` a snapshot, not one a row", node.entity.span, f"rows: {', '.join(sorted(keyed))}")
+        hint = f"rows: {', '.join(sorted(keyed))}"
+        context.error("RF209", f"there is one `{name}` a snapshot, not one a row", node.entity.span, hint)
     return None
 
 

@@ -17,7 +17,7 @@ def _product(a: Unit, b: Unit) -> Unit | None:
     pair = {a, b}
     if pair == {Unit.RATE, Unit.DURATION}:
         return Unit.NUMBER
-    if pair == {Unit.R, Unit.MONEY} or pair == {Unit.LEVERAGE, Unit.MONEY}:
+    if pair in ({Unit.R, Unit.MONEY}, {Unit.LEVERAGE, Unit.MONEY}):
         return Unit.MONEY
     if pair == {Unit.LEVERAGE, Unit.RATIO}:
         return Unit.RATIO

@@ -12,6 +12,8 @@ from policy_dsl.types import RATIO, ItemSet, Levels, Quantity, Type
 
 _FACTORS = ("ratio", "number", "count")
 _ONE = 10**9
+_LONGEST_NAME = 2
+"""An output is named `output` or `policy.output`."""
 
 
 def typed_effect(node: s.EffectExpr, scope: p.Scope | None, context: Context) -> p.Effect | None:
@@ -25,7 +27,9 @@ def typed_effect(node: s.EffectExpr, scope: p.Scope | None, context: Context) ->
                 context.error("RF201", "the catalogue knows no requests to deny", node.span)
                 return None
             where = _reach(output, scope, node.span, context)
-            return None if where is False else p.Tighten(VERDICT, p.How.TO, p.Constant(0, output.type), _row_filter(where))
+            if where is False:
+                return None
+            return p.Tighten(VERDICT, p.How.TO, p.Constant(0, output.type), _row_filter(where))
         case s.ItemEffect():
             return _item(node, scope, context)
         case s.AlertEffect():
@@ -40,7 +44,7 @@ def typed_effect(node: s.EffectExpr, scope: p.Scope | None, context: Context) ->
 def _target(node: s.Path, context: Context) -> p.Output | None:
     """The output that an effect names."""
     words = [node.head, *(step.name for step in node.steps if isinstance(step, s.Field))]
-    if len(words) <= len(node.steps) or len(words) > 2:
+    if len(words) <= len(node.steps) or len(words) > _LONGEST_NAME:
         context.error("RF403", "an effect acts on a whole output, on the row of its rule or on every row", node.span)
         return None
     own, full = f"{context.policy}.{words[0]}", ".".join(words)
@@ -91,7 +95,8 @@ def _tighten(node: s.TightenEffect, scope: p.Scope | None, context: Context) -> 
     if output is None:
         return None
     if isinstance(output.type, ItemSet):
-        context.error("RF403", f"`{output.id}` is a set: items are permitted and forbidden", node.target.span, "use `forbid ITEM`")
+        message = f"`{output.id}` is a set: items are permitted and forbidden"
+        context.error("RF403", message, node.target.span, "use `forbid ITEM`")
         return None
     where = _reach(output, scope, node.target.span, context)
     how = p.How(node.how)
@@ -156,7 +161,8 @@ def _factor(node: s.TightenEffect, output: p.Output, context: Context) -> p.Expr
     if value is None:
         return None
     if not isinstance(value.type, Quantity) or value.type.unit.value not in _FACTORS:
-        context.error("RF206", f"a factor is a ratio or a number, and this is a {type_name(value.type)}", node.value.span)
+        message = f"a factor is a ratio or a number, and this is a {type_name(value.type)}"
+        context.error("RF206", message, node.value.span)
         return None
     if value.type.unit.value == "count":
         if isinstance(value, p.Constant):
@@ -166,8 +172,9 @@ def _factor(node: s.TightenEffect, output: p.Output, context: Context) -> p.Expr
     if isinstance(value, p.Constant):
         down = output.direction is p.Direction.DOWN
         if not (0 <= int(value.value) < _ONE if down else int(value.value) > _ONE):
-            span = "at least 0 and less than 1" if down else "more than 1"
-            context.error("RF404", f"this factor tightens nothing: `{output.id}` tightens {output.direction.value if output.direction else ''}", node.value.span, f"the factor is {span}")
+            message = f"this factor tightens nothing: `{output.id}` tightens {'down' if down else 'up'}"
+            hint = "the factor is at least 0 and less than 1" if down else "the factor is more than 1"
+            context.error("RF404", message, node.value.span, hint)
             return None
     return value
 

@@ -8,11 +8,12 @@ from policy_dsl import syntax as s
 from policy_dsl.context import Context, type_name
 from policy_dsl.diagnostics import Label, Span, did_you_mean
 from policy_dsl.dimensions import combine
-from policy_dsl.literals import TYPICAL_SUFFIX, BadLiteral, read
+from policy_dsl.literals import TYPICAL_SUFFIX, LiteralError, read
 from policy_dsl.quantities import Unit
-from policy_dsl.types import COUNT, FLAG, NUMBER, TEXT, TRUTH, Flag, ItemSet, Levels, Quantity, Reference, Text, Truth, Type
+from policy_dsl.types import COUNT, FLAG, NUMBER, TEXT, Flag, ItemSet, Levels, Quantity, Reference, Text, Truth, Type
 
 _BARE = (COUNT, NUMBER)
+_FEWEST_TO_PICK_FROM = 2
 
 
 def condition(node: s.Expr, context: Context) -> p.Expression | None:
@@ -27,7 +28,8 @@ def as_truth(made: p.Expression, span: Span, context: Context) -> p.Expression |
         return made
     if isinstance(made.type, Flag):
         return p.IsTrue(made)
-    hint = "compare it with something, as in `... > 5%`" if isinstance(made.type, Quantity) else "use `is` or `in {...}`"
+    number = isinstance(made.type, Quantity)
+    hint = "compare it with something, as in `... > 5%`" if number else "use `is` or `in {...}`"
     context.error("RF205", f"this is a {type_name(made.type)}, not a condition", span, hint)
     return None
 
@@ -50,7 +52,7 @@ def expression(node: s.Expr, context: Context, expected: Type | None = None) -> 
         case s.Binary(operator=word) if word in ("<", "<=", ">", ">="):
             return _comparison(node, context)
         case s.Binary():
-            return _arithmetic(node, context, expected)
+            return _arithmetic(node, context)
         case s.Is():
             return _is(node, context)
         case s.IsKnown():
@@ -81,7 +83,7 @@ def quantity(node: s.Quantity, context: Context, expected: Type | None = None, s
     """A literal number; a bare one takes the count or number that is expected."""
     try:
         literal = read(node.text)
-    except BadLiteral as error:
+    except LiteralError as error:
         context.error("RF105", str(error), node.span, "units: % bps USD R x ms s m h d, and rates such as 10/min")
         return None
     if literal.unit is not None:
@@ -107,7 +109,8 @@ def level(node: s.Level, context: Context, expected: Type | None) -> p.Constant 
         near = did_you_mean(node.text, expected.members) or f"{expected.name} is one of {', '.join(expected.members)}"
         context.error("RF203", f"`{node.text}` is not a level of {expected.name}", node.span, near)
     elif isinstance(expected, Text | Reference):
-        context.error("RF203", f"`{node.text}` is a level, and {expected} is expected", node.span, f'did you mean `"{node.text}"`?')
+        hint = f'did you mean `"{node.text}"`?'
+        context.error("RF203", f"`{node.text}` is a level, and {expected} is expected", node.span, hint)
     elif expected is None:
         context.error("RF203", f"`{node.text}` stands where nothing says which level it is", node.span)
     else:
@@ -146,7 +149,8 @@ def pair(left: s.Expr, right: s.Expr, context: Context) -> tuple[p.Expression, p
         a = expression(left, context, b.type) if b is not None else None
     else:
         a = expression(left, context)
-        b = expression(right, context, a.type) if a is not None else expression(right, context) if not _needs_other(right) else None
+        alone = a is None and _needs_other(right)  # what it is depends on the side that is wrong
+        b = None if alone else expression(right, context, None if a is None else a.type)
     return None if a is None or b is None else (a, b)
 
 
@@ -195,7 +199,7 @@ def _is(node: s.Is, context: Context) -> p.Expression | None:
 def _alike(a: Type, b: Type) -> bool:
     """Whether two values can be equal: one type, or text and the key of a row."""
     words = (Text, Reference)
-    return a == b or (isinstance(a, words) and isinstance(b, words) and (a == TEXT or b == TEXT))
+    return a == b or (isinstance(a, words) and isinstance(b, words) and TEXT in (a, b))
 
 
 def _one_of(node: s.In, context: Context) -> p.Expression | None:
@@ -222,7 +226,8 @@ def _has(node: s.Has, context: Context) -> p.Expression | None:
     if operand is None:
         return None
     if not isinstance(operand, p.OutputRead) or not isinstance(operand.type, ItemSet):
-        context.error("RF206", f"this is a {type_name(operand.type)}, not a set", node.operand.span, "use `is` or `in {...}`")
+        message = f"this is a {type_name(operand.type)}, not a set"
+        context.error("RF206", message, node.operand.span, "use `is` or `in {...}`")
         return None
     if node.item.text not in operand.type.items:
         message = f"`{operand.output}` has no item `{node.item.text}`"
@@ -234,7 +239,7 @@ def _has(node: s.Has, context: Context) -> p.Expression | None:
 _OPERATORS = {"+": p.Operator.ADD, "-": p.Operator.SUBTRACT, "*": p.Operator.MULTIPLY, "/": p.Operator.DIVIDE}
 
 
-def _arithmetic(node: s.Binary, context: Context, expected: Type | None) -> p.Expression | None:
+def _arithmetic(node: s.Binary, context: Context) -> p.Expression | None:
     operator = p.Operator.MULTIPLY if node.operator == "of" else _OPERATORS[node.operator]
     additive = operator in (p.Operator.ADD, p.Operator.SUBTRACT)
     if additive:
@@ -273,8 +278,8 @@ def _lift(a: p.Expression, b: p.Expression) -> tuple[p.Expression, p.Expression]
 
 
 def _unit(made: p.Expression) -> Unit:
-    assert isinstance(made.type, Quantity)
-    return made.type.unit
+    """The unit of what was found to be a number."""
+    return made.type.unit if isinstance(made.type, Quantity) else Unit.NUMBER
 
 
 def _call(node: s.Call, context: Context, expected: Type | None) -> p.Expression | None:
@@ -297,7 +302,7 @@ def _arity(node: s.Call, count: int, context: Context) -> bool:
 
 
 def _pick(node: s.Call, context: Context, expected: Type | None) -> p.Expression | None:
-    if len(node.arguments) < 2:
+    if len(node.arguments) < _FEWEST_TO_PICK_FROM:
         context.error("RF206", f"`{node.function}` takes two values or more", node.span)
         return None
     typed = {i: expression(a, context) for i, a in enumerate(node.arguments) if not _needs_other(a)}
@@ -320,7 +325,8 @@ def constant_duration(node: s.Expr, context: Context) -> int | None:
     if made is None:
         return None
     if not isinstance(made, p.Constant) or made.type != Quantity(Unit.DURATION):
-        context.error("RF206", f"this is a {type_name(made.type)}, not a fixed duration", node.span, suggest_unit(node, Quantity(Unit.DURATION)))
+        message = f"this is a {type_name(made.type)}, not a fixed duration"
+        context.error("RF206", message, node.span, suggest_unit(node, Quantity(Unit.DURATION)))
         return None
     if int(made.value) <= 0:
         context.error("RF303", "a duration here is longer than nothing", node.span)

@@ -20,14 +20,15 @@ def check_rule(rule: p.Rule, names: Names, findings: Findings) -> None:
     guard = move(rule.guard, names.outputs.__getitem__)
     if tightening and guard not in _TIGHTER:
         message = f"`{rule.id}` may fire less as another output tightens"
-        findings.error("RF401", message, rule.span, _monotone_form(rule.guard, names) or "a tightening rule must fire more")
+        hint = _monotone_form(rule.guard, names) or "a tightening rule must fire more"
+        findings.error("RF401", message, rule.span, hint)
     if permits and guard not in _LOOSER:
         message = f"`{rule.id}` may permit more as another output tightens"
         findings.error("RF401", message, rule.span, "a permit must be granted less as outputs tighten")
     _check_excuse(rule, bool(tightening), names, findings)
     for effect in binding:
         _check_effect(effect, rule, names, findings)
-    _check_missing(rule, tightening, permits, findings)
+    _check_missing(rule, bool(tightening), bool(permits), findings)
 
 
 def _check_excuse(rule: p.Rule, tightening: bool, names: Names, findings: Findings) -> None:
@@ -55,7 +56,7 @@ def _check_effect(effect: p.Effect, rule: p.Rule, names: Names, findings: Findin
                 findings.error("RF401", message, rule.span)
 
 
-def _check_missing(rule: p.Rule, tightening: list[p.Effect], permits: list[p.Effect], findings: Findings) -> None:
+def _check_missing(rule: p.Rule, tightening: bool, permits: bool, findings: Findings) -> None:
     if permits and rises_when_missing(rule.guard):
         hint = "missing data must never permit: ask for a known fact instead"
         findings.error("RF406", f"`{rule.id}` permits because data is missing", rule.span, hint)

@@ -50,43 +50,39 @@ class Literal:
 
     def quanta(self, unit: Unit) -> int | None:
         """The quanta of this literal in `unit`; None if it does not fit, or is finer than one quantum."""
-        if self.unit is not None:
-            exact = self.value
-        elif unit is Unit.COUNT:
-            exact = self.value
-        else:
-            exact = self.value * 10**9
+        plain = self.unit is None and unit is not Unit.COUNT
+        exact = self.value * 10**9 if plain else self.value
         if exact.denominator != 1 or not fits(exact.numerator):
             return None
         return exact.numerator
 
 
-class BadLiteral(ValueError):
+class LiteralError(ValueError):
     """A quantity that cannot be read; the message is fit for a diagnostic."""
 
 
 def read(text: str) -> Literal:
-    """The quantity in `text`. Raises BadLiteral for an unknown unit or an impossible date."""
+    """The quantity in `text`. Raises LiteralError for an unknown unit or an impossible date."""
     if _DATE.fullmatch(text):
         return Literal(Unit.TIME, Fraction(_read_time(text)))
     match = _NUMBER.fullmatch(text)
     if match is None:
-        raise BadLiteral(f"`{text}` is not a quantity")
+        raise LiteralError(f"`{text}` is not a quantity")
     number = Fraction(match["digits"].replace("_", ""))
     suffix = match["suffix"]
     if suffix is None:
         return Literal(None, number)
     if suffix not in SUFFIXES:
-        raise BadLiteral(f"`{suffix}` is not a unit")
+        raise LiteralError(f"`{suffix}` is not a unit")
     unit, scale = SUFFIXES[suffix]
     return Literal(unit, number * scale)
 
 
 def _read_time(text: str) -> int:
     try:
-        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        moment = datetime.fromisoformat(text)
     except ValueError:
-        raise BadLiteral(f"`{text}` is not a date") from None
+        raise LiteralError(f"`{text}` is not a date") from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return round(moment.timestamp() * 1000)
@@ -134,7 +130,7 @@ def _decimal(value: Fraction) -> str:
     sign = "-" if value < 0 else ""
     whole, rest = divmod(abs(value), 1)
     digits = ""
-    while rest and len(digits) < 24:
+    while rest:
         digit, rest = divmod(rest * 10, 1)
         digits += str(digit)
     return f"{sign}{whole}" + (f".{digits}" if digits else "")

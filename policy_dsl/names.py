@@ -18,8 +18,25 @@ EXIT_EFFECTS = ("REDUCE", "CLOSE")
 """The request effects that rules leave alone unless they say `including exits`."""
 
 RESERVED = frozenset(
-    "and or not is in of yes no known unknown missing min max abs previous count sum highest lowest average change any "
-    "all latest where over includes excludes throughout within verdict alerts fund".split()
+    {
+        *("and", "or", "not", "is", "in", "of", "yes", "no", "known", "unknown", "missing"),
+        *(
+            "min",
+            "max",
+            "abs",
+            "previous",
+            "count",
+            "sum",
+            "highest",
+            "lowest",
+            "average",
+            "change",
+            "any",
+            "all",
+            "latest",
+        ),
+        *("where", "over", "includes", "excludes", "throughout", "within", "verdict", "alerts", "fund"),
+    }
 )
 """Words that cannot be declared: a reader could not tell the name from the keyword."""
 

@@ -49,7 +49,8 @@ def _ids(context: Context) -> list[str]:
 def _of_policy(path: s.Path, context: Context) -> p.Expression | None:
     step = path.steps[0] if path.steps else None
     if not isinstance(step, s.Field):
-        context.error("RF201", f"`{path.head}` is a policy, not a value", path.span, "name one of its outputs or params")
+        message = f"`{path.head}` is a policy, not a value"
+        context.error("RF201", message, path.span, "name one of its outputs or params")
         return None
     full = f"{path.head}.{step.name}"
     if full in context.names.params or full in context.names.outputs:
@@ -87,11 +88,12 @@ def _declared(path: s.Path, full: str, used: int, context: Context) -> p.Express
 
 def _output_of_row_in_scope(path: s.Path, output: p.Output, context: Context) -> p.Expression | None:
     entity = output.entity or ""
-    found = [b for b in reversed(context.rows.values()) if b.entity == entity]
+    found = [b for b in context.rows.values() if b.entity == entity]
     if found:
-        return p.OutputRead(output.id, p.Row(entity, found[0].variable), output.type)
+        return p.OutputRead(output.id, p.Row(entity, found[-1].variable), output.type)
     hint = f'write `for each {entity}`, or name one row: `{output.id}["key"]`'
-    context.error("RF209", f"output `{output.id}` has a value for each {entity}, and no {entity} is in scope", path.span, hint)
+    message = f"output `{output.id}` has a value for each {entity}, and no {entity} is in scope"
+    context.error("RF209", message, path.span, hint)
     return None
 
 

@@ -126,7 +126,9 @@ def _membership(output: Output, values: set[Value]) -> Move:
         if output.strictest is not None and values == {output.strictest}:
             return Move.RISES
         return Move.FALLS if values == {output.starts} else Move.MIXED
-    everything: list[Value] = list(range(len(output.type.members))) if isinstance(output.type, Levels) else [False, True]
+    everything: list[Value] = [False, True]
+    if isinstance(output.type, Levels):
+        everything = list(range(len(output.type.members)))
     if output.direction is Direction.UP:
         everything.reverse()
     strict_first = [v in values for v in everything]

@@ -529,20 +529,29 @@ def items_of(output: Output) -> tuple[str, ...]:
     return output.type.items if isinstance(output.type, ItemSet) else ()
 
 
+@cache
+def _parts(kind: type) -> tuple[str, ...]:
+    """The fields of a node class that can hold expressions."""
+    plain = {"type", "span", "name", "value_type", "entity", "variable", "comparator", "negated", "duration"}
+    return tuple(f.name for f in fields(kind) if f.name not in plain)
+
+
 def children(node: Expression | Row) -> Iterator[Expression]:
     """The direct sub-expressions of a node, in reading order."""
-    for field in fields(node):
-        value = getattr(node, field.name)
+    for name in _parts(type(node)):
+        value = getattr(node, name)
         if isinstance(value, Row):
             yield from children(value)
         elif isinstance(value, tuple):
-            yield from (v for v in value if isinstance(v, Expression))
-        elif isinstance(value, Expression):
+            yield from (v for v in value if isinstance(v, Node))
+        elif isinstance(value, Node):
             yield value
 
 
 def walk(node: Expression) -> Iterator[Expression]:
     """The node and everything below it, parents first."""
-    yield node
-    for child in children(node):
-        yield from walk(child)
+    stack = [node]
+    while stack:
+        found = stack.pop()
+        yield found
+        stack.extend(reversed(tuple(children(found))))

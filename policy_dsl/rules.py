@@ -11,7 +11,7 @@ from policy_dsl.context import Context
 from policy_dsl.declarations import keyed_entity
 from policy_dsl.diagnostics import Source, Span
 from policy_dsl.effects import not_an_exit, typed_effect
-from policy_dsl.literals import BadLiteral, read
+from policy_dsl.literals import LiteralError, read
 from policy_dsl.parser import parse_expression
 
 _HOLE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
@@ -83,7 +83,7 @@ def _excuse(node: s.Excuse | None, context: Context) -> tuple[p.Expression | Non
         return None, None
     try:
         until = int(read(node.until.text).value)
-    except BadLiteral as error:
+    except LiteralError as error:
         context.error("RF105", str(error), node.until.span)
         return None, None
     return expressions.condition(node.when, context), until
@@ -137,4 +137,3 @@ def _joined(parts: list[str | p.Hole]) -> tuple[str | p.Hole, ...]:
         elif part != "":
             out.append(part)
     return tuple(out)
-
