@@ -98,7 +98,9 @@ class Builder(Transformer[Token, Any]):
     def levels(self, meta: Extent, _word: Token, name: Token, *members: Token) -> s.LevelsDecl:
         return s.LevelsDecl(self._ident(name), tuple(map(self._ident, members)), self._span(meta))
 
-    def output(self, meta: Extent, _word: Token, name: Token, scope: Any, kind: Any, *clauses: Any) -> s.OutputDecl | s.Invalid:
+    def output(
+        self, meta: Extent, _word: Token, name: Token, scope: Any, kind: Any, *clauses: Any
+    ) -> s.OutputDecl | s.Invalid:
         return _output(self._ident(name), scope, kind, clauses, self._span(meta))
 
     def range(self, meta: Extent, _word: Token, low: Any, high: Any) -> s.Range:
@@ -125,13 +127,22 @@ class Builder(Transformer[Token, Any]):
     def set_type(self, meta: Extent, _word: Token, *items: Token) -> s.SetType:
         return s.SetType(tuple(map(self._ident, items)), self._span(meta))
 
-    def for_each(self, meta: Extent, _word: Token, entity: Token, variable: Token | None, including: Token | None, _exits: Token | None) -> s.ForEach:
+    def for_each(
+        self,
+        meta: Extent,
+        _word: Token,
+        entity: Token,
+        variable: Token | None,
+        including: Token | None,
+        _exits: Token | None,
+    ) -> s.ForEach:
         bound = None if variable is None else self._ident(variable)
         return s.ForEach(self._ident(entity), bound, including is not None, self._span(meta))
 
     def rule(
         self,
-        meta: Extent, _word: Token,
+        meta: Extent,
+        _word: Token,
         name: Token,
         observing: Token | None,
         scope: Any,
@@ -310,19 +321,25 @@ class Builder(Transformer[Token, Any]):
         return s.Flag(False, self._span(meta))
 
     def path_expr(self, meta: Extent, dotted: Token, *steps: Any) -> s.Path:
-        head, *names = dotted.split(".")
-        at = meta[0] + len(head)
-        fields = []
-        for name in names:
-            fields.append(s.Field(name, Span(self.path, at, at + 1 + len(name))))
-            at += 1 + len(name)
-        return s.Path(head, (*fields, *steps), self._span(meta))
+        path = dotted_path(dotted, self._at(dotted))
+        return path if not steps else s.Path(path.head, path.steps + steps, self._span(meta))
 
     def field(self, meta: Extent, _word: Token, name: Token) -> s.Field:
         return s.Field(str(name), self._span(meta))
 
     def index(self, meta: Extent, _word: Token, key: Any, _close: Token) -> s.Index:
         return s.Index(key, self._span(meta))
+
+
+def dotted_path(text: str, span: Span) -> s.Path:
+    """The path written as names with dots between them, such as `account.drawdown`."""
+    head, *names = text.split(".")
+    at = span.start + len(head)
+    fields = []
+    for name in names:
+        fields.append(s.Field(name, Span(span.path, at, at + 1 + len(name))))
+        at += 1 + len(name)
+    return s.Path(head, tuple(fields), span)
 
 
 def _output(name: s.Ident, scope: Any, kind: Any, clauses: tuple[Any, ...], span: Span) -> Any:

@@ -14,7 +14,7 @@ from policy_dsl.checker import check
 from policy_dsl.configuration import Configuration, read_configuration
 from policy_dsl.diagnostics import Diagnostic, Findings, PolicyError, Source, Span
 from policy_dsl.files import CONFIGURATION_FILE, read_files
-from policy_dsl.parser import parse
+from policy_dsl.parser import parse, without_gc
 from policy_dsl.program import Program
 from policy_dsl.syntax import File
 
@@ -76,6 +76,11 @@ def check_files(
     contents: Mapping[str, bytes], catalogue: Catalogue, *, prefix: str = "", today: int | None = None
 ) -> Report:
     """Check a bundle given as file contents. `prefix` stands before file names in diagnostics."""
+    with without_gc():
+        return _checked(contents, catalogue, prefix, today)
+
+
+def _checked(contents: Mapping[str, bytes], catalogue: Catalogue, prefix: str, today: int | None) -> Report:
     findings = Findings()
     sources: dict[str, Source] = {}
     files: list[File] = []

@@ -1,5 +1,6 @@
 """Rule text to syntax tree. Every syntax error of a file is reported in one run: after one, parsing goes on at the
-next declaration."""
+next declaration.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +55,7 @@ def _machine() -> _Machine:
 
 
 @contextmanager
-def _without_gc() -> Iterator[None]:
+def without_gc() -> Iterator[None]:
     """Building a large tree makes no garbage; collecting meanwhile doubles the time."""
     enabled = gc.isenabled()
     gc.disable()
@@ -105,7 +106,7 @@ def _parse_text(source: Source, start: int, end: int, findings: Findings, *, rec
     machine.builder.path = source.path
     text = source.text[start:end]
     try:
-        with _without_gc():
+        with without_gc():
             # Blanks keep the offsets true when only a part of the file is read.
             items = list(machine.lark.parse(" " * start + text, start="start"))  # type: ignore[call-overload]  -- Lark's trees are untyped
     except UnexpectedInput as error:
@@ -186,7 +187,9 @@ def _shallow(item: Any, findings: Findings) -> bool:
     while stack:
         node, depth = stack.pop()
         if depth > MAX_DEPTH:
-            findings.error("RF104", f"this nests more than {MAX_DEPTH} deep", node.span, "split the condition into rules")
+            findings.error(
+                "RF104", f"this nests more than {MAX_DEPTH} deep", node.span, "split the condition into rules"
+            )
             return False
         for name in node.__slots__:
             value = getattr(node, name)

@@ -29,6 +29,7 @@ from policy_dsl.program import (
     OutputRead,
     Pick,
     children,
+    walk,
 )
 from policy_dsl.types import Levels, Quantity, Value
 
@@ -58,6 +59,11 @@ def together(moves: Iterable[Move]) -> Move:
 
 def move(node: Expression, output_of: OutputOf) -> Move:
     """How `node` moves as outputs tighten; MIXED where that cannot be told."""
+    # Most conditions read facts alone: seen before anything is analysed.
+    return _move(node, output_of) if any(type(n) is OutputRead for n in walk(node)) else Move.STILL
+
+
+def _move(node: Expression, output_of: OutputOf) -> Move:
     match node:
         case Constant() | FactRead():
             return Move.STILL
@@ -73,11 +79,11 @@ def move(node: Expression, output_of: OutputOf) -> Move:
         case Includes():
             return Move.RISES if node.negated else Move.FALLS
         case IsTrue():
-            return move(node.operand, output_of)
+            return _move(node.operand, output_of)
         case Not() | Negate():
-            return -move(node.operand, output_of)
+            return -_move(node.operand, output_of)
         case All() | AnyOf() | Pick():
-            return together(move(o, output_of) for o in node.operands)
+            return together(_move(o, output_of) for o in node.operands)
         case Arithmetic():
             return _arithmetic(node, output_of)
         case Known() | Absolute():
@@ -85,19 +91,19 @@ def move(node: Expression, output_of: OutputOf) -> Move:
         case Aggregate():
             return _aggregate(node, output_of)
         case _:
-            return together(move(c, output_of) for c in children(node))
+            return together(_move(c, output_of) for c in children(node))
 
 
 def _unless_still(node: Expression, output_of: OutputOf) -> Move:
     """MIXED, but for what reads no output at all; that a row exists does not depend on any output."""
     if isinstance(node, Known) and isinstance(node.operand, OutputRead):
         return Move.STILL
-    still = all(move(c, output_of) is Move.STILL for c in children(node))
+    still = all(_move(c, output_of) is Move.STILL for c in children(node))
     return Move.STILL if still else Move.MIXED
 
 
 def _compare(node: Compare, output_of: OutputOf) -> Move:
-    left, right = move(node.left, output_of), move(node.right, output_of)
+    left, right = _move(node.left, output_of), _move(node.right, output_of)
     if node.comparator in (Comparator.LESS, Comparator.AT_MOST):
         return together((-left, right))
     if node.comparator in (Comparator.GREATER, Comparator.AT_LEAST):
@@ -116,7 +122,7 @@ def _one_of(node: OneOf, output_of: OutputOf) -> Move:
     if isinstance(node.operand, OutputRead):
         found = _membership(output_of(node.operand.output), set(node.values))
         return -found if node.negated else found
-    still = move(node.operand, output_of) is Move.STILL
+    still = _move(node.operand, output_of) is Move.STILL
     return Move.STILL if still else Move.MIXED
 
 
@@ -140,7 +146,7 @@ def _membership(output: Output, values: set[Value]) -> Move:
 
 
 def _arithmetic(node: Arithmetic, output_of: OutputOf) -> Move:
-    left, right = move(node.left, output_of), move(node.right, output_of)
+    left, right = _move(node.left, output_of), _move(node.right, output_of)
     if node.operator is Operator.ADD:
         return together((left, right))
     if node.operator is Operator.SUBTRACT:
@@ -156,8 +162,8 @@ def _arithmetic(node: Arithmetic, output_of: OutputOf) -> Move:
 
 
 def _aggregate(node: Aggregate, output_of: OutputOf) -> Move:
-    where = Move.STILL if node.where is None else move(node.where, output_of)
-    value = Move.STILL if node.value is None else move(node.value, output_of)
+    where = Move.STILL if node.where is None else _move(node.where, output_of)
+    value = Move.STILL if node.value is None else _move(node.value, output_of)
     if node.fold in (Fold.ANY, Fold.ALL):
         return value
     if node.fold is Fold.COUNT:
@@ -170,12 +176,16 @@ def _aggregate(node: Aggregate, output_of: OutputOf) -> Move:
 
 def falls_when_missing(node: Expression) -> bool:
     """Whether taking a fact away can turn the condition from not-false to false (`x is known and ...`)."""
-    return _moves_when_missing(node)[0]
+    return _asks_if_known(node) and _moves_when_missing(node)[0]
 
 
 def rises_when_missing(node: Expression) -> bool:
     """Whether taking a fact away can turn the condition from not-true to true (`x is unknown`)."""
-    return _moves_when_missing(node)[1]
+    return _asks_if_known(node) and _moves_when_missing(node)[1]
+
+
+def _asks_if_known(node: Expression) -> bool:
+    return any(type(n) is Known for n in walk(node))
 
 
 def _moves_when_missing(node: Expression) -> tuple[bool, bool]:

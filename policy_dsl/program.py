@@ -9,6 +9,8 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from functools import cache
+from typing import get_args
 
 from policy_dsl.diagnostics import Span
 from policy_dsl.types import TRUTH, ItemSet, Levels, Quantity, Type, Value
@@ -330,6 +332,9 @@ Expression = (
     | EventFold
 )
 
+NODES: frozenset[type] = frozenset(get_args(Expression))
+"""Every class of expression."""
+
 TRUE = All(())
 
 # --- outputs and rules -----------------------------------------------------------------------------------------------
@@ -532,7 +537,7 @@ def items_of(output: Output) -> tuple[str, ...]:
 @cache
 def _parts(kind: type) -> tuple[str, ...]:
     """The fields of a node class that can hold expressions."""
-    plain = {"type", "span", "name", "value_type", "entity", "variable", "comparator", "negated", "duration"}
+    plain = {"type", "span", "name", "entity", "variable", "comparator", "operator", "fold", "negated", "duration"}
     return tuple(f.name for f in fields(kind) if f.name not in plain)
 
 
@@ -543,8 +548,8 @@ def children(node: Expression | Row) -> Iterator[Expression]:
         if isinstance(value, Row):
             yield from children(value)
         elif isinstance(value, tuple):
-            yield from (v for v in value if isinstance(v, Node))
-        elif isinstance(value, Node):
+            yield from (v for v in value if type(v) in NODES)
+        elif type(value) in NODES:
             yield value
 
 

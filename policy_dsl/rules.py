@@ -7,6 +7,7 @@ import re
 from policy_dsl import expressions
 from policy_dsl import program as p
 from policy_dsl import syntax as s
+from policy_dsl.builder import dotted_path
 from policy_dsl.context import Context
 from policy_dsl.declarations import keyed_entity
 from policy_dsl.diagnostics import Source, Span
@@ -14,6 +15,7 @@ from policy_dsl.effects import not_an_exit, typed_effect
 from policy_dsl.literals import LiteralError, read
 from policy_dsl.parser import parse_expression
 
+_NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
 _HOLE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 
 
@@ -124,7 +126,8 @@ def _hole(span: Span, source: Source, context: Context) -> p.Hole | None:
     if not text.strip():
         context.error("RF101", "empty braces in a reason", span, "write `{{` for a brace")
         return None
-    node = parse_expression(source, span, context.findings)
+    # Almost every hole is one name; only the others are worth a run of the parser.
+    node = dotted_path(text, span) if _NAME.fullmatch(text) else parse_expression(source, span, context.findings)
     made = None if node is None else expressions.expression(node, context)
     return None if made is None else p.Hole(made, " ".join(text.split()))
 
