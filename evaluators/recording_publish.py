@@ -12,6 +12,7 @@ from types import TracebackType
 import duckdb
 
 from evaluators.identifiers import literal, quote
+from evaluators.queries import first_row
 from evaluators.recording_manifest import FILE_NAME, BookOnDisk, FileOnDisk, Manifest, columns_on_disk
 from evaluators.recording_tables import KNOWN, SNAPSHOT, Table, tables_of
 from evaluators.refusals import refusal
@@ -129,32 +130,35 @@ def _copy(connection: duckdb.DuckDBPyConnection, table: Table, book: str, day: s
     names = [
         "ts::TIMESTAMP_MS AS ts",
         *(name for name, _ in table.leading[2:]),
-        *(quote(c.name) for c in table.columns),
+        *(f"{c.in_range(quote(c.name))} AS {quote(c.name)}" for c in table.columns),
     ]
     rows = (
         f"SELECT {', '.join(names)} FROM {quote(table.name)} WHERE book = {literal(book)} "
         f"AND ts >= make_timestamp_ms({first}) AND ts < make_timestamp_ms({first + MS_PER_DAY}) ORDER BY {table.order}"
     )
-    made = connection.execute(
-        f"COPY ({rows}) TO {literal(str(file))} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP})"
-    ).fetchone()
+    made = first_row(
+        connection,
+        f"COPY ({rows}) TO {literal(str(file))} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP})",
+    )
     with file.open("rb") as written:
         return FileOnDisk(rows=made[0] if made else 0, sha256=hashlib.file_digest(written, "sha256").hexdigest())
 
 
 def _refuse_stray_rows(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
     name = quote(table.name)
-    twice = connection.execute(
-        f"SELECT book, epoch_ms(ts), key FROM {name} GROUP BY book, ts, key HAVING count(*) > 1 LIMIT 1"
-    ).fetchone()
+    twice = first_row(
+        connection,
+        f"SELECT book, epoch_ms(ts), key FROM {name} GROUP BY book, ts, key HAVING count(*) > 1 LIMIT 1",
+    )
     if twice is not None:
         raise refusal("RF745", f"`{table.name}` has two rows `{twice[2]}` at {twice[1]} ms in book `{twice[0]}`")
     known = quote(KNOWN + table.name)
     unless = f"WHERE {known}" if table.may_be_unknown else ""
-    stray = connection.execute(
+    stray = first_row(
+        connection,
         f"SELECT book, epoch_ms(ts), key FROM {name} ANTI JOIN (SELECT book, ts FROM {quote(SNAPSHOT)} {unless}) "
-        "USING (book, ts) LIMIT 1"
-    ).fetchone()
+        "USING (book, ts) LIMIT 1",
+    )
     if stray is not None:
         message = f"`{table.name}` has a row `{stray[2]}` at {stray[1]} ms in book `{stray[0]}`, "
         message += "where there is no snapshot" + (f", or one whose `known.{table.name}` is not true" if unless else "")

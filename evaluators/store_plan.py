@@ -9,6 +9,7 @@ import duckdb
 
 from evaluators.decision import Decision
 from evaluators.identifiers import quote
+from evaluators.queries import first_row
 from evaluators.recording_reader import read_snapshots
 from evaluators.recording_tables import SNAPSHOT, Table
 from evaluators.refusals import refusal
@@ -106,15 +107,14 @@ class Plan:
         return next(read_decisions(self._connection, book=decision.book, bundle=bundle, since=ts, until=ts + 1), None)
 
     def _require_replayable(self, bundle: str, decision: Decision, at: str) -> None:
-        known = self._connection.execute("SELECT count(*) FROM log.bundle WHERE hash = ?", [bundle]).fetchone()
-        if known == (0,):
+        if first_row(self._connection, "SELECT 1 FROM log.bundle WHERE hash = ?", [bundle]) is None:
             raise refusal("RF779", f"bundle `{bundle}` is not stored, so what it decided could not be replayed", _FIRST)
         newest = self.after.newest.get(decision.book)
         if newest is not None and newest.ts == decision.ts:
             return
-        sql = f"SELECT count(*) FROM {SNAPSHOT} WHERE book = ? AND ts = make_timestamp_ms(?)"
+        sql = f"SELECT 1 FROM {SNAPSHOT} WHERE book = ? AND ts = make_timestamp_ms(?)"
         pending = any((s.book, s.ts) == (decision.book, decision.ts) for s in self.snapshots)
-        if not pending and self._connection.execute(sql, [decision.book, decision.ts]).fetchone() == (0,):
+        if not pending and first_row(self._connection, sql, [decision.book, decision.ts]) is None:
             raise refusal("RF779", f"no snapshot of {at} is stored, so the decision could not be replayed", _FIRST)
 
 
@@ -138,5 +138,5 @@ def remembered(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -
         for snapshot in read_snapshots(connection, tables, relations, book, ts, ts + 1)
     }
     decided = connection.execute("SELECT bundle, book, epoch_ms(max(ts)) FROM log.decision GROUP BY ALL").fetchall()
-    count = connection.execute("SELECT coalesce(max(id), 0) FROM log.decision").fetchone()
-    return Remembered(newest, {(b, k): ts for b, k, ts in decided}, int(count[0]) if count is not None else 0)
+    last_id = first_row(connection, "SELECT coalesce(max(id), 0) FROM log.decision")
+    return Remembered(newest, {(b, k): ts for b, k, ts in decided}, last_id[0] if last_id is not None else 0)

@@ -10,6 +10,7 @@ from importlib.resources import files
 import duckdb
 
 from evaluators.identifiers import quote
+from evaluators.queries import first_row
 from evaluators.recording_tables import Table
 from evaluators.refusals import refusal
 
@@ -69,7 +70,7 @@ def _version(connection: duckdb.DuckDBPyConnection, path: str, known: int) -> in
         return 0
     if ("log", "schema_version") not in found:
         raise refusal("RF775", f"`{path}` is a DuckDB database, but not a store", _ANOTHER)
-    row = connection.execute("SELECT max(version) FROM log.schema_version").fetchone()
+    row = first_row(connection, "SELECT max(version) FROM log.schema_version")
     version = 0 if row is None or row[0] is None else int(row[0])
     if version > known:
         message = f"`{path}` has schema version {version}, this version of ringfence knows up to {known}"
@@ -89,15 +90,16 @@ def _follow(connection: duckdb.DuckDBPyConnection, table: Table, path: str) -> N
         if meaning != column.meaning:
             message = f"`{table.name}.{column.name}` is stored as {meaning} in `{path}`, and is {column.meaning} now"
             raise refusal("RF776", message, "give the fact a new name, or start a new store")
-    exists = connection.execute(
-        "SELECT count(*) FROM information_schema.tables "
+    exists = first_row(
+        connection,
+        "SELECT 1 FROM information_schema.tables "
         "WHERE table_catalog = current_catalog() AND table_schema = 'main' AND table_name = ?",
         [table.name],
-    ).fetchone()
-    if exists == (0,):
+    )
+    if exists is None:
         connection.execute(table.create())
     lacking = [c for c in table.columns if c.name not in recorded]
     for column in lacking:
-        if exists != (0,):
+        if exists is not None:
             connection.execute(f"ALTER TABLE {quote(table.name)} ADD COLUMN {quote(column.name)} {column.sql_type}")
         connection.execute("INSERT INTO log.fact_column VALUES (?, ?, ?)", [table.name, column.name, column.meaning])

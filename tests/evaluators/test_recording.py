@@ -370,7 +370,7 @@ def test_times_of_a_book_strictly_increase(tmp_path: Path) -> None:
         ({"account.drawdown": np.array([0.5])}, "RF744", "column `account.drawdown` holds values of another type"),
         ({"account.drawdown": [True]}, "RF744", "column `account.drawdown` holds values of another type"),
         ({"account.equity": [2**63]}, "RF744", "column `account.equity` holds a number outside 64 bits"),
-        ({"account.equity": np.array([2**63], "u8")}, "RF744", "column `account.equity` holds a number outside 64 bits"),
+        ({"account.equity": np.array([2**64 - 1])}, "RF744", "column `account.equity` holds a number outside 64 bits"),
         ({"account.equity": np.zeros((1, 1), int)}, "RF744", "column `account.equity` holds values of another type"),
         ({"account.equity": [1, 2]}, "RF744", "column `account.equity` of `snapshot` has 2 values for 1 times"),
         ({"operator.stop_requested": [1]}, "RF744", "column `operator.stop_requested` holds values of another type"),
