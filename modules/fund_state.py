@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from modules.operations import Operations, operations
 from modules.paper_book import PaperBook
 from modules.paper_holding import Style
 from modules.paper_log import PaperLog, empty_symbol_facts
+from modules.paper_requests import Ask
 from modules.state_columns import EntityColumns, StateColumns, Values, encode
 
 OnProgress = Callable[[int, int, str], None]
@@ -31,9 +33,30 @@ NOT_IN_CANDLES: Mapping[str, str] = {
     "model.health": "the paper book's trend rule makes no predictions to judge",
 }
 
+UNMARKED = frozenset(
+    f"account.{n}" for n in ("balance", "used_margin", "losing_streak", "open_positions", "reconciliation_gap")
+) | frozenset(f"symbol.{n}" for n in ("trades", "win_rate", "average_r", "performance"))
+"""Facts of the book that do not rest on any market price, and are known without the feed."""
+
 
 def quiet(done: int, total: int, label: str) -> None:
     """Tells nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What is around a fund besides its candles.
+
+    `seen` gives, for each bar, the newest bar whose candles had arrived by its close (None: itself, always). While it
+    lags, facts of the market and of money are those of that bar until they are older than their maximum age, then
+    missing, and what rests on a position's mark is missing at once. `panels` are further facts of symbols by name,
+    `proposals` requests by bar that the book does not act on; `machinery` is how things ran (None: without trouble).
+    """
+
+    machinery: Operations | None = None
+    seen: NDArray[np.int64] | None = None
+    panels: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    proposals: Mapping[int, Sequence[Ask]] = field(default_factory=dict)
 
 
 def fund_state(
@@ -41,22 +64,16 @@ def fund_state(
     *,
     style: Style | None = None,
     horizons: Horizons | None = None,
-    seen: NDArray[np.int64] | None = None,
-    machinery: Operations | None = None,
-    extra: Mapping[str, NDArray[Any]] | None = None,
+    around: Surroundings | None = None,
     first: int = 0,
     on_progress: OnProgress = quiet,
 ) -> StateColumns:
-    """One snapshot at the close of each candle, from the bar at index `first` on; earlier ones only make history.
-
-    `seen` gives, for each bar, the newest bar whose candles had arrived by its close (by default itself): while it
-    lags, facts of the market and of money are those of that bar until they are older than their maximum age, then
-    missing, and what rests on a position's mark is missing at once. `extra` adds panels of symbol facts by name.
-    """
+    """One snapshot at the close of each candle, from the bar at index `first` on; earlier ones only make history."""
+    around = around or Surroundings()
     bars = len(candles.opened)
-    arrived = np.arange(bars) if seen is None else seen
+    arrived = np.arange(bars) if around.seen is None else around.seen
     market = market_state(candles, horizons or Horizons())
-    log = PaperLog(PaperBook(market, style or Style()))
+    log = PaperLog(PaperBook(market, style or Style()), around.proposals)
     own = empty_symbol_facts(candles.close.shape)
     for bar in range(bars):
         log.book.blind = bool(arrived[bar] < bar)
@@ -65,17 +82,19 @@ def fund_state(
         if bar % 100 == 0 or bar == bars - 1:
             on_progress(bar + 1, bars, f"paper book {candles.book}")
     age = candles.closed - candles.closed[arrived]
-    single = _market_facts(market) | {f"account.{n}": np.array(v, dtype=np.float64) for n, v in log.account.items()}
-    single = {path: _as_seen(path, values, arrived, age) for path, values in single.items()}
+    measured = _market_facts(market) | {f"account.{n}": np.array(v) for n, v in log.account.items()}
+    single = {path: _as_seen(path, values, arrived, age) for path, values in measured.items()}
     single |= clock_facts(candles.closed) | {"market.data_age": whole(age)}
-    ran = machinery or operations(candles.closed)
-    entities = log.entities() | dict(ran.entities)
-    entities["symbol"] = _symbol_rows(market, own | dict(extra or {}), arrived, age)
+    ran = around.machinery or operations(candles.closed)
+    entities = log.entities()
+    for name, rows in ran.entities.items():
+        entities[name] = entities[name].joined(rows) if name in entities else rows
+    entities["symbol"] = _symbol_rows(market, own | dict(around.panels), arrived, age)
     state = StateColumns(candles.book, candles.cadence_ms, candles.closed, single | dict(ran.single), entities)
     return _from(state, first)
 
 
-def _market_facts(market: MarketState) -> dict[str, Values]:
+def _market_facts(market: MarketState) -> dict[str, NDArray[Any]]:
     return {
         "market.regime": market.market_regime[:, 0],
         "market.volatility": market.market_volatility[:, 0],
@@ -85,17 +104,20 @@ def _market_facts(market: MarketState) -> dict[str, Values]:
     }
 
 
-def _as_seen(path: str, values: Values, arrived: NDArray[np.int64], age: NDArray[np.int64]) -> Values:
+def _as_seen(path: str, values: NDArray[Any], arrived: NDArray[np.int64], age: NDArray[np.int64]) -> Values:
     """The values of the newest bar that had arrived, masked where they are older than the fact may be."""
+    return _fresh(path, values, np.zeros_like(age)) if path in UNMARKED else _fresh(path, values[arrived], age)
+
+
+def _fresh(path: str, values: NDArray[Any], age: NDArray[np.int64]) -> Values:
+    """Values in the language's own, without those whose age in ms is over the maximum age of the fact."""
     fact = CATALOGUE.fact(path)
     if fact is None:
         raise ValueError(f"the catalogue has no fact `{path}`")
     made = encode(values, fact)
-    if isinstance(made, list):
-        return [made[i] for i in arrived.tolist()]
-    taken: np.ma.MaskedArray[Any, Any] = made[arrived]
-    stale = age > fact.max_age if fact.max_age is not None else np.zeros(len(age), dtype=np.bool_)
-    return np.ma.masked_array(taken.data, mask=np.ma.getmaskarray(taken) | stale.reshape(taken.shape[:1]))
+    if isinstance(made, list) or fact.max_age is None:
+        return made
+    return np.ma.masked_array(made.data, mask=np.ma.getmaskarray(made) | (age > fact.max_age))
 
 
 def _symbol_rows(
@@ -121,8 +143,11 @@ def _symbol_rows(
         **own,
     }
     names = np.array(candles.symbols, dtype=object)
-    fields = {n: _as_seen(f"symbol.{n}", p[arrived[bars], columns], np.arange(len(bars)), age[bars])
-              for n, p in panels.items()}  # fmt: skip
+    fields: dict[str, Values] = {}
+    for name, panel in panels.items():
+        path = f"symbol.{name}"
+        source = bars if path in UNMARKED else arrived[bars]
+        fields[name] = _fresh(path, panel[source, columns], age[bars] if path not in UNMARKED else 0 * age[bars])
     sectors = np.array([sector_of(s) for s in candles.symbols], dtype=object)
     fields |= {"price_age": whole(price_age), "sector": sectors[columns].tolist()}
     return EntityColumns(candles.closed[bars], names[columns].tolist(), fields)

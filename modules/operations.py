@@ -12,6 +12,9 @@ from modules.facts.levels import SERVICE_STATUS
 from modules.state_columns import EntityColumns, RowLog, Values
 
 SERVICES = ("book", "execution", "feed")
+MS_PER_MINUTE = 60_000
+RATE_WINDOW_MS = 5 * MS_PER_MINUTE
+REQUESTS_A_MINUTE = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,52 +25,62 @@ class Operations:
     entities: Mapping[str, EntityColumns]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Troubles:
-    """What goes wrong: by service, failures a minute and the share of failed requests, one a snapshot.
+    """What goes wrong with a service: failures in the minute before each snapshot, and when it is `down`.
 
-    A service is DEGRADED while it fails, DOWN while `down`; `kind` names its failures.
+    `kind` names its failures. It is DEGRADED in a minute with failures.
     """
 
     failures: NDArray[np.int64]
-    error_rate: NDArray[np.float64]
-    down: NDArray[np.bool_]
+    down: NDArray[np.bool_] | None = None
     kind: str = "timeout"
 
 
 def operations(ts: NDArray[np.int64], troubles: Mapping[str, Troubles] | None = None) -> Operations:
     """The machinery at the snapshots `ts` (ms since 1970 UTC): nothing fails and nobody intervenes but as told.
 
-    A book over recorded candles has no machinery of its own; its processor and memory are not known.
+    Each service answers 60 requests a minute, failures among them. A book over recorded candles has no machinery of
+    its own; its processor and memory are not known.
     """
     found = troubles or {}
     none = np.zeros(len(ts), dtype=np.int64)
     total = sum((t.failures for t in found.values()), none)
-    worst = np.max([np.zeros(len(ts)), *(t.error_rate for t in found.values())], axis=0)
     gaps = np.ma.masked_array(np.diff(ts, prepend=ts[:1]), mask=np.arange(len(ts)) == 0)
     single: dict[str, Values] = {
         "operator.stop_requested": np.zeros(len(ts), dtype=np.bool_),
         "operator.reset_requested": np.zeros(len(ts), dtype=np.bool_),
         "operator.flatten_on_stop": np.zeros(len(ts), dtype=np.bool_),
-        "system.error_rate": worst,
+        "system.error_rate": _error_rate(ts, total, len(SERVICES)),
         "system.errors_per_minute": total.astype(np.float64),
         "system.snapshot_gap": gaps,
     }
     return Operations(single, {"service": _services(ts, found), "error": _errors(ts, found)})
 
 
+def _error_rate(ts: NDArray[np.int64], failures: NDArray[np.int64], services: int) -> NDArray[np.float64]:
+    """Failed / all requests of the five minutes before each snapshot."""
+    before = np.searchsorted(ts, ts - RATE_WINDOW_MS, side="right")
+    sums = np.concatenate([[0], np.cumsum(failures)])
+    minutes = RATE_WINDOW_MS / MS_PER_MINUTE
+    failed = sums[1:] - sums[before]
+    share: NDArray[np.float64] = failed / (minutes * REQUESTS_A_MINUTE * services)
+    return np.minimum(share, 1.0)
+
+
 def _services(ts: NDArray[np.int64], troubles: Mapping[str, Troubles]) -> EntityColumns:
     rows = RowLog(("status", "error_rate", "restarts", "last_seen", "affects_trading"))
     last_seen = dict.fromkeys(SERVICES, int(ts[0]) if len(ts) else 0)
+    rates = {name: _error_rate(ts, trouble.failures, 1) for name, trouble in troubles.items()}
     down, degraded, up = SERVICE_STATUS.members
     for i, at in enumerate(ts.tolist()):
         for name in SERVICES:
             trouble = troubles.get(name)
-            is_down = trouble is not None and bool(trouble.down[i])
+            is_down = trouble is not None and trouble.down is not None and bool(trouble.down[i])
             if not is_down:
                 last_seen[name] = at
             fails = trouble is not None and trouble.failures[i] > 0
-            rate = float(trouble.error_rate[i]) if trouble is not None else 0.0
+            rate = float(rates[name][i]) if name in rates else 0.0
             status = down if is_down else degraded if fails else up
             rows.add(at, name, status, rate, 0, (at - last_seen[name]) / 1000, True)
     return rows.columns()

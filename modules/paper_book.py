@@ -173,7 +173,8 @@ class PaperBook:
             distance = style.stop_days * float(market.atr[bar, symbol]) * float(np.sqrt(market.bars_a_day)) * close
             if 0 < distance < close:
                 quantity = min(style.risk * self.equity / distance, style.most * self.equity / close)
-                wants.append(Want(symbol, 1 if t[symbol] > 0 else -1, quantity, distance))
+                sign = -1 if style.shorts and t[symbol] < 0 else 1
+                wants.append(Want(symbol, sign, quantity, distance))
                 room -= 1
         return wants
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,7 @@ from modules.estimates.sectors import sector_of
 from modules.facts.levels import SIDE
 from modules.paper_book import PaperBook
 from modules.paper_holding import Holding
-from modules.paper_requests import RequestLog
+from modules.paper_requests import Ask, RequestLog, ask_of
 from modules.state_columns import EntityColumns, RowLog
 
 POSITION_FIELDS = (
@@ -65,9 +65,13 @@ class Record:
 
 @dataclass(slots=True)
 class PaperLog:
-    """Facts of the paper book, bar by bar. A row is keyed by position, request, sector, model, or place of an event."""
+    """Facts of the paper book, bar by bar. A row is keyed by position, request, sector, model, or place of an event.
+
+    `proposals` are requests of others by bar, which the book does not act on.
+    """
 
     book: PaperBook
+    proposals: Mapping[int, Sequence[Ask]] = field(default_factory=dict)
     account: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in ACCOUNT_FIELDS})
     positions: RowLog = field(default_factory=lambda: RowLog(POSITION_FIELDS))
     sectors: RowLog = field(default_factory=lambda: RowLog(("exposure_share",)))
@@ -86,7 +90,8 @@ class PaperLog:
         candles = self.book.market.candles
         ts = int(candles.closed[bar])
         self._note_events(ts)
-        groups = self._groups(bar)
+        asks = [*(ask_of(self.book, bar, w) for w in self.book.wants), *self.proposals.get(bar, ())]
+        groups = self._groups(bar, asks)
         self._note_account(groups)
         for holding in self.book.holdings:
             self._note_position(ts, bar, holding)
@@ -95,7 +100,7 @@ class PaperLog:
             ts, "trend", self.everything.win_rate, self.everything.average_r, self.everything.trades,
             self.everything.longs / self.everything.trades if self.everything.trades else math.nan,
         )  # fmt: skip
-        self.requests.note(self.book, bar, ts, groups)
+        self.requests.note(self.book, bar, ts, asks, groups)
         self._fill_symbols(bar, symbol_facts)
 
     def entities(self) -> dict[str, EntityColumns]:
@@ -183,10 +188,10 @@ class PaperLog:
             panels["average_r"][bar, symbol] = record.average_r
             panels["performance"][bar, symbol] = performance_of(record.trades, record.win_rate, record.average_r)
 
-    def _groups(self, bar: int) -> Mapping[int, int]:
+    def _groups(self, bar: int, asks: Sequence[Ask]) -> Mapping[int, int]:
         """The cluster of every symbol that is held or asked for; the same symbols keep theirs for a day of bars."""
         book = self.book
-        symbols = tuple(sorted({h.symbol for h in book.holdings} | {w.symbol for w in book.wants}))
+        symbols = tuple(sorted({h.symbol for h in book.holdings} | {a.symbol for a in asks}))
         kept, since, found = self._clusters
         if symbols != kept or bar - since >= CLUSTERS_KEPT_BARS:
             returns = book.market.returns[max(0, bar + 1 - CLUSTER_BARS) : bar + 1, list(symbols)]

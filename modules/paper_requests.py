@@ -1,9 +1,9 @@
-"""What the paper book asks for, as request rows: each with what the book would be after it and those before it."""
+"""What is asked for at each close, as request rows: each with what the book would be after it and those before it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from scipy.special import ndtr
@@ -22,6 +22,34 @@ REQUEST_FIELDS = (
 )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request. `symbol` is a column, `sign` the side of the position; money is quote currency.
+
+    `risk` is the loss if its stop is hit, fees included. `frees` is the margin and the risk that a CLOSE gives back.
+    """
+
+    symbol: int
+    sign: int
+    effect: str
+    model: str
+    confidence: float
+    votes: int
+    notional: float
+    leverage: float
+    risk: float
+    frees: tuple[float, float] = (0.0, 0.0)
+    urgency: str = "NORMAL"
+    price_deviation: float = 0.0
+    duplicate: bool = False
+    repeats: int = 0
+
+    @property
+    def margin(self) -> float:
+        """Margin that it would set aside."""
+        return self.notional / self.leverage
+
+
 @dataclass(slots=True)
 class After:
     """The book as it would be, request after request; notional by symbol is what is held or asked for."""
@@ -30,64 +58,91 @@ class After:
     risk: float
     margin: float
 
+    @classmethod
+    def of(cls, book: PaperBook) -> After:
+        """The book as it is."""
+        notional: dict[int, float] = {}
+        for holding in book.holdings:
+            notional[holding.symbol] = notional.get(holding.symbol, 0.0) + holding.notional
+        return cls(notional, sum(h.risk for h in book.holdings), sum(h.margin for h in book.holdings))
+
     @property
     def gross(self) -> float:
         """Sum of notional."""
         return sum(self.notional.values())
 
+    def count(self, ask: Ask) -> None:
+        """Let the request happen."""
+        held = self.notional.get(ask.symbol, 0.0)
+        if ask.effect == "CLOSE":
+            self.notional[ask.symbol] = max(0.0, held - ask.notional)
+            self.margin -= ask.frees[0]
+            self.risk -= ask.frees[1]
+        else:
+            self.notional[ask.symbol] = held + ask.notional
+            self.margin += ask.margin
+            self.risk += ask.risk
+
+
+def ask_of(book: PaperBook, bar: int, want: Want) -> Ask:
+    """The request that a want of the book is; confidence is the probability that the trend has the sign it shows."""
+    market, style, held = book.market, book.style, want.holding
+    close = held.mark if held is not None else float(market.candles.close[bar, want.symbol])
+    notional = want.quantity * close
+    t = want.sign * float(market.trend_t[bar, want.symbol])
+    return Ask(
+        symbol=want.symbol,
+        sign=want.sign,
+        effect="OPEN" if held is None else "CLOSE",
+        model="trend",
+        confidence=float(ndtr(t if held is None else -t)),
+        votes=int(market.votes[bar, want.symbol]),
+        notional=notional,
+        leverage=style.leverage,
+        risk=want.quantity * want.distance + 2 * style.fee * notional,
+        frees=(held.margin, held.risk) if held is not None else (0.0, 0.0),
+    )
+
 
 @dataclass(slots=True)
 class RequestLog:
-    """Rows of requests. The key sorts in the order in which they are counted: exits first, then strongest trend."""
+    """Rows of requests. The key sorts in the order in which they are counted: the book's own first, exits before."""
 
     rows: RowLog = field(default_factory=lambda: RowLog(REQUEST_FIELDS))
 
-    def note(self, book: PaperBook, bar: int, ts: int, groups: Mapping[int, int]) -> None:
-        """Take down what the book asks for after `bar`; `groups` gives the cluster of every symbol concerned."""
-        notional: dict[int, float] = {}
-        for holding in book.holdings:
-            notional[holding.symbol] = notional.get(holding.symbol, 0.0) + holding.notional
-        after = After(notional, sum(h.risk for h in book.holdings), sum(h.margin for h in book.holdings))
-        for place, want in enumerate(book.wants):
-            symbol = book.market.candles.symbols[want.symbol]
-            self.rows.add(ts, f"r{place + 1:02d}-{symbol}", *self._values(book, bar, want, after, groups))
-
-    def _values(
-        self, book: PaperBook, bar: int, want: Want, after: After, groups: Mapping[int, int]
-    ) -> tuple[object, ...]:
-        market, style = book.market, book.style
-        names = market.candles.symbols
-        close = want.holding.mark if want.holding is not None else float(market.candles.close[bar, want.symbol])
-        notional, margin = want.quantity * close, want.quantity * close / style.leverage
-        risk = want.quantity * want.distance + 2 * style.fee * notional
-        _count(after, want, notional, margin, risk)
-        sector = sector_of(names[want.symbol])
-        in_sector = sum(v for s, v in after.notional.items() if sector_of(names[s]) == sector)
-        together = sum(v for s, v in after.notional.items() if groups[s] == groups[want.symbol])
-        daily_volatility = math.sqrt(float(market.variance[bar, want.symbol]) * market.bars_a_day)
-        t = want.sign * float(market.trend_t[bar, want.symbol])
-
-        def share(amount: float) -> float:
-            return amount / book.equity if book.equity > 0 else math.nan
-
-        return (
-            names[want.symbol], SIDE.members[0 if want.sign > 0 else 1], "OPEN" if want.holding is None else "CLOSE",
-            "trend", float(ndtr(t if want.holding is None else -t)), int(market.votes[bar, want.symbol]), "NORMAL",
-            notional, style.leverage, risk, margin, 0.0,
-            impact(notional, float(market.volume_24h[bar, want.symbol]), daily_volatility),
-            False, False, 0, share(after.gross), share(in_sector) if sector is not None else math.nan,
-            share(after.notional[want.symbol]), share(after.risk),
-            after.gross / after.margin if after.margin > 0 else 0.0, share(together), book.equity - after.margin,
-        )  # fmt: skip
+    def note(self, book: PaperBook, bar: int, ts: int, asks: Iterable[Ask], groups: Mapping[int, int]) -> None:
+        """Take down what is asked for after `bar`; `groups` gives the cluster of every symbol held or asked for."""
+        after = After.of(book)
+        for place, ask in enumerate(asks):
+            after.count(ask)
+            symbol = book.market.candles.symbols[ask.symbol]
+            self.rows.add(ts, f"r{place + 1:02d}-{symbol}", *_asked(book, bar, ask), *_after(book, ask, after, groups))
 
 
-def _count(after: After, want: Want, notional: float, margin: float, risk: float) -> None:
-    """Let the request happen."""
-    if want.holding is None:
-        after.notional[want.symbol] = after.notional.get(want.symbol, 0.0) + notional
-        after.margin += margin
-        after.risk += risk
-    else:
-        after.notional[want.symbol] = max(0.0, after.notional[want.symbol] - notional)
-        after.margin -= want.holding.margin
-        after.risk -= want.holding.risk
+def _asked(book: PaperBook, bar: int, ask: Ask) -> tuple[object, ...]:
+    """The first fields of a row: the request itself."""
+    market = book.market
+    variance = float(market.variance[bar, ask.symbol]) * market.bars_a_day
+    moved = impact(ask.notional, float(market.volume_24h[bar, ask.symbol]), math.sqrt(variance))
+    return (
+        market.candles.symbols[ask.symbol], SIDE.members[0 if ask.sign > 0 else 1], ask.effect, ask.model,
+        ask.confidence, ask.votes, ask.urgency, ask.notional, ask.leverage, ask.risk, ask.margin, ask.price_deviation,
+        moved, ask.duplicate, False, ask.repeats,
+    )  # fmt: skip
+
+
+def _after(book: PaperBook, ask: Ask, after: After, groups: Mapping[int, int]) -> tuple[float, ...]:
+    """The other fields: the book after the request."""
+    names, equity = book.market.candles.symbols, book.equity
+    sector = sector_of(names[ask.symbol])
+    in_sector = sum(v for s, v in after.notional.items() if sector_of(names[s]) == sector)
+    together = sum(v for s, v in after.notional.items() if groups[s] == groups[ask.symbol])
+
+    def share(amount: float) -> float:
+        return amount / equity if equity > 0 else math.nan
+
+    return (
+        share(after.gross), share(in_sector) if sector is not None else math.nan, share(after.notional[ask.symbol]),
+        share(after.risk), after.gross / after.margin if after.margin > 0 else 0.0, share(together),
+        equity - after.margin,
+    )  # fmt: skip

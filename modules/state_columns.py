@@ -54,6 +54,15 @@ class EntityColumns:
     keys: Sequence[str]
     fields: Mapping[str, Values]
 
+    def joined(self, other: EntityColumns) -> EntityColumns:
+        """The rows of both, with the fields of both; a field that one lacks is missing there."""
+        absent_here, absent_there = [None] * len(self.keys), [None] * len(other.keys)
+        fields = {
+            name: [*self.fields.get(name, absent_here), *other.fields.get(name, absent_there)]
+            for name in dict.fromkeys([*self.fields, *other.fields])
+        }
+        return EntityColumns(np.concatenate([self.ts, other.ts]), [*self.keys, *other.keys], fields)
+
 
 @dataclass(frozen=True, slots=True)
 class StateColumns:
