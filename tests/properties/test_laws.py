@@ -99,7 +99,7 @@ def test_an_output_that_tightens_loosens_no_other(data: st.DataObject) -> None:
     program = data.draw(programs())
     snapshot = data.draw(snapshots(program))
     output = data.draw(st.sampled_from(program.outputs))
-    tighter = with_rule(program, Rule("p0.tightest", "p0", None, TRUE, tightest(output), ()))
+    tighter = with_rule(program, Rule("alpha.tightest", "alpha", None, TRUE, tightest(output), ()))
     assert loosened(program, decide(program, snapshot), decide(tighter, snapshot)) == []
 
 

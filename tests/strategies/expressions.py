@@ -32,6 +32,7 @@ from policy_dsl.program import (
     Negate,
     Not,
     OneOf,
+    Operator,
     Output,
     OutputRead,
     Param,
@@ -41,7 +42,7 @@ from policy_dsl.program import (
     RowRead,
 )
 from policy_dsl.quantities import Unit
-from policy_dsl.types import COUNT, FLAG, TEXT, Flag, ItemSet, Levels, Quantity, Reference, Type
+from policy_dsl.types import COUNT, FLAG, TEXT, TRUTH, Flag, ItemSet, Levels, Quantity, Reference, Type
 from tests.strategies import vocabulary
 from tests.strategies.choices import chance, choose
 from tests.strategies.vocabulary import ARITHMETIC, ENTITIES, FIGURES, KEYS
@@ -65,7 +66,8 @@ class Writer:
     """An author at work: where choices come from, and what may be read at this place.
 
     `variables` maps each variable in reach to its entity, `readable` are the outputs computed before the ones that
-    the expression helps to decide, `asks_known` allows `is known`.
+    the expression helps to decide, `asks_known` allows `is known`. Inside the value of a fold the name of the entity
+    means the row that runs, so that none of its rows (`running`) can be named by key.
     """
 
     draw: st.DrawFn
@@ -73,6 +75,7 @@ class Writer:
     readable: tuple[Output, ...] = ()
     params: tuple[Param, ...] = ()
     asks_known: bool = True
+    running: frozenset[str] = frozenset()
 
     def pick(self, options: Sequence[T]) -> T:
         """One of the options; the first is the simplest."""
@@ -96,7 +99,8 @@ class Writer:
             bound += [
                 Row("symbol", key=RowRead(Row(self.variables[v], v), "symbol", Reference("symbol"))) for v in referring
             ]
-        named = [Row(entity, key=Constant(key, Reference(entity))) for key in KEYS[entity][:2]]
+        keys = () if entity in self.running else KEYS[entity][:2]
+        named = [Row(entity, key=Constant(key, Reference(entity))) for key in keys]
         return self.pick(bound + named)
 
     def read(self, kind: Type) -> Expression | None:
@@ -152,12 +156,21 @@ class Writer:
         """A number folded over the rows of an entity; for counts, their number."""
         if unit is Unit.COUNT:
             return self.counted(0, depth)
-        entity = self.pick(ENTITIES)
-        variable = f"{entity[0]}{len(self.variables)}"
-        inside = self.binding(variable, entity)
+        of_unit = [f for entity in ENTITIES for f in vocabulary.facts_of(entity, Quantity(unit))]
+        if not of_unit:
+            return self.literal(unit)
+        fact = self.pick(of_unit)
+        variable = f"{fact.entity[0]}{len(self.variables)}"
+        inside = self.binding(variable, fact.entity)
         where = inside.condition(0, depth - 1) if self.chance(2) else None
+        beside = replace(inside, running=self.running | {fact.entity})
+        value: Expression = RowRead(Row(fact.entity, variable), fact.name, fact.type)
+        if self.chance(3):
+            value = Arithmetic(
+                self.pick((Operator.ADD, Operator.SUBTRACT)), value, beside.number(unit, depth - 1), fact.type
+            )
         fold = self.pick((Fold.SUM, Fold.HIGHEST, Fold.LOWEST, Fold.AVERAGE))
-        return Aggregate(fold, entity, variable, where, inside.number(unit, depth - 1), Quantity(unit))
+        return Aggregate(fold, fact.entity, variable, where, value, fact.type)
 
     def counted(self, sense: int, depth: int) -> Expression:
         """`count(ENTITY where C)`."""
@@ -262,7 +275,7 @@ class Writer:
         fold = self.pick((Fold.ANY, Fold.ALL))
         picks = sense if fold is Fold.ANY else -sense
         where = inside.condition(picks, depth - 1) if self.chance(2) else None
-        return Aggregate(fold, entity, variable, where, inside.condition(sense, depth - 1), FLAG)
+        return Aggregate(fold, entity, variable, where, inside.condition(sense, depth - 1), TRUTH)
 
     def compared_count(self, sense: int, depth: int) -> Expression:
         """The number of rows compared with a count; more rows may only push the comparison the right way."""

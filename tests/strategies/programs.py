@@ -6,12 +6,16 @@ an output that something unknown may reach has a strict end.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from hypothesis import strategies as st
 
+from evaluators.exact import FACTOR_ONE
 from evaluators.support import expressions_of
 from policy_dsl.program import (
+    TRUE,
+    Aggregate,
     Alert,
     AlertLevel,
     All,
@@ -19,6 +23,7 @@ from policy_dsl.program import (
     Direction,
     Effect,
     Expression,
+    Extreme,
     FactRead,
     Forbid,
     Hole,
@@ -27,6 +32,7 @@ from policy_dsl.program import (
     Output,
     Param,
     Permit,
+    Pick,
     Program,
     Row,
     RowRead,
@@ -36,13 +42,16 @@ from policy_dsl.program import (
     walk,
 )
 from policy_dsl.quantities import Unit
-from policy_dsl.types import FLAG, RATIO, Flag, ItemSet, Levels, Quantity
+from policy_dsl.types import FLAG, RATIO, Flag, ItemSet, Levels, Quantity, Value
 from tests.catalogue_for_tests import EFFECT
 from tests.strategies.choices import chance, choose
 from tests.strategies.expressions import Writer
 from tests.strategies.vocabulary import ENTITIES, EXITS, FIGURES
 
 VERDICT = Output("verdict", "fund", "request", Levels("verdict", ("DENY", "ALLOW")), 1, Direction.DOWN)
+POLICIES = ("alpha", "beta")
+"""Outputs and params are all declared by the first."""
+
 MODES = ("SAFE", "DEFENSIVE", "CAUTIOUS", "NORMAL")
 ITEMS = ("HOLD", "ADD", "EXIT")
 """Items of a set output; the place in this list is the number of arguments of a grant."""
@@ -56,11 +65,11 @@ EXCUSE_UNTIL = 1_750_000_000_000
 @st.composite
 def programs(draw: st.DrawFn, *, observing: bool = True, asks_known: bool = True, permits: bool = True) -> Program:
     """A checked program without temporal forms; the arguments leave out a form where a law does not cover it."""
-    params = tuple(draw(param(f"p0.limit{i}")) for i in range(choose(draw, range(3))))
-    outputs = [draw(output(f"p0.out{i}")) for i in range(choose(draw, range(1, 5)))]
+    params = tuple(draw(param(f"alpha.limit{i}")) for i in range(choose(draw, range(3))))
+    outputs = [draw(output(f"alpha.out{i}")) for i in range(choose(draw, range(1, 5)))]
     outputs.insert(choose(draw, range(len(outputs) + 1)), VERDICT)
     author = Author(Writer(draw, {}, (), params, asks_known), tuple(outputs), observing, permits)
-    rules = tuple(author.rule(f"p{i % 2}.rule{i}") for i in range(choose(draw, range(1, 7))))
+    rules = tuple(author.rule(f"{POLICIES[i % 2]}.rule{i}") for i in range(choose(draw, range(1, 7))))
     return Program("generated", params, tuple(outputs), tuple(sorted(rules, key=lambda r: r.id)))
 
 
@@ -70,7 +79,7 @@ def tightening_rules(draw: st.DrawFn, program: Program) -> Rule:
     author = Author(
         Writer(draw, {}, (), program.params, asks_known=False), program.outputs, observing=False, permits=False
     )
-    return author.rule(choose(draw, ("p0.added", "p1.added")))
+    return author.rule(choose(draw, ("alpha.added", "beta.added")))
 
 
 @st.composite
@@ -87,21 +96,22 @@ def output(draw: st.DrawFn, id: str) -> Output:
     entity = choose(draw, (None, None, *ENTITIES))
     kind = choose(draw, ("levels", "number", "flag", "set"))
     if kind == "set":
-        return Output(id, "p0", entity, ItemSet(id, ITEMS[: choose(draw, range(1, len(ITEMS) + 1))]), None, None)
+        return Output(id, "alpha", entity, ItemSet(id, ITEMS[: choose(draw, range(1, len(ITEMS) + 1))]), None, None)
     direction = choose(draw, tuple(Direction))
     if kind == "flag":
-        return Output(id, "p0", entity, FLAG, direction is Direction.DOWN, direction)
+        return Output(id, "alpha", entity, FLAG, direction is Direction.DOWN, direction)
     if kind == "levels":
         members = MODES[: choose(draw, range(2, len(MODES) + 1))]
         loosest = len(members) - 1 if direction is Direction.DOWN else 0
-        starts = loosest if not chance(draw, 4) else choose(draw, range(len(members)))
-        return Output(id, "p0", entity, Levels(id, members), starts, direction)
+        strict = 0 if direction is Direction.DOWN else len(members) - 1
+        starts = loosest if not chance(draw, 4) else choose(draw, [r for r in range(len(members)) if r != strict])
+        return Output(id, "alpha", entity, Levels(f"grades{len(members)}", members), starts, direction)
     return draw(number_output(id, entity, direction))
 
 
 @st.composite
 def number_output(draw: st.DrawFn, id: str, entity: str | None, direction: Direction) -> Output:
-    """A numeric output, its range closed or open at either end; the start lies inside."""
+    """A numeric output, its range closed or open; the start lies inside."""
     unit = choose(draw, OUTPUT_UNITS)
     figures = FIGURES[unit]
     first = choose(draw, range(len(figures) - 1))
@@ -111,8 +121,8 @@ def number_output(draw: st.DrawFn, id: str, entity: str | None, direction: Direc
         low = -figures[-1]
     starts = high if direction is Direction.DOWN else low
     if chance(draw, 4):
-        low, high = choose(draw, ((None, high), (low, None), (None, None)))
-    return Output(id, "p0", entity, Quantity(unit), starts, direction, low, high)
+        low, high = None, None
+    return Output(id, "alpha", entity, Quantity(unit), starts, direction, low, high)
 
 
 class Author:
@@ -131,7 +141,7 @@ class Author:
         if scope is not None and scope.entity == "request" and not scope.including_exits:
             guard = All((no_exit(scope.variable), guard))
         permitting = any(isinstance(effect, Permit) for effect in effects)
-        excuse = writer.condition(0, 1) if writer.chance(5) and not permitting else None
+        excuse = replace(writer, asks_known=False).condition(0, 1) if writer.chance(5) and not permitting else None
         return Rule(
             id,
             id.partition(".")[0],
@@ -163,12 +173,14 @@ class Author:
 
     def guard(self, writer: Writer, effects: tuple[Effect, ...]) -> Expression:
         """A condition that reads only outputs before all that the rule acts on, with the polarity of its verbs."""
-        if writer.chance(8):
-            return All(())
         verbs = {-1 if isinstance(effect, Permit) else 1 for effect in effects if not isinstance(effect, Alert)}
+        if writer.chance(3 if verbs == {-1} else 8):
+            return TRUE
         sense = 0 if len(verbs) > 1 else next(iter(verbs), 1)
         first = min((self.place(e.output) for e in effects if not isinstance(e, Alert)), default=len(self.outputs))
-        return replace(writer, readable=self.outputs[:first]).condition(sense, writer.pick(range(4)))
+        # The checker lets no permit rest on what is unknown.
+        asks = writer.asks_known and -1 not in verbs
+        return replace(writer, readable=self.outputs[:first], asks_known=asks).condition(sense, writer.pick(range(4)))
 
     def place(self, output: str) -> int:
         """Where in the order of computation the output stands."""
@@ -198,11 +210,26 @@ class Author:
     def bound(self, writer: Writer, target: Output) -> Expression:
         """A level or flag to tighten to: as written, a flag fact, or an earlier output of the same kind."""
         if isinstance(target.type, Flag) and writer.chance(3):
-            return writer.read(FLAG) or writer.value_of(target)
+            return writer.read(FLAG) or self.stricter_value(writer, target)
         same = [o for o in self.earlier(target) if o.type == target.type and o.direction is target.direction]
         if same and writer.chance(3):
             return writer.output_read(writer.pick(same))
-        return writer.value_of(target)
+        return self.stricter_value(writer, target)
+
+    def stricter_value(self, writer: Writer, target: Output) -> Constant:
+        """A value that tightens the target, or a param that may or may not."""
+        start = target.starts
+        if start is None:
+            raise AssertionError(f"{target.id} is a set")
+        if isinstance(target.type, Quantity):
+            params = [Constant(p.value, p.type, p.id) for p in writer.params if p.type == target.type]
+            if params and writer.chance(3):
+                return writer.pick(params)
+            values: Sequence[Value] = FIGURES[target.type.unit]
+        else:
+            values = range(len(target.type.members)) if isinstance(target.type, Levels) else (False, True)
+        tighter = [v for v in values if v != start and target.stricter(v, start) == v]
+        return Constant(writer.pick(tighter), target.type)
 
     def earlier(self, target: Output) -> tuple[Output, ...]:
         """The outputs computed before the target."""
@@ -218,17 +245,34 @@ class Author:
 
     def number_effect(self, writer: Writer, target: Output, where: Expression | None) -> Effect:
         """A bound, shift or factor; a plain figure where the range is open at its strict end."""
-        unit = target.type.unit if isinstance(target.type, Quantity) else Unit.NUMBER
         how = writer.pick((How.TO, How.BY, How.SCALE))
         if how is How.SCALE and (target.low is None or target.low < 0):
             how = How.TO
-        unit = writer.pick((Unit.RATIO, Unit.NUMBER)) if how is How.SCALE else unit
         if target.strictest is None or not writer.chance(2):
-            return Tighten(target.id, how, writer.literal(unit), where)
+            return Tighten(target.id, how, self.figure(writer, target, how), where)
         same = [o for o in self.earlier(target) if o.type == target.type and o.direction is target.direction]
         if how is How.TO and same and writer.chance(3):
             return Tighten(target.id, how, writer.output_read(writer.pick(same)), where)
-        return Tighten(target.id, how, writer.number(unit, writer.pick(range(3))), where)
+        unit = target.type.unit if isinstance(target.type, Quantity) and how is not How.SCALE else Unit.RATIO
+        return Tighten(target.id, how, computed(writer, unit), where)
+
+    def figure(self, writer: Writer, target: Output, how: How) -> Constant:
+        """A plain figure that tightens: a bound, a shift above nothing, a factor on the right side of one."""
+        if how is How.TO:
+            return self.stricter_value(writer, target)
+        if how is How.BY and isinstance(target.type, Quantity):
+            return Constant(writer.pick([f for f in FIGURES[target.type.unit] if f > 0]), target.type)
+        down = target.direction is Direction.DOWN
+        return Constant(
+            writer.pick([f for f in FIGURES[Unit.RATIO] if (f < FACTOR_ONE) is down and f != FACTOR_ONE]), RATIO
+        )
+
+
+def computed(writer: Writer, unit: Unit) -> Expression:
+    """A number that is no literal."""
+    made = writer.number(unit, writer.pick(range(3)))
+    reads = any(isinstance(node, FactRead | RowRead | Aggregate) for node in walk(made))
+    return made if reads else Pick(Extreme.LOWEST, (made, made), made.type)
 
 
 def no_exit(variable: str) -> Expression:
