@@ -32,7 +32,7 @@ from evaluators.store_bundles import (
 )
 from evaluators.store_commits import GroupCommit
 from evaluators.store_decisions import StoredDecision, insert_decisions, read_decisions
-from evaluators.store_file import open_file, reported
+from evaluators.store_file import close_file, open_file, reported
 from evaluators.store_plan import Plan, Work, Written, relation, remembered
 from evaluators.store_schema import migrate, migrations
 from policy_dsl.catalogue import Catalogue
@@ -63,7 +63,7 @@ class Store:
                 migrate(self._connection, self._tables, self.path, migrations())
                 self._remembered = remembered(self._connection, self._tables)
         except BaseException:
-            self._connection.close()
+            close_file(self._connection)
             raise
 
     def __enter__(self) -> Self:
@@ -76,7 +76,7 @@ class Store:
 
     def close(self) -> None:
         """Give up the file; what was acknowledged is in it."""
-        self._connection.close()
+        close_file(self._connection)
 
     # --- snapshots ---------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -38,9 +38,16 @@ def open_file(path: str) -> duckdb.DuckDBPyConnection:
     return connection
 
 
+def close_file(connection: duckdb.DuckDBPyConnection) -> None:
+    """Give up the file, even where a reader that was not read to its end still holds on to it."""
+    with suppress(duckdb.Error):  # a file that has failed cannot be asked any more, and is given up all the same
+        connection.execute(f"DETACH {_OWNER}")
+    connection.close()
+
+
 @contextmanager
 def reported(path: str) -> Iterator[None]:
-    """Turn what DuckDB raises in the block into a PolicyError that names the file (RF772, RF783)."""
+    """Turn what DuckDB raises in the block into a PolicyError that names the file (RF771-RF774, RF783)."""
     try:
         yield
     except duckdb.Error as error:
@@ -52,6 +59,9 @@ def _refusal_of(path: str, error: duckdb.Error) -> PolicyError:
     if _LOCK in first:
         help = "stop that process, or ask it over HTTP: one process owns the file"
         return refusal("RF771", f"`{path}` is in use by another process", help)
+    if "version number" in first:
+        help = "open it with the version of ringfence that wrote it, or a newer one"
+        return refusal("RF774", f"`{path}` was written by another version of DuckDB: {first}", help)
     damaged = ("orrupt", "not a valid DuckDB", "read enough bytes", "serializ", "WAL", "checksum", "INTERNAL", "FATAL")
     if any(word in first for word in damaged):
         return refusal("RF772", f"`{path}` is damaged, or is not a DuckDB file: {first}", _RESTORE)

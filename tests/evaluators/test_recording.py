@@ -156,6 +156,14 @@ def test_many_days_are_read_piece_by_piece(tmp_path: Path, monkeypatch: pytest.M
     assert all(same(a, b) for a, b in zip(found, several, strict=True))
 
 
+def test_reading_may_stop_early(tmp_path: Path) -> None:
+    recording = opened(recorded(tmp_path / "r", RICH, snapshot(1), snapshot(3000)))
+    reading = recording.snapshots("main")
+    assert next(reading).ts == AT
+    del reading
+    assert len(list(recording.snapshots("main"))) == 3
+
+
 def test_events_keep_their_order(tmp_path: Path) -> None:
     [found] = opened(recorded(tmp_path / "r", RICH)).snapshots("main")
     assert [trade["r_multiple"] for trade in found.events["trade"]] == list(range(12))

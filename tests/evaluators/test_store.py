@@ -22,6 +22,7 @@ from evaluators.snapshot import Snapshot
 from evaluators.store import Store
 from evaluators.store_bundles import Activation, StoredBundle
 from evaluators.store_commits import GroupCommit
+from evaluators.store_file import reported
 from evaluators.store_schema import Migration, migrations
 from evaluators.timelines import same
 from modules.facts import default_catalogue
@@ -187,6 +188,17 @@ def test_reading_sees_what_was_there_when_it_began(store: Store) -> None:
     found = list(reading)
     assert [s.ts - AT for s in found] == [0, 1, 2]
     assert all(len(s.rows["position"] or {}) == 2 for s in found)
+
+
+def test_a_reader_that_was_left_does_not_hold_the_file(path: Path) -> None:
+    store = Store(path, CATALOGUE)
+    store.append_many([snapshot(minute) for minute in range(3)])
+    reading = store.snapshots("main")
+    assert next(reading).ts == AT
+    store.close()
+    with Store(path, CATALOGUE) as again:
+        assert again.append(snapshot(3))
+    reading.close()  # type: ignore[attr-defined]  # because what is returned is a generator
 
 
 def test_every_fact_of_the_fund_comes_back() -> None:
@@ -687,6 +699,22 @@ def test_a_damaged_log_is_refused(path: Path) -> None:
     log.write_bytes(content[:-7])
     with Store(path, CATALOGUE) as store:
         assert [s.ts for s in store.snapshots("main")] == [0, 1]
+
+
+def test_a_file_of_a_newer_duckdb_is_refused() -> None:
+    text = "IO Error: Trying to read a database file with version number 99, but we can only read versions up to 67"
+
+    def fail() -> None:
+        with reported("state.duckdb"):
+            raise duckdb.IOException(text)
+
+    assert refusals(fail) == [
+        (
+            "RF774",
+            f"`state.duckdb` was written by another version of DuckDB: {text}",
+            "open it with the version of ringfence that wrote it, or a newer one",
+        )
+    ]
 
 
 @pytest.mark.parametrize("place", ["nowhere/state.duckdb", "folder"])
