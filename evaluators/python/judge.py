@@ -1,0 +1,263 @@
+"""The function that judges a snapshot: facts into masks, and what no mask tells."""
+
+from __future__ import annotations
+
+from evaluators.python.closure import context
+from evaluators.python.expressions import Expressions, Scene
+from evaluators.python.finals import write_final
+from evaluators.python.guards import Bits, Item
+from evaluators.python.literals import comment, literal
+from evaluators.python.masks import Masks, copy, key_of
+from evaluators.python.operands import Operand
+from evaluators.python.plan import Act, Figure, OutputPlan, Plan, RulePlan
+from evaluators.python.reaching import Reached, acting, operand_of, reached, truth_of
+from evaluators.python.schedule import Block, Step, schedule
+from evaluators.python.scribe import INDENT, Module, RowSlot, Scribe
+from evaluators.python.truths import both, is_known, is_none, mark
+from policy_dsl.program import FactRead, OutputRead, Permit, RowKey, RowRead
+
+MISSING = 1
+"""The bit, in the first mask of a row, of the stand-in for a missing collection."""
+
+
+class Judge:
+    """Writes the function `judge(facts, rows, ts)`, and finds the masks that all settled values rest on."""
+
+    def __init__(self, plan: Plan, module: Module) -> None:
+        self.plan = plan
+        self.scribe = Scribe(module)
+        numbered = {id: (output.number, output.output) for id, output in plan.outputs.items()}
+        self.expressions = Expressions(self.scribe, numbered)
+        self.numbers = {place: number for number, place in enumerate(plan.places)}
+        self.fund = Masks("m", 0, self._open_fund)
+        self.rows = {place: Masks(f"r{number}_", 1, self._open_row) for place, number in self.numbers.items()}
+        self.slots: dict[str, RowSlot] = {}
+        self.kept: dict[str, list[str]] = {place: [] for place in plan.places}
+        self.contexts: dict[str, list[tuple[str, int]]] = {}
+        self._truths: dict[tuple[str | None, str, str], Bits] = {}
+
+    def write(self) -> list[str]:
+        """The lines of the function."""
+        blocks = schedule(self.plan)
+        left = [block.place for block in blocks]
+        for block in blocks:
+            left.pop(0)
+            if block.place is None:
+                for step in block.steps:
+                    self._step(step, {})
+            else:
+                self._row_block(block, block.place, again=block.place in left)
+        self._finish()
+        body = [*self._header(), *self.scribe.frames[0].lines]
+        return ["def judge(facts, rows, ts):", *(INDENT + line for line in body)]
+
+    # --- places ------------------------------------------------------------------------------------------------------
+
+    def _open_fund(self, word: str) -> None:
+        self.scribe.frames[0].lines.append(f"{word} = 0")
+
+    def _open_row(self, word: str) -> None:
+        self.scribe.frames[1].lines.append(f"{word} = 0")
+
+    def _row_block(self, block: Block, place: str, again: bool) -> None:
+        """A loop over the rows of a place; what a later loop over them needs is kept in a list."""
+        number, scribe = self.numbers[place], self.scribe
+        names, header = f"k{number}_, w{number}_", f"p{number}"
+        if place in self.slots:
+            names, header = f"({names}), ({''.join(f'{n}, ' for n in self.kept[place])})", f"zip(p{number}, s{number})"
+        else:
+            self._enter(place)
+        if again:
+            scribe.write(f"s{number} = []")
+        slot = RowSlot(place, f"w{number}_", Operand(f"k{number}_", place != "request", depth=1), 1, own=True)
+        first = place not in self.slots
+        self.slots[place] = slot
+        with scribe.loop(header, slot, names):
+            if first:
+                word, _ = self.rows[place].take(1)
+                self.kept[place].append(word)
+                if place != "request":
+                    scribe.write(f"if {slot.key.text} is None:", f"    {word} = {MISSING}")
+            for step in block.steps:
+                self._step(step, {place: slot})
+            kept = [*self.rows[place].names, *(n for n in self.kept[place] if n not in self.rows[place].names)]
+            self.kept[place] = kept
+            if again:
+                scribe.write(f"s{number}.append(({''.join(f'{name}, ' for name in kept)}))")
+
+    def _enter(self, place: str) -> None:
+        """The rows of a place in order, and room for the values of its outputs."""
+        number, collection = self.numbers[place], self.expressions.collection(place)
+        absent = "" if place == "request" else f" if {collection} is not None else ABSENT"
+        self.scribe.write(f"p{number} = sorted({collection}.items()){absent}")
+        own = [f"v{output.number}" for output in self._outputs_at(place)]
+        self.scribe.write(*(f"{name} = {{}}" for name in own))
+
+    def _outputs_at(self, place: str | None) -> list[OutputPlan]:
+        return [output for output in self.plan.outputs.values() if output.output.entity == place]
+
+    def _scene(self, rule: RulePlan) -> Scene:
+        if rule.place is None or rule.variable is None:
+            return {}
+        return {rule.variable: self.slots[rule.place]}
+
+    # --- steps -------------------------------------------------------------------------------------------------------
+
+    def _step(self, step: Step, own: Scene) -> None:
+        if step.rule is not None:
+            self.scribe.write(comment("rule", step.rule.rule.id))
+        match step.subject:
+            case Item():
+                self._item(step.subject)
+            case Figure() if step.rule is not None:
+                self._figure(step.subject, step.rule)
+            case Act():
+                self._gather(step.subject)
+            case OutputPlan():
+                self._output(step.subject, own)
+            case str():
+                self._rows_end(step.subject)
+
+    def _masks(self, place: str | None) -> Masks:
+        return self.fund if place is None else self.rows[place]
+
+    def _item(self, item: Item) -> None:
+        """A part of a guard into a mask; one that was asked before shares its place."""
+        scene = {} if item.place is None or item.variable is None else {item.variable: self.slots[item.place]}
+        condition = self.expressions.condition(item.expression, scene)
+        key = (item.place, condition.possible.text, condition.certain.text)
+        if key in self._truths:
+            copy(self._truths[key], to=item.bits)
+            return
+        word, possible, certain = self._masks(item.place).place(item.bits, condition.two_valued)
+        self._truths[key] = item.bits
+        self.scribe.write(*mark(condition, word, possible, certain))
+
+    def _figure(self, figure: Figure, rule: RulePlan) -> None:
+        """A value where its rule may act, and a bit for it being unknown there."""
+        scene = self._scene(rule)
+        acts = truth_of(rule.guard, self.expressions, scene).possible
+        if _is_simple(figure):
+            operand = self.expressions.value(figure.expression, scene)
+            if operand.nullable:
+                word, bit, _ = self._masks(rule.place).place(figure.doubt, two_valued=True)
+                self.scribe.write(f"if {both([is_none(operand.text), acts]).text}:", f"    {word} += {bit}")
+            return
+        name = self.scribe.name("y")
+        depth = 0 if rule.place is None else 1
+        self.scribe.write(f"{name} = None")
+        with self.scribe.when(acts, lazy=True):
+            operand = self.expressions.value(figure.expression, scene)
+            self.scribe.write(f"{name} = {operand.text}")
+            if operand.nullable:
+                word, bit, _ = self._masks(rule.place).place(figure.doubt, two_valued=True)
+                self.scribe.write(f"if {name} is None:", f"    {word} += {bit}")
+        figure.operand = Operand(name, operand.nullable, depth, operand.low, operand.high)
+        if rule.place is not None:
+            self.kept[rule.place].append(name)
+
+    def _gather(self, act: Act) -> None:
+        """What an effect does to a fund-wide output from the row at hand: a bit, or its figures into a list."""
+        scene = self._scene(act.rule)
+        condition = acting(act, self.expressions, scene, scene)
+        clauses = [condition.possible]
+        if isinstance(act.effect, Permit):
+            clauses = [condition.certain]
+            key = next(iter(scene.values())).key
+            clauses += [is_known(key.text)] if key.nullable else []
+        if act.settled:
+            word, bit, _ = self.fund.place(act.seen, two_valued=True)
+            self.scribe.write(f"if {both(clauses).text}:", f"    {word} |= {bit}")
+            return
+        act.gathered = self.scribe.name("a")
+        self.scribe.frames[0].lines.append(f"{act.gathered} = []")
+        figures = [operand_of(figure, self.expressions, scene) for figure in act.figures]
+        gathered = figures[0].text
+        if isinstance(act.effect, Permit):
+            clauses += [is_known(figure.text) for figure in figures if figure.nullable]
+            gathered = f"({''.join(f'{figure.text}, ' for figure in figures)})"
+        self.scribe.write(f"if {both(clauses).text}:", f"    {act.gathered}.append({gathered})")
+
+    def _output(self, plan: OutputPlan, own: Scene) -> None:
+        """The value of an output that is needed at every snapshot; of the stand-in for missing rows there is none."""
+        name, output = f"o{plan.number}", plan.output
+        self.scribe.write(comment("output", output.id))
+        if output.entity is None:
+            write_final(self.scribe, output, name, [self._reached(act, {}) for act in plan.acts])
+            return
+        key = own[output.entity].key
+        self.scribe.write(f"{name} = None")
+        with self.scribe.when(is_known(key.text) if key.nullable else both([]), lazy=True):
+            write_final(self.scribe, output, name, [self._reached(act, own) for act in plan.acts])
+            self.scribe.write(f"v{plan.number}[{key.text}] = {name}")
+        self.kept[output.entity].append(name)
+
+    def _reached(self, act: Act, own: Scene) -> Reached:
+        return reached(act, self.expressions, {} if act.gathers else self._scene(act.rule), own)
+
+    # --- what follows from masks -------------------------------------------------------------------------------------
+
+    def _rows_end(self, place: str) -> None:
+        """Look up what follows from the masks of the row at hand and those of the fund that it depends on."""
+        number, slot = self.numbers[place], self.slots[place]
+        masks: dict[str, int] = {}
+        for bits in context(self.plan, place).bits:
+            if bits.word:
+                masks[bits.word] = masks.get(bits.word, 0) | bits.mask
+        self.contexts[place] = list(masks.items())
+        shared = [f"h{number}_{word}" for word in masks]
+        self.scribe.frames[0].lines += [f"{h} = {w} & {m}" for h, (w, m) in zip(shared, masks.items(), strict=True)]
+        key = key_of([*self.rows[place].names, *shared])
+        arguments = ", ".join([*self.rows[place].names, *shared])
+        self.scribe.write(
+            f"found = ROWS_{number}.get({key})",
+            "if found is None:",
+            f"    found = ROWS_{number}.keep({key}, settle_{number}({arguments}))",
+            "values, fired, named = found",
+        )
+        settled = [f"v{output.number}[{slot.key.text}]" for output in self.settled_at(place)]
+        if settled:
+            targets = f"{', '.join(settled)}{',' if len(settled) == 1 else ''} = values"
+            with self.scribe.when(is_known(slot.key.text) if slot.key.nullable else both([])):
+                self.scribe.write(targets)
+        name = slot.key.text
+        self.scribe.write("if fired:", f"    marks += named.get({name}) or name_firings(found, {name})")
+
+    def settled_at(self, place: str | None) -> list[OutputPlan]:
+        """The outputs at a place whose values are found by mask only."""
+        return [output for output in self._outputs_at(place) if not output.demanded]
+
+    def _finish(self) -> None:
+        """The whole answer: what follows from the masks of the fund, and over it what was computed."""
+        key, scribe = key_of(self.fund.names), self.scribe
+        scribe.write(f"found = FUND.get({key})", "if found is None:")
+        scribe.write(f"    found = FUND.keep({key}, settle({', '.join(self.fund.names)}))")
+        computed = [(o, f"o{o.number}") for o in self._outputs_at(None) if o.demanded and not o.settled]
+        computed += [(o, f"v{o.number}") for o in self.plan.outputs.values() if o.output.entity is not None]
+        if not computed and not self.plan.places:
+            scribe.write("outputs, firings, _ = found", "return outputs, firings")
+            return
+        scribe.write("outputs, firings, fired = found")
+        if computed:
+            scribe.write("outputs = outputs.copy()")
+            scribe.write(*(f"outputs[{literal(o.output.id)}] = {name}" for o, name in computed))
+        if self.plan.places:
+            scribe.frames[0].lines.insert(0, "marks = []")
+            scribe.write("if marks:", "    firings = merged(fired, marks)")
+        scribe.write("return outputs, firings")
+
+    def _header(self) -> list[str]:
+        """Reads of facts and collections."""
+        lines = self.scribe.reads("facts", {path: operand.text for path, operand in self.scribe.facts.items()})
+        for entity, name in self.scribe.collections.items():
+            empty = " or NOTHING" if entity == "request" else ""
+            lines.append(f"{name} = rows.get({literal(entity)}){empty}")
+        return lines
+
+
+def _is_simple(figure: Figure) -> bool:
+    """Whether reading it is all there is to computing it."""
+    node = figure.expression
+    if isinstance(node, RowRead | OutputRead):
+        return node.row is None or node.row.variable is not None
+    return isinstance(node, FactRead | RowKey)

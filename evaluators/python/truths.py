@@ -1,0 +1,178 @@
+"""Three-valued truth as Python conditions.
+
+A condition is written twice: where it is *possible* (not definitely false) and where it is *certain* (definitely true).
+With negation pushed to the leaves, both are plain short-circuit expressions, and no third truth value is ever built:
+`x > 3` with `x` possibly unknown is possible where `x is None or x > 3`, certain where `x is not None and x > 3`.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from evaluators.python.operands import Operand
+
+
+class Binding(enum.IntEnum):
+    """How tightly the outermost operator of a text binds."""
+
+    OR = 1
+    AND = 2
+    NOT = 3
+    ATOM = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """A Python expression that is judged by its truth.
+
+    `nesting` counts the parentheses inside one another; `bits` are the mask and the bits in it that the clause tests,
+    if that is all it does.
+    """
+
+    text: str
+    binding: Binding = Binding.ATOM
+    nesting: int = 0
+    bits: tuple[str, int] | None = None
+
+    def within(self, binding: Binding) -> str:
+        """The text as an operand of an operator that binds so, in parentheses where needed."""
+        return f"({self.text})" if self.binding < binding else self.text
+
+    def opposite(self) -> Clause:
+        """`not` this."""
+        if self in (ALWAYS, NEVER):
+            return NEVER if self == ALWAYS else ALWAYS
+        return Clause(f"not {self.within(Binding.ATOM)}", Binding.NOT, self.nesting + 1)
+
+
+ALWAYS = Clause("True")
+NEVER = Clause("False")
+
+
+def any_bit(word: str, mask: int) -> Clause:
+    """Whether any of the bits `mask` is set in `word`."""
+    return Clause(f"{word} & {mask}", bits=(word, mask))
+
+
+def both(clauses: Iterable[Clause]) -> Clause:
+    """The conjunction; of nothing, `True`."""
+    return _joined(clauses, Binding.AND, ALWAYS, NEVER)
+
+
+def either(clauses: Iterable[Clause]) -> Clause:
+    """The disjunction; of nothing, `False`. Tests of bits of one mask become one."""
+    masks: dict[str, int] = {}
+    others: list[Clause] = []
+    for clause in clauses:
+        if clause.bits is None:
+            others.append(clause)
+        else:
+            masks[clause.bits[0]] = masks.get(clause.bits[0], 0) | clause.bits[1]
+    return _joined([*(any_bit(word, mask) for word, mask in masks.items()), *others], Binding.OR, NEVER, ALWAYS)
+
+
+def _joined(clauses: Iterable[Clause], binding: Binding, neutral: Clause, absorbing: Clause) -> Clause:
+    kept = list(dict.fromkeys(clause for clause in clauses if clause != neutral))
+    if absorbing in kept:
+        return absorbing
+    if len(kept) <= 1:
+        return kept[0] if kept else neutral
+    word = " and " if binding is Binding.AND else " or "
+    nesting = max(clause.nesting + (clause.binding < binding) for clause in kept)
+    return Clause(word.join(clause.within(binding) for clause in kept), binding, nesting)
+
+
+def is_none(name: str) -> Clause:
+    """`name is None`."""
+    return Clause(f"{name} is None")
+
+
+def is_known(name: str) -> Clause:
+    """`name is not None`."""
+    return Clause(f"{name} is not None")
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A three-valued condition.
+
+    `nulls` are names such that, where the condition is possible, it is certain exactly when none of them is None; no
+    names: it is never unknown; None: only `certain` tells. `test` is, for a leaf on one name that may be None, the
+    test of its known value. `depth` is that of the innermost name it mentions (see `Scribe`).
+    """
+
+    possible: Clause
+    certain: Clause
+    nulls: tuple[str, ...] | None = ()
+    depth: int = 0
+    test: Clause | None = None
+
+    @property
+    def two_valued(self) -> bool:
+        """Whether it is never unknown."""
+        return self.nulls == ()
+
+    @property
+    def nesting(self) -> int:
+        """The deepest parentheses of its texts."""
+        return max(self.possible.nesting, self.certain.nesting)
+
+
+TRUE = Condition(ALWAYS, ALWAYS)
+
+
+def plain(clause: Clause, depth: int = 0) -> Condition:
+    """A condition that is never unknown."""
+    return Condition(clause, clause, (), depth)
+
+
+def leaf(test: Clause, operands: Iterable[Operand]) -> Condition:
+    """A test of operands: unknown where any of them is."""
+    used = tuple(operands)
+    depth = max((operand.depth for operand in used), default=0)
+    names = tuple(dict.fromkeys(operand.text for operand in used if operand.nullable))
+    if not names:
+        return plain(test, depth)
+    possible = either([*map(is_none, names), test])
+    certain = both([*map(is_known, names), test])
+    return Condition(possible, certain, names, depth, test if len(names) == 1 else None)
+
+
+def conjunction(conditions: Iterable[Condition]) -> Condition:
+    """Kleene `and`."""
+    parts = tuple(conditions)
+    if len(parts) == 1:
+        return parts[0]
+    nulls: tuple[str, ...] | None = tuple(dict.fromkeys(name for part in parts for name in part.nulls or ()))
+    if any(part.nulls is None for part in parts):
+        nulls = None
+    depth = max((part.depth for part in parts), default=0)
+    return Condition(both(p.possible for p in parts), both(p.certain for p in parts), nulls, depth)
+
+
+def disjunction(conditions: Iterable[Condition]) -> Condition:
+    """Kleene `or`."""
+    parts = tuple(conditions)
+    if len(parts) == 1:
+        return parts[0]
+    nulls = () if all(part.two_valued for part in parts) else None
+    depth = max((part.depth for part in parts), default=0)
+    return Condition(either(p.possible for p in parts), either(p.certain for p in parts), nulls, depth)
+
+
+def mark(condition: Condition, word: str, possible: int, certain: int) -> list[str]:
+    """Lines that add to the mask `word` the bits `possible`, where the condition is, and `certain` too, where it is."""
+    full = possible | certain
+    if condition.possible == NEVER:
+        return []
+    if condition.two_valued:
+        return [f"if {condition.possible.text}:", f"    {word} += {full}"]
+    if condition.test is not None and condition.nulls is not None:
+        unknown = f"if {condition.nulls[0]} is None:"
+        return [unknown, f"    {word} += {possible}", f"elif {condition.test.text}:", f"    {word} += {full}"]
+    if condition.nulls is None:
+        return [f"if {condition.possible.text}:", f"    {word} += {full} if {condition.certain.text} else {possible}"]
+    unknown = " or ".join(f"{name} is None" for name in condition.nulls)
+    return [f"if {condition.possible.text}:", f"    {word} += {possible} if {unknown} else {full}"]
