@@ -133,7 +133,7 @@ class Recording:
                 for chunk in _chunks(parts):
                     relations = {t.name: self._relation(t, chunk) for t in tables}
                     yield from read_snapshots(connection, tables, relations, book, since, until)
-        except duckdb.Error as error:
+        except (duckdb.Error, UnicodeDecodeError) as error:  # what is damaged may show up in DuckDB's own message
             message = f"`{self.path}` cannot be read: {_first_line(error)}"
             raise refusal("RF746", message, "restore the file from a copy, or record again") from error
 

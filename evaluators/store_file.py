@@ -50,11 +50,11 @@ def reported(path: str) -> Iterator[None]:
     """Turn what DuckDB raises in the block into a PolicyError that names the file (RF771-RF774, RF783)."""
     try:
         yield
-    except duckdb.Error as error:
+    except (duckdb.Error, UnicodeDecodeError) as error:  # what is damaged may show up in DuckDB's own message
         raise _refusal_of(path, error) from error
 
 
-def _refusal_of(path: str, error: duckdb.Error) -> PolicyError:
+def _refusal_of(path: str, error: Exception) -> PolicyError:
     first = str(error).split("\n", 1)[0]
     if _LOCK in first:
         help = "stop that process, or ask it over HTTP: one process owns the file"
@@ -62,7 +62,17 @@ def _refusal_of(path: str, error: duckdb.Error) -> PolicyError:
     if "version number" in first:
         help = "open it with the version of ringfence that wrote it, or a newer one"
         return refusal("RF774", f"`{path}` was written by another version of DuckDB: {first}", help)
-    damaged = ("orrupt", "not a valid DuckDB", "read enough bytes", "serializ", "WAL", "checksum", "INTERNAL", "FATAL")
+    damaged = (
+        "codec can't decode",
+        "orrupt",
+        "not a valid DuckDB",
+        "read enough bytes",
+        "serializ",
+        "WAL",
+        "checksum",
+        "INTERNAL",
+        "FATAL",
+    )
     if any(word in first for word in damaged):
         return refusal("RF772", f"`{path}` is damaged, or is not a DuckDB file: {first}", _RESTORE)
     if isinstance(error, duckdb.PermissionException) or "Permission denied" in first or "Cannot open file" in first:
