@@ -91,6 +91,11 @@ class _Scene:
     expected: tuple[Expectation, ...]
 
 
+def calm_snapshot(catalogue: Catalogue) -> Snapshot:
+    """Every fact calm, every collection known and empty, at the time when tests start."""
+    return _snapshot([], 0, catalogue)
+
+
 def states(case: Case, catalogue: Catalogue) -> list[Snapshot]:
     """The snapshots at which a test expects something."""
     return [scene.snapshot for scene in _scenes(case, catalogue)]
