@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from lark import Transformer, v_args
@@ -43,7 +44,8 @@ def _end(child: Any, which: int) -> int | None:
         return child.end if which else child.start
     if isinstance(child, tuple):
         return _first([child[-1]] if which else list(child), which) if child else None
-    return child.span.end if which else child.span.start  # type: ignore[no-any-return]  -- a child is any syntax node
+    span: Span = child.span
+    return span.end if which else span.start
 
 
 def _first(children: list[Any], which: int) -> int | None:
@@ -342,7 +344,7 @@ def dotted_path(text: str, span: Span) -> s.Path:
     return s.Path(head, tuple(fields), span)
 
 
-def _output(name: s.Ident, scope: Any, kind: Any, clauses: tuple[Any, ...], span: Span) -> Any:
+def _output(name: s.Ident, scope: Any, kind: Any, clauses: tuple[Any, ...], span: Span) -> s.OutputDecl | s.Invalid:
     found: dict[str, Any] = {}
     for clause in clauses:
         word, value, where = ("range", clause, clause.span) if isinstance(clause, s.Range) else clause
@@ -366,7 +368,7 @@ def _cells(line: str, path: str, offset: int) -> list[s.Cell]:
     if line[bars[-1] + 1 :].strip():
         bars.append(len(line.rstrip()))
     cells = []
-    for left, right in zip(bars, bars[1:], strict=False):
+    for left, right in pairwise(bars):
         raw = line[left + 1 : right]
         start = offset + left + 1 + len(raw) - len(raw.lstrip())
         cells.append(s.Cell(raw.strip(), Span(path, start, start + max(1, len(raw.strip())))))

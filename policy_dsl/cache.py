@@ -28,8 +28,9 @@ _DIGEST = 32
 
 
 def cache_directory() -> Path | None:
-    """Where checked bundles are kept: `RINGFENCE_CACHE`, else the user's cache. None where that is switched off
-    (`RINGFENCE_CACHE=off`) or is not ours alone to write.
+    """Where checked bundles are kept: `RINGFENCE_CACHE`, else the user's cache.
+
+    None where that is switched off (`RINGFENCE_CACHE=off`) or is not ours alone to write.
     """
     named = os.environ.get("RINGFENCE_CACHE")
     if named == "off":

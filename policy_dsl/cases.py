@@ -11,7 +11,7 @@ from policy_dsl.catalogue import Rows
 from policy_dsl.context import Context, type_name
 from policy_dsl.declarations import keyed_entity
 from policy_dsl.diagnostics import Source, Span, did_you_mean
-from policy_dsl.parser import parse_expression
+from policy_dsl.parser import parse_expression, parse_value
 from policy_dsl.types import FLAG, Flag, ItemSet, Quantity, Reference, Text, Type, Value
 
 DEFAULT_CADENCE = 60_000
@@ -227,7 +227,7 @@ def _column(cell: s.Cell, source: Source, context: Context) -> s.Path | p.Expres
 def _cell(
     column: s.Path | p.Expression, cell: s.Cell, source: Source, context: Context
 ) -> Assignment | Expectation | None:
-    node = parse_expression(source, cell.span, context.findings, value=True)
+    node = parse_value(source, cell.span, context.findings)
     if node is None:
         return None
     if isinstance(column, s.Path):

@@ -1,5 +1,6 @@
-"""Rule text to syntax tree. Every syntax error of a file is reported in one run: after one, parsing goes on at the
-next declaration.
+"""Rule text to syntax tree.
+
+Every syntax error of a file is reported in one run: after one, parsing goes on at the next declaration.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, is_dataclass
 from importlib.resources import files
-from typing import Any
+from typing import Any, cast
 
 from lark import Lark, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+from lark.utils import TextSlice
 
 from policy_dsl import syntax as s
 from policy_dsl.builder import Builder
@@ -36,6 +38,12 @@ _local = threading.local()
 class _Machine:
     lark: Lark
     builder: Builder
+
+    def read(self, source: Source, start: int, end: int, what: str) -> Any:
+        """What the builder makes of a part of a file; spans are those of the whole file."""
+        self.builder.path = source.path
+        with without_gc():
+            return self.lark.parse(TextSlice(source.text, start, end), start=what)
 
 
 def _machine() -> _Machine:
@@ -79,17 +87,25 @@ def parse(source: Source, findings: Findings) -> s.File:
     return s.File(source.path, policy, declarations, comments(source))
 
 
-def parse_expression(source: Source, span: Span, findings: Findings, *, value: bool = False) -> s.Expr | None:
-    """The expression (or test value) that stands in `span` of `source`; None and a finding if it is not one."""
-    text = source.text[span.start : span.end]
-    machine = _machine()
-    machine.builder.path = source.path
+def parse_expression(source: Source, span: Span, findings: Findings) -> s.Expr | None:
+    """The expression that stands in `span` of `source`; None and a finding if it is not one."""
+    node: s.Expr | None = _parse_alone(source, span, findings, "expr")
+    return node
+
+
+def parse_value(source: Source, span: Span, findings: Findings) -> s.Expr | s.Missing | None:
+    """The value of a test that stands in `span` of `source`; None and a finding if it is not one."""
+    node: s.Expr | s.Missing | None = _parse_alone(source, span, findings, "value")
+    return node
+
+
+def _parse_alone(source: Source, span: Span, findings: Findings, what: str) -> Any:
     try:
-        node: Any = machine.lark.parse(text, start="value" if value else "expr")
+        node = _machine().read(source, span.start, span.end, what)
     except UnexpectedInput as error:
-        _report(error, Source(source.path, source.text[: span.end]), span.start, findings)
+        _report(error, source, span.end, findings)
         return None
-    return _shifted(node, span.start) if span.start else node  # type: ignore[no-any-return]  -- Lark's trees are untyped
+    return node if _shallow(node, findings) else None
 
 
 def comments(source: Source) -> tuple[s.Comment, ...]:
@@ -102,16 +118,11 @@ def comments(source: Source) -> tuple[s.Comment, ...]:
 
 
 def _parse_text(source: Source, start: int, end: int, findings: Findings, *, recover: bool) -> list[Any]:
-    machine = _machine()
-    machine.builder.path = source.path
-    text = source.text[start:end]
     try:
-        with without_gc():
-            # Blanks keep the offsets true when only a part of the file is read.
-            items = list(machine.lark.parse(" " * start + text, start="start"))  # type: ignore[call-overload]  -- Lark's trees are untyped
+        items = list(_machine().read(source, start, end, "start"))
     except UnexpectedInput as error:
         if not recover:
-            _report(error, source, 0, findings)
+            _report(error, source, end, findings)
             return []
         return _recover(source, findings)
     return [item for item in items if not _may_be_deep(source.text, item.span) or _shallow(item, findings)]
@@ -148,20 +159,21 @@ def _sort_out(items: list[Any], findings: Findings) -> tuple[s.Policy | None, tu
     return policy, tuple(declarations)
 
 
-def _report(error: UnexpectedInput, source: Source, offset: int, findings: Findings) -> None:
+def _report(error: UnexpectedInput, source: Source, end: int, findings: Findings) -> None:
+    """Report what stopped the parser in a part of a file that ends at `end`."""
     if isinstance(error, UnexpectedToken):
         token = error.token
-        at = len(source.text) if token.type == "$END" else (token.start_pos or 0) + offset
+        at = end if token.type == "$END" else token.start_pos or 0
         width = 0 if token.type == "$END" else len(token)
         code, message, hint = explain_token(token, set(error.accepts or error.expected))
         findings.error(code, message, Span(source.path, at, at + width), hint)
     elif isinstance(error, UnexpectedCharacters):
-        at = error.pos_in_stream + offset
+        at = cast(int, error.pos_in_stream)
         code, message, hint, width = explain_character(source.text, at)
         expected = describe_expected(set(error.allowed or ()))
         findings.error(code, message, Span(source.path, at, at + width), hint or expected)
     else:
-        findings.error("RF101", "the file ends too early", Span(source.path, len(source.text), len(source.text)))
+        findings.error("RF101", "the file ends too early", Span(source.path, end, end))
 
 
 def _too_deep(source: Source) -> Span | None:
@@ -198,17 +210,3 @@ def _shallow(item: Any, findings: Findings) -> bool:
             elif is_dataclass(value):
                 stack.append((value, depth + 1))
     return True
-
-
-def _shifted(node: Any, by: int) -> Any:
-    """The same expression with every span moved `by` characters to the right."""
-    changes: dict[str, Any] = {}
-    for field in fields(node):
-        value = getattr(node, field.name)
-        if isinstance(value, Span):
-            changes[field.name] = Span(value.path, value.start + by, value.end + by)
-        elif isinstance(value, tuple):
-            changes[field.name] = tuple(_shifted(v, by) if is_dataclass(v) else v for v in value)
-        elif is_dataclass(value):
-            changes[field.name] = _shifted(value, by)
-    return replace(node, **changes)

@@ -543,7 +543,8 @@ def _parts(kind: type) -> tuple[str, ...]:
 
 def children(node: Expression | Row) -> Iterator[Expression]:
     """The direct sub-expressions of a node, in reading order."""
-    for name in _parts(type(node)):
+    kind: type = type(node)
+    for name in _parts(kind):
         value = getattr(node, name)
         if isinstance(value, Row):
             yield from children(value)

@@ -56,6 +56,10 @@ _FOREIGN = {
 }
 
 
+_MOST_EXPECTED = 8
+_LONGEST_SHOWN = 40
+
+
 def describe_expected(terminals: set[str]) -> str | None:
     """A help line naming what could have stood here."""
     words: list[str] = []
@@ -66,8 +70,8 @@ def describe_expected(terminals: set[str]) -> str | None:
     words += [_TERMINALS.get(t, f"`{t.lower()}`") for t in sorted(rest)]
     if not words:
         return None
-    if len(words) > 8:
-        words = [*words[:8], "..."]
+    if len(words) > _MOST_EXPECTED:
+        words = [*words[:_MOST_EXPECTED], "..."]
     return "expected " + (words[0] if len(words) == 1 else ", ".join(words[:-1]) + " or " + words[-1])
 
 
@@ -77,8 +81,8 @@ def explain_token(token: Token, expected: set[str]) -> tuple[str, str, str | Non
     if token.type == "$END":
         return "RF101", "the file ends in the middle of a declaration", hint
     text = str(token)
-    if len(text) > 40:
-        text = text[:37] + "..."
+    if len(text) > _LONGEST_SHOWN:
+        text = text[: _LONGEST_SHOWN - 3] + "..."
     if text in _FOREIGN:
         hint = _FOREIGN[text]
     elif near := did_you_mean(text, [t.lower() for t in expected if t.isalpha() and t not in _TERMINALS]):

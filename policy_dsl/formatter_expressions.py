@@ -1,0 +1,112 @@
+"""Expressions as text: parentheses stand only where the tree needs them to be read back as it is."""
+
+from __future__ import annotations
+
+from policy_dsl import syntax as s
+from policy_dsl.formatter_layout import Document, flat, joined, row
+
+# How tightly a form binds, loosest first; an operand that binds looser than its place asks for stands in parentheses.
+ANYTHING, CONJUNCTION, NEGATION, COMPARISON, SUM, PRODUCT, PRIMARY = range(7)
+
+_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t"})
+
+
+def quoted(text: str) -> str:
+    """A string literal whose value is `text`."""
+    return f'"{text.translate(_ESCAPES)}"'
+
+
+def one_line(node: s.Expr | s.Missing, place: int = ANYTHING) -> str:
+    """The expression on one line."""
+    return flat(written(node, place))
+
+
+def written(node: s.Expr | s.Missing, place: int = ANYTHING) -> Document:
+    """The expression, in parentheses if it binds looser than `place` asks for."""
+    binding, document = _written(node)
+    return document if binding >= place else row("(", document, ")")
+
+
+def _written(node: s.Expr | s.Missing) -> tuple[int, Document]:
+    """How tightly the expression binds, and its text."""
+    match node:
+        case s.Or():
+            return ANYTHING, joined([written(o, CONJUNCTION) for o in node.operands], "or ")
+        case s.And():
+            return CONJUNCTION, joined([written(o, NEGATION) for o in node.operands], "and ")
+        case s.Not():
+            return NEGATION, row("not ", written(node.operand, NEGATION))
+        case s.Binary():
+            return _binary(node)
+        case s.Timed() | s.Is() | s.IsKnown() | s.In() | s.Has():
+            return COMPARISON, _comparison(node)
+        case s.Unary():
+            return PRIMARY, row("-", written(node.operand, PRIMARY))
+        case s.Call():
+            return PRIMARY, row(f"{node.function}(", _listed(node.arguments), ")")
+        case s.Fold():
+            return PRIMARY, _fold(node)
+        case _:
+            return PRIMARY, _atom(node)
+
+
+def _atom(node: s.Quantity | s.Level | s.Text | s.Flag | s.Path | s.Missing) -> str:
+    match node:
+        case s.Quantity() | s.Level():
+            return node.text
+        case s.Text():
+            return quoted(node.text)
+        case s.Flag():
+            return "yes" if node.value else "no"
+        case s.Missing():
+            return "missing"
+        case s.Path():
+            return path(node)
+
+
+def path(node: s.Path) -> str:
+    """A path as it is written."""
+    steps = (f".{step.name}" if isinstance(step, s.Field) else f"[{_atom(step.key)}]" for step in node.steps)
+    return node.head + "".join(steps)
+
+
+def _binary(node: s.Binary) -> tuple[int, Document]:
+    if node.operator in ("<", "<=", ">", ">="):
+        binding, left, right = COMPARISON, SUM, SUM
+    elif node.operator in ("+", "-"):
+        binding, left, right = SUM, SUM, PRODUCT
+    else:
+        binding, left, right = PRODUCT, PRODUCT, PRIMARY
+    return binding, row(written(node.left, left), f" {node.operator} ", written(node.right, right))
+
+
+def _comparison(node: s.Timed | s.Is | s.IsKnown | s.In | s.Has) -> Document:
+    match node:
+        case s.Timed():
+            return row(written(node.operand, COMPARISON), f" {node.word} ", written(node.duration, PRIMARY))
+        case s.Is():
+            word = " is not " if node.negated else " is "
+            return row(written(node.left, SUM), word, written(node.right, PRODUCT))
+        case s.IsKnown():
+            return row(written(node.operand, SUM), " is unknown" if node.negated else " is known")
+        case s.In():
+            word = " not in {" if node.negated else " in {"
+            return row(written(node.operand, SUM), word, _listed(node.items), "}")
+        case s.Has():
+            word = " excludes " if node.negated else " includes "
+            return row(written(node.operand, SUM), word + node.item.text)
+
+
+def _listed(items: tuple[s.Expr, ...]) -> Document:
+    return joined([written(item) for item in items], "", after=",")
+
+
+def _fold(node: s.Fold) -> Document:
+    parts: list[Document] = [f"{node.function}(", written(node.body)]
+    if node.variable is not None:
+        parts.append(f" as {node.variable.text}")
+    if node.where is not None:
+        parts += [" where ", written(node.where)]
+    if node.over is not None:
+        parts += [" over ", written(node.over)]
+    return row(*parts, ")")
