@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from typing import Any
 
@@ -11,6 +12,7 @@ from lark.lexer import Token
 from policy_dsl import syntax as s
 from policy_dsl.diagnostics import Span
 
+_CELL_MARK = re.compile(r'"(?:[^"\\]|\\.)*"|(#)|\|')
 _ESCAPES = {"n": "\n", "t": "\t"}
 
 
@@ -358,13 +360,20 @@ def _table(text: Token, span: Span) -> s.Table:
     rows: list[tuple[s.Cell, ...]] = []
     offset = span.start
     for line in text.split("\n"):
-        rows.append(tuple(_cells(line, span.path, offset)))
+        if line.lstrip().startswith("|"):  # else a comment between rows
+            rows.append(tuple(_cells(line, span.path, offset)))
         offset += len(line) + 1
     return s.Table(rows[0], tuple(rows[1:]), span)
 
 
 def _cells(line: str, path: str, offset: int) -> list[s.Cell]:
-    bars = [i for i, c in enumerate(line) if c == "|"]
+    bars = []
+    for mark in _CELL_MARK.finditer(line):
+        if mark[1] is not None:
+            line = line[: mark.start()]
+            break
+        if mark[0] == "|":
+            bars.append(mark.start())
     if line[bars[-1] + 1 :].strip():
         bars.append(len(line.rstrip()))
     cells = []
