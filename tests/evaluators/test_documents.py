@@ -1,3 +1,5 @@
+"""State documents are read with every problem named, and written without loss."""
+
 from __future__ import annotations
 
 import json
@@ -9,9 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluators.decision import Decision, Firing
 from evaluators.documents import (
-    decision_document,
     document_from_snapshot,
     read_documents,
     snapshot_from_document,
@@ -20,10 +20,8 @@ from evaluators.snapshot import Snapshot
 from evaluators.timelines import same
 from evaluators.timestamps import format_time, parse_time
 from modules.facts import default_catalogue
-from policy_dsl.diagnostics import Findings, PolicyError, render
-from policy_dsl.program import TRUE, Constant, Direction, Output, Permit, Program, Rule
+from policy_dsl.diagnostics import Findings, PolicyError
 from policy_dsl.quantities import INT64_MAX, INT64_MIN
-from policy_dsl.types import RATIO, ItemSet, Levels
 from tests.catalogue_for_tests import small_catalogue
 from tests.strategies.states import snapshots
 
@@ -48,9 +46,6 @@ def notes(**entities: Any) -> list[tuple[str, str]]:
     snapshot_from_document({**BASE, **entities}, CATALOGUE, findings=findings)
     assert not any(d.is_error for d in findings.items)
     return [(d.code, d.message) for d in findings.items]
-
-
-# --- reading ---------------------------------------------------------------------------------------------------------
 
 
 def test_every_type_is_read_into_its_value() -> None:
@@ -151,9 +146,6 @@ def test_numbers_may_be_decimal_text() -> None:
     assert read(account={"equity": "-9223372036854.775808"}).facts["account.equity"] == INT64_MIN
 
 
-# --- refusals --------------------------------------------------------------------------------------------------------
-
-
 def test_every_problem_is_told_at_once() -> None:
     found = problems(
         {
@@ -223,9 +215,6 @@ def test_text_that_cannot_be_kept_is_refused(text: str) -> None:
     assert [p[0] for p in problems({**BASE, "position": {text: {}}})] == ["RF711"]
 
 
-# --- writing ---------------------------------------------------------------------------------------------------------
-
-
 @given(snapshots(CATALOGUE))
 def test_a_document_reads_back_as_the_snapshot(snapshot: Snapshot) -> None:
     document = document_from_snapshot(snapshot, CATALOGUE)
@@ -289,175 +278,3 @@ def test_a_time_beyond_iso_text_is_refused(ts: int) -> None:
 def test_finer_digits_of_a_time_are_rounded_half_even() -> None:
     assert parse_time("1970-01-01T00:00:00.000500Z") == 0
     assert parse_time("1970-01-01T00:00:00.001500Z") == 2
-
-
-# --- files -----------------------------------------------------------------------------------------------------------
-
-
-def line(ts: str, **entities: Any) -> str:
-    return json.dumps({"book": "main", "ts": ts, **entities})
-
-
-def refused(path: Path, text: str | bytes) -> PolicyError:
-    path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(PolicyError) as caught:
-        read_documents(path, CATALOGUE)
-    return caught.value
-
-
-def shown(error: PolicyError) -> list[str]:
-    return [render(d, error.sources) for d in error.diagnostics]
-
-
-def test_a_timeline_is_one_document_a_line(tmp_path: Path) -> None:
-    file = tmp_path / "day.jsonl"
-    first = line(TS, operator={"note": "a\u2028b"})
-    other = json.dumps({"book": "other", "ts": "2025-10-10T20:00:00Z"})
-    file.write_text(
-        "\ufeff" + "\n".join([first, "", first, other, line("2025-10-10T21:01:00Z")]) + "\n", encoding="utf-8"
-    )
-    found = read_documents(file, CATALOGUE)
-    assert [(s.book, s.ts) for s in found] == [("main", AT), ("other", AT - 3_600_000), ("main", AT + 60_000)]
-
-
-def test_a_time_that_does_not_increase_is_refused_with_its_line(tmp_path: Path) -> None:
-    lines = [line(TS), line(TS, account={"drawdown": 0}), line("2025-10-10T20:59:00Z"), line("2025-10-10T21:01:00Z")]
-    error = refused(tmp_path / "day.jsonl", "\n".join(lines))
-    assert [(d.code, d.message) for d in error.diagnostics] == [
-        ("RF712", f"line 2: book `main`: the snapshot of {TS} is there already, with other content"),
-        ("RF712", f"line 3: book `main`: the snapshot of 2025-10-10T20:59:00Z comes after the one of {TS}"),
-    ]
-    assert ":2:1" in shown(error)[0]
-
-
-def test_a_problem_is_underlined_where_it_stands(tmp_path: Path) -> None:
-    text = (
-        '{\n  "book": "main",\n  "ts": "2025-10-10T21:00:00Z",\n  "account": {"drawdown": 0.1, "drawdown": 0.2},\n'
-        '  "position": {"p1": {"symbol": "A", "side": "LOMG"}}, "trade": [{}, {"exit": 1}],\n  "symbl": {}\n}\n'
-    )
-    file = tmp_path / "state.json"
-    expected = f"""
-error[RF705]: `$.symbl`: there is no entity `symbl`
-  {file}:6:3
-6 |   "symbl": {{}}
-  |   ^^^^^^^
-  help: did you mean `symbol`?
-error[RF703]: `$.account.drawdown`: the key is given more than once
-  {file}:4:32
-4 |   "account": {{"drawdown": 0.1, "drawdown": 0.2}},
-  |                                ^^^^^^^^^^
-  help: keep one of them
-error[RF707]: `$.position.p1.side` is `"LOMG"`, which is not a level of side
-  {file}:5:46
-5 |   "position": {{"p1": {{"symbol": "A", "side": "LOMG"}}}}, "trade": [{{}}, {{"exit": 1}}],
-  |                                              ^^^^^^
-  help: did you mean `LONG`?
-error[RF706]: `$.trade[1].exit`: trade has no fact `exit`
-  {file}:5:71
-5 |   "position": {{"p1": {{"symbol": "A", "side": "LOMG"}}}}, "trade": [{{}}, {{"exit": 1}}],
-  |                                                                       ^^^^^^
-  help: facts of trade are symbol, r_multiple, closed_at
-"""
-    assert "\n".join(shown(refused(file, text))) == expected.strip()
-
-
-@pytest.mark.parametrize(
-    ("text", "code", "message"),
-    [
-        ("{", "RF702", "not JSON: expecting property name enclosed in double quotes"),
-        ("", "RF702", "not JSON: expecting value"),
-        ("[" * 100_000, "RF702", "not a document: it is nested too deeply"),
-        (b"\xff\xfe", "RF701", "`{path}` is not UTF-8 text"),
-    ],
-)
-def test_a_file_that_is_no_document_is_refused(tmp_path: Path, text: str | bytes, code: str, message: str) -> None:
-    file = tmp_path / "state.json"
-    [diagnostic] = refused(file, text).diagnostics
-    assert (diagnostic.code, diagnostic.message) == (code, message.format(path=file))
-
-
-def test_a_syntax_error_is_shown_at_its_place(tmp_path: Path) -> None:
-    error = refused(tmp_path / "day.jsonl", line(TS) + '\n{"book": x}\n')
-    assert shown(error)[0].splitlines()[1:] == [f"  {tmp_path}/day.jsonl:2:10", '2 | {"book": x}', "  |          ^"]
-
-
-@pytest.mark.parametrize("number", ["9" * 5000, "1e999999999999999999999", "-" + "9" * 500, "1" + "0" * 5000 + ".5"])
-def test_absurd_numbers_are_missing(tmp_path: Path, number: str) -> None:
-    file = tmp_path / "state.json"
-    file.write_text(f'{{"book": "main", "ts": "{TS}", "account": {{"equity": {number}}}}}')
-    findings = Findings()
-    [snapshot] = read_documents(file, CATALOGUE, findings=findings)
-    assert snapshot.facts["account.equity"] is None
-    assert [d.code for d in findings.items] == ["RF720"]
-
-
-@pytest.mark.parametrize("name", ["absent.json", "folder"])
-def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, name: str) -> None:
-    (tmp_path / "folder").mkdir()
-    with pytest.raises(PolicyError) as caught:
-        read_documents(tmp_path / name, CATALOGUE)
-    assert [d.code for d in caught.value.diagnostics] == ["RF701"]
-
-
-def test_an_empty_timeline_is_refused(tmp_path: Path) -> None:
-    assert [d.code for d in refused(tmp_path / "day.jsonl", "\n \n").diagnostics] == ["RF713"]
-
-
-def test_reading_stops_after_two_hundred_problems(tmp_path: Path) -> None:
-    found = refused(tmp_path / "day.jsonl", "\n".join(["[]"] * 1000)).diagnostics
-    assert len(found) == 202
-    assert (found[-1].code, found[-1].message) == ("RF714", "reading stopped before line 202: too many problems")
-
-
-# --- decisions -------------------------------------------------------------------------------------------------------
-
-MODE = Levels("risk_mode", ("SAFE", "NORMAL"))
-ACTIONS = ItemSet("pal.actions", ("ADD_SIZE", "EXTEND_HOLD"))
-PROGRAM = Program(
-    "abc",
-    (),
-    (
-        Output("hfos.risk_mode", "hfos", None, MODE, 1, Direction.DOWN),
-        Output("pba.max_exposure", "pba", None, RATIO, 10**9, Direction.DOWN, 0, 10**9),
-        Output("pal.actions", "pal", "position", ACTIONS, None, None),
-    ),
-    (Rule("pal.add", "pal", None, TRUE, (Permit("pal.actions", "ADD_SIZE", (Constant(25 * 10**7, RATIO),)),), ()),),
-)
-
-
-def test_a_decision_is_written_in_document_units() -> None:
-    decision = Decision(
-        "main",
-        AT,
-        {
-            "hfos.risk_mode": 0,
-            "pba.max_exposure": 5 * 10**8,
-            "pal.actions": {"p2": (), "p1": (("ADD_SIZE", (25 * 10**7,)), ("EXTEND_HOLD", ()))},
-        },
-        (Firing("hfos.drawdown", "", True), Firing("pal.add", "p1", False)),
-        {"hfos.risk_mode": 1},
-    )
-    document = decision_document(decision, PROGRAM, alerts=[{"level": "CRITICAL", "rule": "hfos.drawdown"}])
-    assert document == {
-        "ts": TS,
-        "book": "main",
-        "bundle": "abc",
-        "outputs": {
-            "hfos.risk_mode": "SAFE",
-            "pba.max_exposure": 0.5,
-            "pal.actions": {"p1": {"ADD_SIZE": [0.25], "EXTEND_HOLD": []}, "p2": {}},
-        },
-        "reasons": [
-            {"rule": "hfos.drawdown", "entity": None, "because": None, "definite": True},
-            {"rule": "pal.add", "entity": "p1", "because": None, "definite": False},
-        ],
-        "alerts": [{"level": "CRITICAL", "rule": "hfos.drawdown"}],
-        "would_be": {"hfos.risk_mode": "NORMAL"},
-    }
-    assert json.loads(json.dumps(document)) == document
-
-
-def test_reasons_are_taken_as_they_are() -> None:
-    reason = {"rule": "hfos.drawdown", "entity": None, "because": "drawdown 6.1% is over 3%", "definite": True}
-    document = decision_document(Decision("main", AT, {}, ()), PROGRAM, reasons=[reason])
-    assert document["reasons"] == [reason]

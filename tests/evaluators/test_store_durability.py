@@ -1,0 +1,141 @@
+"""What the store has acknowledged is there, whatever happens next."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from evaluators.snapshot import Snapshot
+from evaluators.store import Store
+from evaluators.store_commits import GroupCommit
+from tests.evaluators.stored_states import (
+    CATALOGUE,
+    RICH,
+    refusals,
+    snapshot,
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state.duckdb"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[Store]:
+    with Store(path, CATALOGUE) as opened:
+        yield opened
+
+
+CHILD = """
+import sys
+from evaluators.snapshot import Snapshot
+from evaluators.store import Store
+from tests.catalogue_for_tests import small_catalogue
+store = Store(sys.argv[1], small_catalogue())
+for i in range(10_000):
+    store.append(Snapshot("main", i, {"account.losing_streak": i}, {"position": {"p": {"notional": i}}}))
+    print(i, flush=True)
+"""
+
+
+def test_what_was_acknowledged_survives_kill_nine(path: Path) -> None:
+    child = subprocess.Popen([sys.executable, "-c", CHILD, str(path)], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    with child, child.stdout as acknowledged:
+        for _ in range(12):
+            last = int(acknowledged.readline())
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        last = max([last, *(int(line) for line in acknowledged)])
+    with Store(path, CATALOGUE) as store:
+        found = list(store.snapshots("main"))
+        assert [s.ts for s in found[: last + 1]] == list(range(last + 1))
+        assert [s.facts["account.losing_streak"] for s in found] == list(range(len(found)))
+        assert all(s.rows["position"] == {"p": {**EMPTY_POSITION, "notional": s.ts}} for s in found)
+        assert len(found) - last in (1, 2)
+        assert store.append(Snapshot("main", 10_000, {}))
+
+
+EMPTY_POSITION = {"symbol": None, "side": None, "notional": None, "r_multiple": None, "leverage": None}
+
+
+def test_threads_share_a_store(store: Store) -> None:
+    def work(number: int) -> int:
+        book = f"b{number}"
+        return sum(store.append(snapshot(minute, book)) for minute in range(5)) + len(list(store.snapshots(book)))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(work, range(8))) == [10] * 8
+    assert len(store.books) == 8
+
+
+def test_threads_that_wait_are_committed_together() -> None:
+    groups: list[list[int]] = []
+    started, waiting = threading.Event(), threading.Barrier(4)
+
+    def commit(works: Sequence[int]) -> list[int]:
+        groups.append(list(works))
+        if len(groups) == 1:
+            started.set()
+            gate.wait(10)
+        if 3 in works:
+            raise ValueError("three")
+        return [work * 10 for work in works]
+
+    gate = threading.Event()
+    commits = GroupCommit[int, int](commit)
+
+    def follower(work: int) -> int:
+        waiting.wait(10)
+        return commits.run(work)
+
+    with ThreadPoolExecutor(5) as pool:
+        first = pool.submit(commits.run, 0)
+        assert started.wait(10)
+        others = [pool.submit(follower, work) for work in (1, 2, 3)]
+        waiting.wait(10)
+        while len(commits._waiting) < 3:
+            threading.Event().wait(0.001)
+        gate.set()
+        assert first.result(10) == 0
+        assert [others[0].result(10), others[1].result(10)] == [10, 20]
+        with pytest.raises(ValueError, match="three"):
+            others[2].result(10)
+    assert groups[0] == [0]
+    assert sorted(groups[1]) == [1, 2, 3]
+    assert sorted(groups[2:]) == [[1], [2], [3]]
+
+
+def test_an_interrupted_commit_reaches_those_who_wait() -> None:
+    def commit(_: Sequence[int]) -> list[int]:
+        raise KeyboardInterrupt
+
+    commits = GroupCommit[int, int](commit)
+    with pytest.raises(KeyboardInterrupt):
+        commits.run(1)
+    with pytest.raises(KeyboardInterrupt):
+        commits.run(2)
+    assert commits._waiting == []
+
+
+def test_a_failed_write_leaves_nothing_behind(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise duckdb.IOException("IO Error: No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("evaluators.store.insert_decisions", fail)
+        assert refusals(lambda: store.append(RICH)) == [
+            ("RF783", f"`{store.path}` failed: IO Error: No space left on device", "check the disk, then try again")
+        ]
+    assert store.latest("main") is None
+    assert list(store.snapshots("main")) == []
+    assert store.append(RICH)
