@@ -1,39 +1,49 @@
-"""Where the rules are, and the bundle in them."""
+"""Where the rules are, what a check of them finds, and the bundle in them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 import api
+from policy_dsl.cache import cache_key, cached
+from policy_dsl.diagnostics import Diagnostic, PolicyError, Source
+from policy_dsl.files import read_files
 
 if TYPE_CHECKING:
-    from policy_dsl.bundle import Bundle, Report
+    from policy_dsl.bundle import Bundle
     from policy_dsl.catalogue import Catalogue
 
+_HELP = "A directory of rule files, or one file; ./rules, else those that come with ringfence."
+
 RulesArgument = Annotated[
-    Path | None,
-    typer.Argument(
-        metavar="[RULES]",
-        envvar="RINGFENCE_RULES",
-        show_envvar=True,
-        help="A directory of rule files, or one file; ./rules, else those that come with ringfence.",
-    ),
+    Path | None, typer.Argument(metavar="RULES", envvar="RINGFENCE_RULES", show_envvar=True, help=_HELP)
 ]
 """The rules that a command works on, as its argument."""
 
-RulesOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--rules",
-        metavar="DIR",
-        envvar="RINGFENCE_RULES",
-        help="A directory of rule files, or one file; ./rules, else those that come with ringfence.",
-    ),
-]
+RulesOption = Annotated[Path | None, typer.Option("--rules", metavar="DIR", envvar="RINGFENCE_RULES", help=_HELP)]
 """The rules that a command works with, as an option."""
+
+_ROOT = Path(api.__file__).resolve().parents[1]
+_CHECKING = (_ROOT / "policy_dsl", _ROOT / "modules" / "facts")
+"""The code that a check depends on: the language, and the facts that rules may name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check of a bundle finds. `bundle` is its hash, None if anything is an error; `counts` say how much of
+    what is in it (policies, rules, outputs, tests), `versions` holds the version of each policy."""
+
+    bundle: str | None
+    counts: Mapping[str, int]
+    versions: Mapping[str, str]
+    diagnostics: tuple[Diagnostic, ...]
+    sources: Mapping[str, Source]
 
 
 def rules_path(given: Path | None) -> Path:
@@ -46,7 +56,7 @@ def rules_path(given: Path | None) -> Path:
 
 def packaged_rules() -> Path:
     """The rules that come with ringfence, beside its packages in a checkout and in site-packages alike."""
-    return Path(api.__file__).resolve().parents[1] / "rules"
+    return _ROOT / "rules"
 
 
 def catalogue() -> Catalogue:
@@ -56,16 +66,53 @@ def catalogue() -> Catalogue:
     return default_catalogue()
 
 
-def checked(path: Path) -> Report:
-    """What a check of the rules at `path` finds. Raises PolicyError (RF110) if there is nothing to read."""
-    from policy_dsl.bundle import check_files, read_files
+def prefix_of(path: Path) -> str:
+    """What stands before file names in diagnostics about the rules at `path`."""
+    directory = path.parent if path.is_file() else path
+    return "" if directory == Path() else f"{directory}/"
 
-    prefix = "" if path.is_file() else f"{path}/"
-    return check_files(read_files(path), catalogue(), prefix=prefix)
+
+def checked(path: Path) -> Checked:
+    """What a check of the rules at `path` finds; the answer to a question asked before is remembered.
+
+    Raises PolicyError (RF110) if there is nothing to read.
+    """
+    contents, prefix = read_files(path), prefix_of(path)
+    today = datetime.now(UTC).date().isoformat()  # a check reports exceptions that have expired
+    key = cache_key(contents, _CHECKING, "check", prefix, today)
+    plain, diagnostics = cached(key, lambda: _check(contents, prefix))
+    sources = {prefix + name: Source(prefix + name, _text(data)) for name, data in contents.items()}
+    return Checked(plain["bundle"], plain["counts"], plain["versions"], diagnostics, sources)
+
+
+def _check(contents: Mapping[str, bytes], prefix: str) -> tuple[dict[str, Any], tuple[Diagnostic, ...]]:
+    from policy_dsl.bundle import check_files
+
+    report = check_files(contents, catalogue(), prefix=prefix)
+    bundle = report.bundle
+    plain: dict[str, Any] = {"bundle": None, "counts": {"file": len(contents)}, "versions": {}}
+    if bundle is not None:
+        sizes = (len(bundle.policies), len(bundle.program.rules), len(bundle.program.outputs), len(bundle.cases))
+        plain["bundle"] = bundle.hash
+        plain["counts"] = dict(zip(("policy", "rule", "output", "test"), sizes, strict=True))
+        plain["versions"] = {p.name: p.version for p in bundle.policies}
+    return plain, report.diagnostics
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8-sig", errors="replace")
 
 
 def opened(path: Path) -> Bundle:
     """The bundle at `path`, ready to run. Raises PolicyError with every error."""
-    from policy_dsl.bundle import load
+    return bundle_of(read_files(path), prefix_of(path))
 
-    return load(path, catalogue())
+
+def bundle_of(contents: Mapping[str, bytes], prefix: str) -> Bundle:
+    """The bundle made of rule files given by name. Raises PolicyError with every error."""
+    from policy_dsl.bundle import check_files
+
+    report = check_files(contents, catalogue(), prefix=prefix)
+    if report.bundle is None:
+        raise PolicyError((d for d in report.diagnostics if d.is_error), report.sources)
+    return report.bundle

@@ -6,16 +6,10 @@ from typing import Annotated
 
 import typer
 
-from api.commands import check
-from api.exits import Commands
+from api.commands import CONTEXT, Commands
 
 app = typer.Typer(
-    name="ringfence",
-    help="Risk policy as code: rules that can only tighten, checked, tested, replayed and explained.",
-    cls=Commands,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    name="ringfence", cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False, context_settings=CONTEXT
 )
 
 
@@ -38,10 +32,7 @@ def options(
     ] = False,
 ) -> None:
     """Risk policy as code: rules that can only tighten, checked, tested, replayed and explained."""
-    del debug, version  # the group and the callback read them
-
-
-app.command("check")(check.check)
+    del debug, version  # the group and the callback above read them
 
 
 def main() -> None:

@@ -12,16 +12,15 @@
 from __future__ import annotations
 
 import traceback
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
 
 import typer
-from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
+from api.terminal import show_diagnostics
 from policy_dsl.diagnostics import PolicyError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 FINDINGS = 1
 REFUSED = 2
@@ -29,21 +28,16 @@ BUG = 70
 STOPPED = 130
 
 
-class Commands(TyperGroup):
-    """The group of all commands: what a command raises ends here, in words and an exit code."""
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run the command that was named; see the table above for what becomes of its errors."""
-        return _guarded(lambda: super(Commands, self).invoke(ctx), debug=bool(ctx.params.get("debug")))
-
-
-def _guarded(run: Callable[[], Any], *, debug: bool) -> Any:
+@contextmanager
+def exits(*, debug: bool) -> Iterator[None]:
+    """Turn what the block raises into words on standard error and an exit code, as the table above says."""
     try:
-        return run()
+        yield
     except (TyperException, typer.Exit, typer.Abort, BrokenPipeError):
         raise
     except PolicyError as error:
-        _refuse(error)
+        show_diagnostics(error.diagnostics, error.sources, err=True)
+        raise typer.Exit(REFUSED) from error
     except KeyboardInterrupt:
         typer.echo("\nstopped; nothing is left half-written", err=True)
         raise typer.Exit(STOPPED) from None
@@ -54,13 +48,6 @@ def _guarded(run: Callable[[], Any], *, debug: bool) -> Any:
         raise typer.Exit(REFUSED) from error
     except Exception as error:  # noqa: BLE001 -- whatever is left is a bug, and a user must be told so without a traceback
         _report_bug(error, debug=debug)
-
-
-def _refuse(error: PolicyError) -> NoReturn:
-    from api.terminal import show_diagnostics
-
-    show_diagnostics(error.diagnostics, error.sources, err=True)
-    raise typer.Exit(REFUSED) from error
 
 
 def _report_bug(error: Exception, *, debug: bool) -> NoReturn:

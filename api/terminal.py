@@ -1,5 +1,4 @@
-"""What commands say: tables and text on standard output, JSON where a program reads, findings and progress on standard
-error."""
+"""What commands say: tables, text and JSON on standard output; refusals and progress on standard error."""
 
 from __future__ import annotations
 
@@ -17,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rich.console import Console
+    from rich.progress import Progress
+
+    from api.dry_runs.sheets import Sheet
 
 _UNWRAPPED = 160
 """Columns of a table where no terminal says how many there are."""
@@ -57,10 +59,37 @@ def count_of(number: int, noun: str, plural: str | None = None) -> str:
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
     """A progress bar on a terminal, gone when the block ends; what it gives takes how many more are done."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    output = console(err=True)
-    with Progress(*columns, console=output, transient=True, disable=not output.is_terminal) as bar:
+    with _bar() as bar:
         task = bar.add_task(what, total=total)
         yield lambda done: bar.advance(task, done)
+
+
+@contextmanager
+def progress_told() -> Iterator[Callable[[int, int, str], None]]:
+    """A progress bar for work that tells how much is done, of how much, and of what."""
+    with _bar() as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total, what: bar.update(task, completed=done, total=total, description=what)
+
+
+def _bar() -> Progress:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    output = console(err=True)
+    return Progress(*columns, console=output, transient=True, disable=not output.is_terminal)
+
+
+def show_sheet(screen: Console, sheet: Sheet, most_rows: int) -> None:
+    """Print a titled table: its title, its table with at most so many rows, and under it how to read it."""
+    from rich.table import Table
+
+    table = Table(title=sheet.title, caption=sheet.note, title_justify="left", caption_justify="left", title_style="bold")
+    for place, column in enumerate(sheet.columns):
+        table.add_column(column, justify="left" if place < sheet.left else "right", overflow="fold")
+    for row in sheet.rows[:most_rows]:
+        table.add_row(*row)
+    screen.print(table)
+    if len(sheet.rows) > most_rows:
+        screen.print(f"and {len(sheet.rows) - most_rows:,} more: --html, --markdown or --json show them", style="dim")
+    screen.print()

@@ -1,0 +1,102 @@
+"""`ringfence dry-run`: what the rules would have decided on recorded snapshots."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from api.bundles import RulesOption, catalogue, opened, rules_path
+from api.engines import Engine, EngineOption
+from api.terminal import console, progress, show_diagnostics, show_json, show_sheet
+
+if TYPE_CHECKING:
+    from api.dry_runs.recorded import Extract
+    from evaluators.recording import Recording
+
+_MOST_ROWS = 25
+"""Rows of a table on the terminal; reports have them all."""
+
+RecordingArgument = Annotated[Path, typer.Argument(metavar="RECORDING", help="A directory made by import or simulate.")]
+AgainstOption = Annotated[
+    str | None, typer.Option("--against", metavar="DIR|REV", help="Other rules, or a git revision, to compare with.")
+]
+FromOption = Annotated[str | None, typer.Option("--from", metavar="TIME", help="Replay from this time (UTC) on.")]
+ToOption = Annotated[str | None, typer.Option("--to", metavar="TIME", help="Replay up to before this time (UTC).")]
+BookOption = Annotated[str | None, typer.Option("--book", help="The book to replay, if the recording has several.")]
+OutputOption = Annotated[
+    list[str] | None, typer.Option("--output", metavar="NAME", help="Show this output over time; may be repeated.")
+]
+HtmlOption = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write a report of one page.")]
+MarkdownOption = Annotated[Path | None, typer.Option("--markdown", metavar="FILE", help="Write the tables.")]
+
+
+def dry_run(
+    recording: RecordingArgument,
+    *,
+    rules: RulesOption = None,
+    against: AgainstOption = None,
+    since: FromOption = None,
+    until: ToOption = None,
+    book: BookOption = None,
+    output: OutputOption = None,
+    engine: EngineOption = Engine.DUCKDB,
+    html: HtmlOption = None,
+    markdown: MarkdownOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+) -> None:
+    """Replay recorded snapshots: time in each risk mode, what each rule did, requests denied, facts missing."""
+    from api.dry_runs.documents import document
+    from api.dry_runs.documents import markdown as written
+    from api.dry_runs.page import page
+    from api.dry_runs.replay import Rules, replay
+    from api.dry_runs.sheets import shown_outputs
+    from api.dry_runs.view import View
+    from api.revisions import rules_at
+    from api.writing import write_whole
+    from evaluators.recording import Recording
+
+    path = rules_path(rules)
+    mine = Rules(opened(path), str(path))
+    others = None if against is None else Rules(rules_at(against, path), against)
+    shown = shown_outputs(mine.bundle.program, output)
+    source = Recording.open(recording, catalogue())
+    show_diagnostics(source.notes, {}, err=True)
+    extract = _extract(source, book, since, until)
+    with progress("replaying", len(extract.times())) as told:
+        run = replay(mine, extract, engine, others, told)
+    view = View(run, mine.bundle, shown, "ringfence " + shlex.join(sys.argv[1:]))
+    if html is not None:
+        write_whole(html, page(view, extract))
+    if markdown is not None:
+        write_whole(markdown, written(view))
+    if as_json:
+        show_json(document(run, view.texts))
+        return
+    for sheet in view.sheets(detail=False):
+        show_sheet(console(), sheet, _MOST_ROWS)
+    for file in (html, markdown):
+        if file is not None:
+            typer.echo(f"report: {file}")
+
+
+def _extract(source: Recording, book: str | None, since: str | None, until: str | None) -> Extract:
+    """The part of the recording to replay. Raises BadParameter where that is not clear, or there is none of it."""
+    from api.dry_runs.recorded import Extract
+    from api.moments import moment
+    from api.names import resolved
+
+    if book is None and len(source.books) > 1:
+        raise typer.BadParameter(f"the recording has several: {', '.join(source.books)}", param_hint="--book")
+    chosen = source.books[0] if book is None else resolved(book, source.books, "book", "--book")
+    extract = Extract(source, chosen, moment(since, "--from"), moment(until, "--to"))
+    if not extract.times():
+        from evaluators.timestamps import format_time
+
+        first, last = (format_time(ts) for ts in source.span)
+        message = f"book `{chosen}` has no snapshot in that time; the recording goes from {first} to {last}"
+        raise typer.BadParameter(message, param_hint="--from / --to")
+    return extract

@@ -1,0 +1,102 @@
+"""`ringfence eval`: what the rules decide of one state, or of each state of a timeline."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from api.bundles import RulesOption, catalogue, opened, rules_path
+from api.engines import Engine, EngineOption
+from api.terminal import console, show_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from api.values import OutputTexts, Shown
+    from evaluators.decision import Decision
+    from evaluators.explanation import Reason
+
+
+def evaluate(
+    *,
+    state: Annotated[
+        Path, typer.Option("--state", metavar="FILE", help="A state (.json), or a timeline, one a line (.jsonl).")
+    ],
+    rules: RulesOption = None,
+    output: Annotated[
+        str | None, typer.Option("--output", metavar="NAME", help="Show this output only.")
+    ] = None,
+    calm: Annotated[
+        bool, typer.Option("--calm", help="Facts that the state leaves out hold their calm value, as in tests.")
+    ] = False,
+    engine: EngineOption = Engine.PYTHON,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON: a document, or for a timeline one a line.")] = False,
+) -> None:
+    """Apply the rules to a state: outputs, the rules that bind and why, and what observing rules would change."""
+    from api.names import resolved
+    from api.states import decided, document, read_states
+    from api.values import OutputTexts
+    from evaluators.back_ends import BACK_ENDS
+
+    facts = catalogue()
+    bundle = opened(rules_path(rules))
+    program = bundle.program
+    only = None if output is None else resolved(output, (o.id for o in program.outputs), "output", "--output")
+    snapshots = read_states(state, facts, calm=calm)
+    texts, screen, timeline = OutputTexts(program), console(), len(snapshots) > 1
+    for _, decision, why in decided(bundle, BACK_ENDS[engine.value](program), snapshots):
+        if not as_json:
+            _show(screen, texts, decision, _about(why, only), only)
+            continue
+        found = document(program, decision, _about(why, only), bundle)
+        if only is not None:
+            found |= {part: {k: v for k, v in found[part].items() if k == only} for part in ("outputs", "would_be")}
+        if timeline:
+            typer.echo(json.dumps(found, ensure_ascii=False))
+        else:
+            show_json(found)
+
+
+def _about(why: Sequence[Reason], only: str | None) -> list[Reason]:
+    return [r for r in why if only is None or only in r.binds]
+
+
+def _show(screen: Console, texts: OutputTexts, decision: Decision, why: list[Reason], only: str | None) -> None:
+    from rich.table import Table
+
+    from evaluators.timestamps import format_time
+
+    table = Table("output", "value", "bound by", title=f"{decision.book} at {format_time(decision.ts)}", expand=False)
+    for shown in texts.shown(decision, only):
+        style = "dim" if shown.loosest else None
+        table.add_row(shown.name, shown.text, "\n".join(_bound_by(shown, why)), style=style)
+    screen.print(table)
+    for reason in why:
+        for level in reason.alerts:
+            screen.print(f"{level.value} {_named(reason)}: {_because(reason)}", style="bold red")
+    if decision.would_be:
+        names = ", ".join(i for i in decision.would_be if only is None or i == only)
+        screen.print(f"observing rules would change: {names or 'nothing here'}")
+
+
+def _bound_by(shown: Shown, why: list[Reason]) -> list[str]:
+    if shown.loosest and shown.text != "nothing":
+        return []
+    return [
+        f"{_named(reason)}: {_because(reason)}"
+        for reason in why
+        if shown.output in reason.binds and reason.key in ("", shown.key or reason.key)
+    ]
+
+
+def _named(reason: Reason) -> str:
+    return f"{reason.rule}[{reason.key}]" if reason.key else reason.rule
+
+
+def _because(reason: Reason) -> str:
+    text = reason.because or "fires"
+    return text if reason.definite else f"{text} (because something is missing)"

@@ -1,0 +1,55 @@
+"""`ringfence import`: recorded files into a recording."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from api.terminal import console, count_of, progress_told, show_json
+
+if TYPE_CHECKING:
+    from modules.importer import ImportSummary
+
+ToOption = Annotated[Path, typer.Option("--to", metavar="RECORDING", help="The directory to make.")]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace a recording that is there already.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print what was made as JSON.")]
+
+
+def import_files(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Parquet, CSV or JSONL; the kind is found out.")],
+    *,
+    to: ToOption,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Turn candles, trades, signals and policy observations into a recording, checked row by row, whole or not at all."""
+    from modules.importer import import_files as run
+
+    with progress_told() as told:
+        summary = run(files, to, overwrite=overwrite, on_progress=told)
+    if as_json:
+        show_json(_document(summary))
+    else:
+        _show(summary)
+
+
+def _document(summary: ImportSummary) -> dict[str, Any]:
+    books = {
+        name: {"snapshots": book.snapshots, "rows": dict(book.rows), "missing": dict(book.gaps)}
+        for name, book in summary.books.items()
+    }
+    return {"recording": str(summary.path), "books": books, "recorded_verdicts": summary.verdicts}
+
+
+def _show(summary: ImportSummary) -> None:
+    screen = console()
+    for name, book in summary.books.items():
+        rows = ", ".join(count_of(number, f"{entity} row") for entity, number in book.rows.items())
+        screen.print(f"book {name}: {count_of(book.snapshots, 'snapshot')}" + (f"; {rows}" if rows else ""))
+        for fact, why in book.gaps.items():
+            screen.print(f"  {fact} is missing: {why}", style="dim")
+    if summary.verdicts:
+        screen.print(f"{count_of(summary.verdicts, 'recorded verdict')} of the earlier policy lie beside it")
+    screen.print(f"recording: {summary.path}")
