@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from policy_dsl import syntax as s
 from policy_dsl.diagnostics import Findings, Source
 from policy_dsl.formatter_comments import Kept, is_alone, is_empty_line_between, placed
-from policy_dsl.formatter_declarations import Origin, Piece, declaration, params, policy
+from policy_dsl.formatter_declarations import declaration, params, policy
+from policy_dsl.formatter_pieces import Origin, Piece
 from policy_dsl.parser import parse
 
 

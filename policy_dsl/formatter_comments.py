@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from policy_dsl import syntax as s
 from policy_dsl.diagnostics import Source
-from policy_dsl.formatter_declarations import Piece
+from policy_dsl.formatter_pieces import Piece
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from policy_dsl import syntax as s
-from policy_dsl.formatter_layout import Document, flat, joined, row
+from policy_dsl.formatter_layout import BREAK, Document, Group, flat, joined, listed, row
 
 # How tightly a form binds, loosest first; an operand that binds looser than its place asks for stands in parentheses.
 ANYTHING, CONJUNCTION, NEGATION, COMPARISON, SUM, PRODUCT, PRIMARY = range(7)
@@ -31,9 +31,9 @@ def _written(node: s.Expr | s.Missing) -> tuple[int, Document]:
     """How tightly the expression binds, and its text."""
     match node:
         case s.Or():
-            return ANYTHING, joined([written(o, CONJUNCTION) for o in node.operands], "or ")
+            return ANYTHING, joined((written(o, CONJUNCTION) for o in node.operands), "or ")
         case s.And():
-            return CONJUNCTION, joined([written(o, NEGATION) for o in node.operands], "and ")
+            return CONJUNCTION, joined((written(o, NEGATION) for o in node.operands), "and ")
         case s.Not():
             return NEGATION, row("not ", written(node.operand, NEGATION))
         case s.Binary():
@@ -43,7 +43,7 @@ def _written(node: s.Expr | s.Missing) -> tuple[int, Document]:
         case s.Unary():
             return PRIMARY, row("-", written(node.operand, PRIMARY))
         case s.Call():
-            return PRIMARY, row(f"{node.function}(", _listed(node.arguments), ")")
+            return PRIMARY, row(f"{node.function}(", listed(map(written, node.arguments)), ")")
         case s.Fold():
             return PRIMARY, _fold(node)
         case _:
@@ -91,22 +91,16 @@ def _comparison(node: s.Timed | s.Is | s.IsKnown | s.In | s.Has) -> Document:
             return row(written(node.operand, SUM), " is unknown" if node.negated else " is known")
         case s.In():
             word = " not in {" if node.negated else " in {"
-            return row(written(node.operand, SUM), word, _listed(node.items), "}")
+            return row(written(node.operand, SUM), word, listed(map(written, node.items)), "}")
         case s.Has():
             word = " excludes " if node.negated else " includes "
             return row(written(node.operand, SUM), word + node.item.text)
 
 
-def _listed(items: tuple[s.Expr, ...]) -> Document:
-    return joined([written(item) for item in items], "", after=",")
-
-
 def _fold(node: s.Fold) -> Document:
-    parts: list[Document] = [f"{node.function}(", written(node.body)]
-    if node.variable is not None:
-        parts.append(f" as {node.variable.text}")
-    if node.where is not None:
-        parts += [" where ", written(node.where)]
-    if node.over is not None:
-        parts += [" over ", written(node.over)]
-    return row(*parts, ")")
+    called = "" if node.variable is None else f" as {node.variable.text}"
+    parts: list[Document] = [row(f"{node.function}(", written(node.body), called)]
+    for word, part in (("where ", node.where), ("over ", node.over)):
+        if part is not None:
+            parts += [BREAK, row(word, written(part))]
+    return Group((*parts, ")"))

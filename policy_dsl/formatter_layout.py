@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import enum
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 WIDTH = 100
 """Columns that a line of a rule file may take before it breaks."""
@@ -15,10 +18,14 @@ class Break:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Parts in a row. If they do not fit the line, every break of this group ends it, and what follows is indented."""
+    """Parts in a row. If they do not fit the line, every break of this group ends it, and what follows is indented.
+
+    A group that `fills` its lines breaks only where the next part does not fit any more.
+    """
 
     parts: tuple[Document, ...]
     indent: int = 2
+    fills: bool = False
 
 
 Document = str | Break | Group
@@ -30,12 +37,24 @@ def row(*parts: Document) -> Group:
     return Group(parts, indent=0)
 
 
-def joined(items: list[Document], before: str, *, indent: int = 2, after: str = "") -> Group:
-    """Items in a group that may break between them: `after` ends the upper line, `before` starts the lower one."""
+def joined(items: Iterable[Document], word: str) -> Group:
+    """Items with `word` between them, each on a line of its own if one line cannot hold them all."""
     parts: list[Document] = []
-    for index, item in enumerate(items):
-        parts += [after, BREAK, before, item] if index else [item]
-    return Group(tuple(parts), indent)
+    for item in items:
+        parts += [BREAK, word, item] if parts else [item]
+    return Group(tuple(parts))
+
+
+def listed(items: Iterable[Document], *, indent: int = 2, before: str = "", after: str = ",") -> Group:
+    """Items as many to a line as it holds; `after` stands before a break, `before` after it."""
+    parts: list[Document] = []
+    for item in items:
+        if parts:
+            parts[-1] = row(parts[-1], after)
+            parts += [BREAK, row(before, item)]
+        else:
+            parts.append(item)
+    return Group(tuple(parts), indent, fills=True)
 
 
 def flat(document: Document) -> str:
@@ -47,23 +66,21 @@ def flat(document: Document) -> str:
     return "".join(flat(part) for part in document.parts)
 
 
-def laid_out(document: Document, indent: int, column: int | None = None) -> list[str]:
-    """The lines of the document. The first starts at `column` (default: `indent`) and is given without indentation.
-
-    The breaks of the outermost group indent by `indent` and its own.
-    """
+def laid_out(document: Document, indent: int) -> list[str]:
+    """The lines of the document; all but the first are indented, by `indent` and what their groups add."""
     lines = [""]
-    at = indent if column is None else column
-    todo: list[tuple[Document, int, bool]] = [(document, indent, False)]
+    at = indent
+    todo = [_Part(document, indent, _Mode.BROKEN)]
     while todo:
-        part, margin, one_line = todo.pop()
+        part, margin, mode = todo.pop()
         if isinstance(part, str):
             lines[-1] += part
             at += len(part)
         elif isinstance(part, Group):
-            one_line = one_line or _fits(part, todo, WIDTH - at)
-            todo += [(p, margin + part.indent, one_line) for p in reversed(part.parts)]
-        elif one_line:
+            if mode is not _Mode.FLAT:
+                mode = _Mode.FLAT if _fits(part, todo, WIDTH - at) else _Mode.FILL if part.fills else _Mode.BROKEN
+            todo += [_Part(p, margin + part.indent, mode) for p in reversed(part.parts)]
+        elif mode is _Mode.FLAT or (mode is _Mode.FILL and _fits(todo[-1].document, todo[:-1], WIDTH - at - 1)):
             lines[-1] += " "
             at += 1
         else:
@@ -72,21 +89,35 @@ def laid_out(document: Document, indent: int, column: int | None = None) -> list
     return lines
 
 
-def _fits(group: Group, after: list[tuple[Document, int, bool]], room: int) -> bool:
-    """Whether the group, and what follows it up to the next break, fits in `room` columns."""
-    room -= len(flat(group))
-    for part, _margin, one_line in reversed(after):
+class _Mode(enum.Enum):
+    """What becomes of the breaks of a group."""
+
+    FLAT = enum.auto()
+    FILL = enum.auto()
+    BROKEN = enum.auto()
+
+
+class _Part(NamedTuple):
+    """What is still to lay out, where its lines start, and what becomes of its breaks."""
+
+    document: Document
+    margin: int
+    mode: _Mode
+
+
+def _fits(document: Document, after: list[_Part], room: int) -> bool:
+    """Whether the document, and what follows it up to the next place that may break, fits in `room` columns."""
+    room -= len(flat(document))
+    for part in reversed(after):
         if room < 0:
             return False
-        if isinstance(part, Break) and not one_line:
-            return True
-        if isinstance(part, Group) and not one_line:
-            head, breaks = _head(part)
-            room -= head
+        if part.mode is _Mode.FLAT:
+            room -= len(flat(part.document))
+        else:
+            width, breaks = _head(part.document)
+            room -= width
             if breaks:
                 break
-        else:
-            room -= len(flat(part))
     return room >= 0
 
 
