@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from evaluators.decision import Decision
+from evaluators.duckdb import decide_all
 from evaluators.interpreter import Interpreter
+from evaluators.python import PythonEvaluator
 from evaluators.snapshot import Snapshot
 from policy_dsl.program import Program
 
@@ -22,8 +24,19 @@ def _interpreter(program: Program) -> Judge:
     return lambda snapshots: [interpreter.decide(snapshot) for snapshot in snapshots]
 
 
+def _python(program: Program) -> Judge:
+    evaluator = PythonEvaluator(program)
+    return lambda snapshots: [evaluator.decide(snapshot) for snapshot in snapshots]
+
+
+def _duckdb(program: Program) -> Judge:
+    return lambda snapshots: decide_all(program, snapshots)
+
+
 EVALUATORS: Mapping[str, Callable[[Program], Judge]] = {
     "interpreter": _interpreter,
+    "python": _python,
+    "duckdb": _duckdb,
 }
 
 REFERENCE = _interpreter

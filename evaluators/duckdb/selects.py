@@ -1,0 +1,203 @@
+"""The text of one statement: a chain of sub-queries from the tables it reads to the columns it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from evaluators.duckdb.fragments import Fragment
+from evaluators.duckdb.frames import Carried, Column, LookedUp, Raw, RolledUp, RowId
+from evaluators.duckdb.stages import REQUEST, Link, Stage, Stages
+from evaluators.identifiers import quote
+
+TableName = Callable[[Stage], str]
+
+
+def rows(stages: Stages, stage: Stage, table: TableName, rollup: TableName, columns: Mapping[str, Fragment]) -> str:
+    """A query for `columns` of the stage's rows, by the names they shall have."""
+    text, last = _Select(stages, stage, table, rollup).chain()
+    listed = ",\n  ".join(_named(fragment.text, name) for name, fragment in columns.items())
+    return f"{text}SELECT\n  {listed}\nFROM {last}"
+
+
+def aggregates(stages: Stages, stage: Stage, table: TableName, rollup: TableName, source: str | None) -> str:
+    """A query for the aggregates over the stage's rows; `source` is their table, if there is one."""
+    text, last = ("", source) if source is not None else _Select(stages, stage, table, rollup).chain()
+    ids = stages.outer_ids(stage.frame)
+    listed = [quote(c.name) for c in ids]
+    grouped = ", ".join(listed)
+    listed += [_named(aggregate.text, column.name) for column, aggregate in stage.rollups.items()]
+    return f"{text}SELECT\n  {(',' + chr(10) + '  ').join(listed)}\nFROM {last}\nGROUP BY {grouped}"
+
+
+def _named(text: str, name: str) -> str:
+    return text if text == quote(name) else f"{text} AS {quote(name)}"
+
+
+@dataclass(slots=True)
+class _Select:
+    """One statement in the making."""
+
+    stages: Stages
+    stage: Stage
+    table: TableName
+    rollup: TableName
+    parts: list[tuple[str, str]] = field(default_factory=list)
+
+    def chain(self) -> tuple[str, str]:
+        """The `WITH` clause, and the name of the last of its parts."""
+        self.parts.append(("base", self._base()))
+        self._join()
+        self._layers()
+        listed = ",\n".join(f"{name} AS NOT MATERIALIZED (\n  {text}\n)" for name, text in self.parts)
+        return f"WITH {listed}\n", self.parts[-1][0]
+
+    # --- the rows ----------------------------------------------------------------------------------------------------
+
+    def _base(self) -> str:
+        """The rows, with the columns that come with them."""
+        previous = self.stage.previous
+        if previous is not None:
+            listed = [self._from(previous, "b", c) for c in self.stage.used if c.round < self.stage.round]
+            return f"SELECT {_listed(listed)}\n  FROM {self._table(previous)} b"
+        if not self.stage.frame.entities:
+            listed = [_named(_raw(c, ""), c.name) for c in self._raws()]
+            return f"SELECT {_listed(listed)}\n  FROM snapshot"
+        return self._entity_rows() if len(self.stage.frame.entities) == 1 else self._pairs()
+
+    def _raws(self) -> list[Column]:
+        return [c for c in self.stage.own if isinstance(c.origin, Raw)]
+
+    def _carried(self) -> list[Column]:
+        """The columns of other frames that come with the rows."""
+        return [c for c in self.stage.own if self.stages.comes_with_rows(c)]
+
+    def _entity_rows(self) -> str:
+        """The rows of an entity, beside their snapshot; a stand-in where the snapshot does not know the collection."""
+        entity, frames = self.stage.frame.entities[0], self.stages.frames
+        fund = self.stages.made[frames.fund, 0]
+        shared = [_named(self._text(fund, "s", _origin(c)), c.name) for c in self._carried()]
+        own = [_named(_raw(c, "e."), c.name) for c in self._raws()]
+        known = None if entity == REQUEST else f"s.{quote(frames.known(entity).name)}"
+        rows_ = (
+            f"SELECT {_listed(shared + own)}\n  FROM {quote(entity)} e"
+            f"\n  JOIN {self._table(fund)} s ON e.book = s.book AND e.ts = s.ts"
+        )
+        if known is not None:
+            rows_ += f"\n  WHERE {known}"
+        if self.stage.frame.stand_ins:
+            nothing = [f"NULL AS {quote(c.name)}" for c in self._raws()]
+            rows_ += f"\n  UNION ALL\n  SELECT {_listed(shared + nothing)}\n  FROM {self._table(fund)} s"
+            rows_ += f"\n  WHERE NOT {known}"
+        return rows_
+
+    def _pairs(self) -> str:
+        """Every row of the smaller frame beside every row of the last entity, in the same snapshot."""
+        frames, entities = self.stages.frames, self.stage.frame.entities
+        rest, lone = frames.of(*entities[:-1]), frames.of(entities[-1])
+        left, right = self.stages.made[rest, rest.first_round], self.stages.made[lone, 1]
+        listed = []
+        for column in self._carried():
+            last = isinstance(column.origin, Carried) and column.origin.mapping == (len(entities) - 1,)
+            stage, alias = (right, "r") if last else (left, "l")
+            listed.append(_named(self._text(stage, alias, _origin(column)), column.name))
+        same = [self._text(left, "l", frames.snapshot_id(rest)), self._text(right, "r", frames.snapshot_id(lone))]
+        return (
+            f"SELECT {_listed(listed)}\n  FROM {self._table(left)} l"
+            f"\n  JOIN {self._table(right)} r ON {same[0]} = {same[1]}"
+        )
+
+    # --- columns from other tables -----------------------------------------------------------------------------------
+
+    def _join(self) -> None:
+        """One more part, if there are columns to be read from other tables than those of the rows."""
+        aliases: dict[object, str] = {}
+        joins: list[str] = []
+        places: dict[Column, str] = {}
+        for column in self.stage.own:
+            link = self.stages.link(column)
+            if link is None:
+                continue
+            name = (link.table, link.pairs)
+            if name not in aliases:
+                aliases[name] = f"j{len(aliases) + 1}"
+                joins.append(self._joined(link, aliases[name], column, places))
+            places[column] = self._place(link, aliases[name], column)
+        if joins:
+            listed = ["b.*", *(_named(text, c.name) for c, text in places.items())]
+            self.parts.append(("joined", f"SELECT {_listed(listed)}\n  FROM base b\n  " + "\n  ".join(joins)))
+
+    def _joined(self, link: Link, alias: str, column: Column, places: Mapping[Column, str]) -> str:
+        pairs = []
+        for here, there in link.pairs:
+            left = here.text
+            for part in here.columns:
+                left = places.get(part, f"b.{quote(part.name)}")
+            pairs.append(f"{left} = {self._there(link, alias, there)}")
+        kind = "JOIN" if isinstance(column.origin, Carried) else "LEFT JOIN"
+        return f"{kind} {self._target(link)} {alias} ON {' AND '.join(pairs)}"
+
+    def _target(self, link: Link) -> str:
+        if isinstance(link.table, str):
+            return quote(link.table)
+        return self._table(link.table) if isinstance(link.table, Stage) else quote(self.rollup(link.table[0]))
+
+    def _there(self, link: Link, alias: str, there: Column | str) -> str:
+        if isinstance(there, Column) and isinstance(link.table, Stage):
+            return self._text(link.table, alias, there)
+        return f"{alias}.{quote(there if isinstance(there, str) else there.name)}"
+
+    def _place(self, link: Link, alias: str, column: Column) -> str:
+        """Where a column is, in the table it is read from."""
+        match column.origin:
+            case LookedUp(column=Raw() as raw):
+                return raw.template.format(f"{alias}.{quote(raw.column)}")
+            case Carried(column=other) | LookedUp(column=Column() as other):
+                return self._there(link, alias, other)
+            case RolledUp():
+                return f"{alias}.{quote(column.name)}"
+        raise TypeError(f"`{column.name}` is not read from another table")
+
+    def _table(self, stage: Stage) -> str:
+        return quote(self.table(stage))
+
+    def _text(self, stage: Stage, alias: str, column: Column) -> str:
+        """A column in the table of `stage`; the first table of a frame names its rows itself."""
+        if isinstance(column.origin, RowId) and column.round == stage.round:
+            return f"{alias}.rowid"
+        return f"{alias}.{quote(column.name)}"
+
+    def _from(self, stage: Stage, alias: str, column: Column) -> str:
+        return _named(self._text(stage, alias, column), column.name)
+
+    # --- computed columns --------------------------------------------------------------------------------------------
+
+    def _layers(self) -> None:
+        """A part for each level, which adds its columns to all before."""
+        levels: dict[int, list[Column]] = {}
+        for column in self.stage.own:
+            if column.definition is not None:
+                levels.setdefault(column.level, []).append(column)
+        for level in sorted(levels):
+            listed = [f"{_text_of(c)} AS {quote(c.name)}" for c in levels[level]]
+            self.parts.append((f"level_{level}", f"SELECT *,\n  {_listed(listed)}\n  FROM {self.parts[-1][0]}"))
+
+
+def _origin(column: Column) -> Column:
+    if not isinstance(column.origin, Carried):
+        raise TypeError(f"`{column.name}` is not carried")
+    return column.origin.column
+
+
+def _raw(column: Column, prefix: str) -> str:
+    if not isinstance(column.origin, Raw):
+        raise TypeError(f"`{column.name}` is no column of the recording")
+    return column.origin.template.format(f"{prefix}{quote(column.origin.column)}")
+
+
+def _text_of(column: Column) -> str:
+    return "NULL" if column.definition is None else column.definition.text
+
+
+def _listed(parts: list[str]) -> str:
+    return ",\n    ".join(parts)
