@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from evaluators.python.nodes import Condition, below
+from evaluators.python.nodes import Condition, Unexcused, below
 from policy_dsl.program import Aggregate, FactRead, OutputRead, RowKey, RowRead
 
 
@@ -71,7 +71,7 @@ class ReadsOf:
             here = node.row is None or (node.row.variable is not None and node.row.variable == variable)
             name = frozenset((node.output,))
             parts.append(Reads(near=name) if here else Reads(far=name))
-        elif isinstance(node, FactRead | RowRead | RowKey | Aggregate):
+        elif isinstance(node, FactRead | RowRead | RowKey | Aggregate | Unexcused):
             parts.append(SNAPSHOT)
         elif not parts:
             return NOTHING
