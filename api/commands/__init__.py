@@ -17,10 +17,15 @@ if TYPE_CHECKING:
 
 COMMANDS: Mapping[str, str] = {
     "check": "check:check",
+    "fmt": "fmt:fmt",
+    "test": "test:test",
     "eval": "eval:evaluate",
+    "explain": "explain:explain",
+    "trace": "trace:trace",
     "dry-run": "dry_run:dry_run",
     "import": "import_files:import_files",
     "simulate": "simulate:simulate",
+    "demo": "demo:demo",
 }
 """Name of each command, in the order of the help, and where its function is: `module:function`."""
 

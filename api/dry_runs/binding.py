@@ -1,68 +1,95 @@
 """Which of the rules that fired bind: an output has the value that they ask for.
 
 Exact for effects with a fixed figure, which is nearly all. An effect with a computed figure counts as binding wherever
-its rule fired and the output is not at its loosest; a permit where it was granted, a forbid where its rule fired.
+its rule fired and the output is not at its loosest. A permit binds where it was granted, a forbid where it took away
+what somebody permitted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from evaluators.decision import Firing, OutputValue, PerRow
-from policy_dsl.program import Alert, Constant, Effect, Forbid, How, Permit, Program, Rule, Tighten
+from policy_dsl.program import Alert, Constant, Forbid, How, Permit, Program, Rule, Tighten
 from policy_dsl.types import Value
+
+Outputs = Mapping[str, OutputValue | PerRow]
 
 
 @dataclass(frozen=True, slots=True)
-class _Ask:
-    """What one effect asks of an output: `value`, or just anything but `starts` where the figure is computed."""
+class _Bound:
+    """An effect that asks `output` for `value`, or, where the figure is computed, for anything but `starts`."""
 
     output: str
     starts: Value | None
     value: Value | None
-    item: str | None
-    granted: bool
 
     def met(self, final: OutputValue) -> bool:
-        """Whether the final value is what was asked for."""
-        if isinstance(final, tuple):
-            return any(item == self.item for item, _ in final) is self.granted
         return final != self.starts and (self.value is None or final == self.value)
 
 
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """An effect that grants an item of a set, or takes it away."""
+
+    output: str
+    item: str
+    grants: bool
+
+    def met(self, final: OutputValue) -> bool:
+        return isinstance(final, tuple) and any(item == self.item for item, _ in final) is self.grants
+
+
 class Binding:
-    """Says of firings of one program whether they bind."""
+    """Says of the firings of one program which of them bind."""
 
     def __init__(self, program: Program) -> None:
         starts = {output.id: output.starts for output in program.outputs}
         self._asks = {rule.id: tuple(_asks(rule, starts)) for rule in program.rules}
 
-    def binds(self, firing: Firing, outputs: Mapping[str, OutputValue | PerRow]) -> bool:
-        """Whether any output (on the row of the firing, or on any row for a fund-wide rule) has the value asked for."""
-        return any(
-            ask.met(value) for ask in self._asks[firing.rule] for value in _values(outputs[ask.output], firing.key)
-        )
+    def binding(self, firings: Iterable[Firing], outputs: Outputs) -> Iterator[Firing]:
+        """The firings of one snapshot that bind, given the final values of the outputs."""
+        fired = list(firings)
+        permitted = {
+            (ask.output, ask.item, f.key)
+            for f in fired
+            if f.definite
+            for ask in self._asks[f.rule]
+            if isinstance(ask, _Item) and ask.grants
+        }
+        for firing in fired:
+            if any(self._binds(ask, firing.key, outputs[ask.output], permitted) for ask in self._asks[firing.rule]):
+                yield firing
+
+    @staticmethod
+    def _binds(
+        ask: _Bound | _Item, key: str, final: OutputValue | PerRow, permitted: set[tuple[str, str, str]]
+    ) -> bool:
+        """Whether an effect, on the row of its firing or on any row for a fund-wide rule, got what it asks for."""
+        for row, value in _values(final, key):
+            contested = isinstance(ask, _Bound) or ask.grants
+            contested = contested or bool({(ask.output, ask.item, row), (ask.output, ask.item, "")} & permitted)
+            if contested and ask.met(value):
+                return True
+        return False
 
 
-def _values(final: OutputValue | PerRow, key: str) -> Iterable[OutputValue]:
+def _values(final: OutputValue | PerRow, key: str) -> Iterable[tuple[str, OutputValue]]:
     if not isinstance(final, Mapping):
-        return (final,)
+        return ((key, final),)
     if key:
-        return (final[key],) if key in final else ()
-    return final.values()
+        return ((key, final[key]),) if key in final else ()
+    return final.items()
 
 
-def _asks(rule: Rule, starts: Mapping[str, Value | None]) -> Iterable[_Ask]:
+def _asks(rule: Rule, starts: Mapping[str, Value | None]) -> Iterator[_Bound | _Item]:
     for effect in rule.effects:
-        if not isinstance(effect, Alert):
-            yield _ask(effect, starts[effect.output])
-
-
-def _ask(effect: Effect, starts: Value | None) -> _Ask:
-    assert not isinstance(effect, Alert)
-    if isinstance(effect, Tighten):
-        fixed = effect.value.value if effect.how is How.TO and isinstance(effect.value, Constant) else None
-        return _Ask(effect.output, starts, fixed, None, granted=False)
-    assert isinstance(effect, Permit | Forbid)
-    return _Ask(effect.output, None, None, effect.item, granted=isinstance(effect, Permit))
+        match effect:
+            case Tighten():
+                fixed = effect.value.value if effect.how is How.TO and isinstance(effect.value, Constant) else None
+                yield _Bound(effect.output, starts[effect.output], fixed)
+            case Permit() | Forbid():
+                yield _Item(effect.output, effect.item, isinstance(effect, Permit))
+            case Alert():
+                continue

@@ -26,6 +26,9 @@ _MOST_TICKS = 13
 SHADES = 5
 """Shades from strictest (0) to loosest (4)."""
 
+TINTED = ("shade0", "shade1")
+"""Shades that also tint the curves above: the fund was held back."""
+
 
 @dataclass(frozen=True, slots=True)
 class Box:
@@ -60,10 +63,11 @@ class Plot:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Everything to draw. `ticks` are (x, text); `day` tells which day they belong to where it is only one."""
+    """Everything to draw. `tints` colour the curves, `ticks` are (x, text), `legend` (shade, level) of the first output."""
 
     height: float
     plots: tuple[Plot, ...]
+    tints: tuple[Box, ...]
     modes: tuple[Lane, ...]
     lanes: tuple[Lane, ...]
     lanes_top: float
@@ -93,7 +97,7 @@ class Axis:
         """Round times, at most a dozen or so: `21:00`, or `10-10` where a day begins."""
         step = next((s for s in _STEPS_MS if (self.until - self.since) / s <= _MOST_TICKS), _STEPS_MS[-1])
         first = -(-self.since // step) * step
-        texts = ((ts, clock(ts)) for ts in range(first, self.until, step))
+        texts = ((ts, clock(ts)) for ts in range(first, self.until + 1, step))
         return tuple((self.x(ts), text[5:10] if text.endswith(" 00:00") else text[11:16]) for ts, text in texts)
 
 
@@ -126,7 +130,8 @@ def chart(run: DryRun, program: Program, texts: OutputTexts, outputs: Sequence[s
     height = lanes_top + 10 + len(lanes) * _LANE + 26
     legend = _legend(program, outputs[0]) if outputs else ()
     left_out = max(0, len(bound) - _MOST_LANES)
-    return Chart(height, tuple(plots), tuple(modes), lanes, lanes_top, axis.ticks(), legend, left_out)
+    tints = tuple(box for box in modes[0].boxes if box.kind in TINTED) if modes else ()
+    return Chart(height, tuple(plots), tints, tuple(modes), lanes, lanes_top, axis.ticks(), legend, left_out)
 
 
 # --- lanes -----------------------------------------------------------------------------------------------------------

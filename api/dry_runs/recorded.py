@@ -10,6 +10,7 @@ import duckdb
 
 from api.dry_runs.result import UnknownRate
 from evaluators.identifiers import literal, quote
+from evaluators.queries import first_row
 from evaluators.recording import Recording
 from evaluators.recording_tables import SNAPSHOT
 from evaluators.support import expressions_of
@@ -67,7 +68,7 @@ class Extract:
     def _rates(self, connection: duckdb.DuckDBPyConnection, table: str, names: Sequence[str]) -> Iterator[UnknownRate]:
         counts = ", ".join(f"count({quote(name)})" for name in names)
         sql = f"SELECT count(*), {counts} FROM {quote(table)} WHERE book = {literal(self.book)}"
-        rows, *known = connection.execute(sql).fetchone() or (0, *(0 for _ in names))
+        rows, *known = first_row(connection, sql) or (0, *(0 for _ in names))
         for name, count in zip(names, known, strict=True):
             yield UnknownRate(name if table == SNAPSHOT else f"{table}.{name}", rows - count, rows)
 

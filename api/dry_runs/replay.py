@@ -45,8 +45,8 @@ def replay(
     until = standing(times, cadence, rules.bundle.configuration.max_gap or 3 * cadence)
     tally = Tally(program)
     changes = None if against is None else Changes(program, against.bundle.program)
-    others = repeat(None) if against is None else decisions(against.bundle.program, engine, extract)
-    for decision, other, end in zip(decisions(program, engine, extract), others, until, strict=False):
+    others = repeat(None) if against is None else decisions(against.bundle.program, engine, extract, times)
+    for decision, other, end in zip(decisions(program, engine, extract, times), others, until, strict=False):
         tally.see(decision, end)
         if changes is not None and other is not None:
             changes.see(decision, other, end)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
-from api.dry_runs.binding import Binding
+from api.dry_runs.binding import Binding, Outputs
 from api.dry_runs.result import Course, Episode, RuleCount, Verdicts
 from api.dry_runs.spans import Runs
 from evaluators.decision import Decision, Firing, OutputValue, PerRow
 from policy_dsl.program import Constant, Program, Rule, Tighten
-from policy_dsl.types import ItemSet, Levels
+from policy_dsl.types import ItemSet
 
 VERDICT = "verdict"
 
@@ -78,16 +78,21 @@ class Tally:
         self._see_verdicts(decision)
 
     def _see_rules(self, decision: Decision, until: int) -> None:
-        fired: dict[str, list[Firing]] = {}
-        for firing in (*decision.firings, *decision.observed):
-            fired.setdefault(firing.rule, []).append(firing)
-        observed = {f.rule for f in decision.observed}
-        effective = decision.outputs
-        would_be = {**effective, **decision.would_be} if observed else effective
-        for rule, firings in fired.items():
-            outputs = would_be if rule in observed else effective
-            bound = any(self._binding.binds(f, outputs) for f in firings)
-            self._rules[rule].see(firings, bound, decision.ts, until)
+        self._count(decision.firings, decision.firings, decision.outputs, decision.ts, until)
+        if decision.observed:
+            every = (*decision.firings, *decision.observed)
+            would_be = {**decision.outputs, **decision.would_be}
+            self._count(decision.observed, every, would_be, decision.ts, until)
+
+    def _count(
+        self, counted: Iterable[Firing], every: Iterable[Firing], outputs: Outputs, since: int, until: int
+    ) -> None:
+        bound = {f.rule for f in self._binding.binding(every, outputs)}
+        by_rule: dict[str, list[Firing]] = {}
+        for firing in counted:
+            by_rule.setdefault(firing.rule, []).append(firing)
+        for rule, firings in by_rule.items():
+            self._rules[rule].see(firings, rule in bound, since, until)
 
     def _see_verdicts(self, decision: Decision) -> None:
         verdicts = cast("PerRow", decision.outputs.get(VERDICT, {}))
@@ -120,9 +125,3 @@ def _denies(rule: Rule) -> bool:
         isinstance(e, Tighten) and e.output == VERDICT and isinstance(e.value, Constant) and e.value.value == 0
         for e in rule.effects
     )
-
-
-def level_names(program: Program, output: str) -> tuple[str, ...]:
-    """The levels of an output, strictest or lowest first; empty where it has none."""
-    kind = program.output(output).type
-    return kind.members if isinstance(kind, Levels) else ()

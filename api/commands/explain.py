@@ -1,0 +1,101 @@
+"""`ringfence explain`: what an id, an error code or a state means, and why."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from api.bundles import RulesOption, catalogue, opened, rules_path
+from api.terminal import console, show_json
+
+if TYPE_CHECKING:
+    from api.subjects import Subject
+    from policy_dsl.bundle import Bundle
+
+_CODE = re.compile(r"RF\d{3}", re.IGNORECASE)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
+
+
+def explain(
+    id: Annotated[
+        str | None, typer.Argument(metavar="ID|RFnnn", help="A rule, output, param or fact, or the code of a finding.")
+    ] = None,
+    *,
+    state: Annotated[
+        Path | None, typer.Option("--state", metavar="FILE", help="Say why this state is decided as it is.")
+    ] = None,
+    rules: RulesOption = None,
+    output: Annotated[str | None, typer.Option("--output", metavar="NAME", help="With --state: this output only.")] = None,
+    calm: Annotated[bool, typer.Option("--calm", help="With --state: facts left out hold their calm value.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Explain a rule, an output, a param, a fact or an error code; or why a state is decided as it is."""
+    if (id is None) == (state is None):
+        raise typer.BadParameter("name one thing to explain, or give a state with --state")
+    if id is not None and _CODE.fullmatch(id):
+        _explain_code(id.upper(), as_json=as_json)
+    elif id is not None:
+        _explain_id(id, opened(rules_path(rules)), as_json=as_json)
+    elif state is not None:
+        _explain_state(state, opened(rules_path(rules)), output, calm=calm, as_json=as_json)
+
+
+def _explain_id(word: str, bundle: Bundle, *, as_json: bool) -> None:
+    from api.names import resolved
+    from api.subjects import ids, subject
+
+    facts = catalogue()
+    found = subject(resolved(word, ids(bundle, facts), "rule, output, param or fact"), bundle, facts)
+    if as_json:
+        lists = {name.replace(" ", "_"): list(values) for name, values in found.facts}
+        show_json({"id": found.id, "kind": found.kind, "at": found.place, "text": found.text, **lists})
+    else:
+        _show(found)
+
+
+def _show(found: Subject) -> None:
+    screen = console()
+    where = f", {found.place}" if found.place else ""
+    screen.print(f"{found.kind} {found.id}{where}", style="bold")
+    screen.print(f"\n{found.text}\n")
+    for name, values in found.facts:
+        if len(values) == 1:
+            screen.print(f"{name}: {values[0]}")
+        else:
+            screen.print(f"{name}:")
+            for value in values:
+                screen.print(f"  {value}")
+
+
+def _explain_state(path: Path, bundle: Bundle, output: str | None, *, calm: bool, as_json: bool) -> None:
+    from api import why
+    from api.names import resolved
+    from api.states import decided, read_states
+    from api.values import OutputTexts
+    from evaluators.back_ends import BACK_ENDS
+    from evaluators.python import PythonEvaluator
+    from evaluators.timestamps import format_time
+
+    facts, program = catalogue(), bundle.program
+    outputs = [o.id for o in program.outputs]
+    shown = outputs if output is None else [resolved(output, outputs, "output", "--output")]
+    texts, evaluator, screen = OutputTexts(program), PythonEvaluator(program), console()
+    for snapshot, decision, found in decided(bundle, BACK_ENDS["python"](program), read_states(path, facts, calm=calm)):
+        reasons = [r for r in found if output is None or set(r.binds) & set(shown)]
+        asked = why.questions(program, decision, shown)
+        others = list(why.changes(bundle, facts, snapshot, evaluator.decide, asked))
+        if as_json:
+            because = [why.reason_document(r, bundle) for r in reasons]
+            otherwise = [why.change_document(*other, texts, facts) for other in others]
+            show_json({"book": decision.book, "ts": format_time(decision.ts), "reasons": because, "otherwise": otherwise})
+            continue
+        screen.print(f"{decision.book} at {format_time(decision.ts)}", style="bold")
+        for reason in reasons:
+            screen.print("\n".join(why.reason_lines(reason, bundle)) + "\n")
+        screen.print("The smallest change of facts that would decide otherwise:", style="bold")
+        for other in others:
+            screen.print(f"  {why.change_line(*other, texts, facts)}")
