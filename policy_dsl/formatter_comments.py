@@ -10,6 +10,8 @@ from policy_dsl import syntax as s
 from policy_dsl.diagnostics import Source
 from policy_dsl.formatter_pieces import Piece
 
+_BEFORE, _WITHIN, _BELOW = range(3)
+
 
 @dataclass(slots=True)
 class Kept:
@@ -43,23 +45,29 @@ def placed(
 
     `heads` are the indices of pieces that start a declaration. Pieces are in the order of the source.
     """
-    kept = [Kept() for _ in pieces]
-    after: list[s.Comment] = []
+    kept = [Kept() for _ in range(len(pieces) + 1)]
     starts = [piece.start for piece in pieces]
+    last = (0, 0)
     for comment in comments:
         at = bisect_right(starts, comment.span.start) - 1
-        alone = is_alone(comment, source)
-        if at >= 0 and (not alone or comment.span.start < pieces[at].end):
-            kept[at].within.append(comment)
-        elif at + 1 < len(pieces) and at + 1 not in heads:
-            kept[at + 1].before.append(comment)
-        elif at >= 0 and _is_below(comment, pieces[at], kept[at], source) and not _queued(kept, after, at):
-            kept[at].below.append(comment)
-        elif at + 1 < len(pieces):
-            kept[at + 1].before.append(comment)
-        else:
-            after.append(comment)
-    return kept, after
+        last = max(last, _place(comment, at, pieces, kept, heads, source))  # never before an earlier comment
+        index, slot = last
+        (kept[index].before, kept[index].within, kept[index].below)[slot].append(comment)
+    return kept[:-1], kept[-1].before
+
+
+def _place(
+    comment: s.Comment, at: int, pieces: Sequence[Piece], kept: Sequence[Kept], heads: set[int], source: Source
+) -> tuple[int, int]:
+    """The piece that keeps a comment, and which of its lists; `at` is the last piece that starts before it."""
+    if at < 0:
+        return 0, _BEFORE
+    if not is_alone(comment, source) or comment.span.start < pieces[at].end:
+        return at, _WITHIN
+    last_of_declaration = at + 1 == len(pieces) or at + 1 in heads
+    if last_of_declaration and _is_below(comment, pieces[at], kept[at], source):
+        return at, _BELOW
+    return at + 1, _BEFORE
 
 
 def _is_below(comment: s.Comment, piece: Piece, kept: Kept, source: Source) -> bool:
@@ -67,8 +75,3 @@ def _is_below(comment: s.Comment, piece: Piece, kept: Kept, source: Source) -> b
     above = [piece.end, *(c.span.end for c in (*kept.within, *kept.below))]
     indented = comment.span.start - source.text.rfind("\n", 0, comment.span.start) > 1
     return indented and not is_empty_line_between(source, max(above), comment.span.start)
-
-
-def _queued(kept: list[Kept], after: list[s.Comment], at: int) -> bool:
-    """Whether an earlier comment is kept for what follows already, so that this one must stay behind it."""
-    return bool(kept[at + 1].before if at + 1 < len(kept) else after)

@@ -93,8 +93,11 @@ def _for_each(node: s.ForEach | None) -> str:
 
 def _output(node: s.OutputDecl, origin: Origin) -> list[Piece]:
     document = row(f"output {node.name.text}{_for_each(node.scope)}: ", _type(node.type), _limits(node.range))
-    head = as_piece(document, 0, node.span.start, node.type.span.end)
-    return [head, *_in_order(_output_clauses(node, origin), node, origin)]
+    clauses = _output_clauses(node, origin)
+    limits, end = node.range, node.type.span.end
+    if limits is not None and all(limits.span.start < c.start for c in clauses):
+        end = limits.span.end
+    return [as_piece(document, 0, node.span.start, end), *_in_order(clauses, node, origin)]
 
 
 def _output_clauses(node: s.OutputDecl, origin: Origin) -> list[Piece]:

@@ -1,0 +1,145 @@
+"""Syntax trees that a rule file can be read into: every form, hostile names among them, meaning left aside."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from policy_dsl import syntax as s
+
+PATH = "generated.rules"
+
+# Words of the language that may also be names, because of where they stand.
+_WORDS = "to by for until when unless because rule policy each as from x5 limit position account u a0 deny starts up"
+_NEVER_HEADS = frozenset(
+    "yes no not known unknown missing min max abs previous count sum highest lowest average change any all latest".split()
+)
+
+idents = st.sampled_from(_WORDS.split()) | st.from_regex(r"[a-z][a-z0-9_]{0,6}", fullmatch=True)
+heads = idents.filter(lambda word: word not in _NEVER_HEADS)
+upper = st.sampled_from(["HIGH", "LOW", "A", "R", "USD", "B_2"]) | st.from_regex(r"[A-Z][A-Z0-9_]{0,5}", fullmatch=True)
+_characters = st.characters(exclude_categories=["Cs"])
+texts = st.builds(s.Text, st.text(_characters, max_size=12) | st.sampled_from(['a "quoted" \\ word', "{x}", "# no comment", "|"]))
+levels = st.builds(s.Level, upper)
+names = st.builds(s.Ident, idents)
+upper_names = st.builds(s.Ident, upper)
+quantities = st.builds(
+    s.Quantity,
+    st.sampled_from(["5", "0.65", "5_000 USD", "5USD", "3%", "25bps", "1.5R", "20x", "90s", "10/min", "3/h", "1_", "7wat"])
+    | st.from_regex(r"[0-9]{1,4}(\.[0-9]{1,3})?(%|bps|R|x|ms|m|h|d|/s|/d)?", fullmatch=True),
+)
+dates = st.builds(s.Quantity, st.sampled_from(["2026-12-31", "2026-01-01T10:00Z", "2026-01-01T10:00:30Z", "0000-99-99"]))
+flags = st.builds(s.Flag, st.booleans())
+
+_fields = st.builds(s.Field, idents)
+paths = st.recursive(
+    st.builds(s.Path, heads, st.lists(_fields, max_size=2).map(tuple)),
+    lambda inner: st.builds(s.Path, heads, st.lists(_fields | st.builds(s.Index, texts | inner), max_size=3).map(tuple)),
+    max_leaves=3,
+)
+constants = quantities | dates | levels | texts | flags | paths | st.builds(s.Unary, quantities | dates)
+values = constants | st.builds(s.Missing)
+
+
+def _compound(inner: st.SearchStrategy[s.Expr]) -> st.SearchStrategy[s.Expr]:
+    several = st.lists(inner, min_size=2, max_size=3).map(tuple)
+    variable = st.none() | names
+    maybe = st.none() | inner
+    operators = st.sampled_from(["+", "-", "*", "/", "of", "<", "<=", ">", ">="])
+    return st.one_of(
+        st.builds(s.Unary, inner),
+        st.builds(s.Binary, operators, inner, inner),
+        st.builds(s.Is, inner, inner, st.booleans()),
+        st.builds(s.IsKnown, inner, st.booleans()),
+        st.builds(s.In, inner, st.lists(constants, min_size=1, max_size=3).map(tuple), st.booleans()),
+        st.builds(s.Has, inner, levels, st.booleans()),
+        st.builds(s.And, several),
+        st.builds(s.Or, several),
+        st.builds(s.Not, inner),
+        st.builds(s.Timed, st.sampled_from(["throughout", "within"]), inner, inner),
+        st.builds(s.Call, st.sampled_from(["min", "max", "abs", "previous"]), st.lists(inner, min_size=1, max_size=3).map(tuple)),
+        st.builds(s.Fold, st.sampled_from(["count", "sum", "any", "latest", "change"]), inner, variable, maybe, maybe),
+    )
+
+
+expressions: st.SearchStrategy[s.Expr] = st.recursive(
+    quantities | dates | levels | texts | flags | paths, _compound, max_leaves=8
+)
+
+_types = st.one_of(
+    st.builds(s.NamedType, st.sampled_from(["ratio", "money", "R", "flag", "tier"])),
+    st.builds(s.LevelsType, st.lists(upper_names, min_size=2, max_size=20).map(tuple)),
+    st.builds(s.SetType, st.lists(upper_names, min_size=1, max_size=20).map(tuple)),
+)
+_ranges = st.builds(s.Range, constants, constants)
+_scopes = st.none() | st.builds(s.ForEach, names, st.none() | names, st.booleans())
+_maybe_expression = st.none() | expressions
+
+_params = st.builds(s.ParamDecl, names, st.none() | _types, constants, st.none() | _ranges)
+_levels = st.builds(s.LevelsDecl, names, st.lists(upper_names, min_size=2, max_size=20).map(tuple))
+_outputs = st.builds(
+    s.OutputDecl,
+    names,
+    _scopes,
+    _types,
+    st.none() | _ranges,
+    st.none() | constants,
+    st.none() | st.sampled_from(["up", "down"]),
+    st.none() | constants,
+    _maybe_expression,
+)
+
+
+def _held(how: str, target: s.Path, value: s.Expr, hold: s.Expr | None, until: s.Expr | None) -> s.TightenEffect:
+    """Only a bound is kept, and either for a time or until one."""
+    if how != "to":
+        return s.TightenEffect(target, how, value)
+    return s.TightenEffect(target, how, value, hold, until if hold is None else None)
+
+
+_effects = st.one_of(
+    st.builds(
+        _held, st.sampled_from(["to", "by", "scale"]), paths, expressions, _maybe_expression, _maybe_expression
+    ),
+    st.builds(s.DenyEffect),
+    st.builds(s.ItemEffect, st.just("forbid"), levels, st.just(()), st.none() | paths),
+    st.builds(s.ItemEffect, st.just("permit"), levels, st.lists(expressions, max_size=2).map(tuple), st.none() | paths),
+    st.builds(s.AlertEffect, levels),
+)
+_rules = st.builds(
+    s.RuleDecl,
+    names,
+    st.booleans(),
+    _scopes,
+    _maybe_expression,
+    _maybe_expression,
+    st.none() | st.builds(s.Excuse, dates, expressions, texts),
+    st.lists(_effects, min_size=1, max_size=4).map(tuple),
+    st.none() | texts,
+)
+
+_cells = st.builds(
+    s.Cell,
+    st.sampled_from(["", "3%", "missing", 'position["p|1"].x', '"#1"', "a b  c", "risk_mode"])
+    | st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"], exclude_characters='|#"'), max_size=6).map(str.strip),
+)
+_rows = st.lists(_cells, max_size=3).map(tuple)
+_steps = st.one_of(
+    st.builds(s.Given, st.lists(st.builds(s.Assign, paths, values), min_size=1, max_size=4).map(tuple)),
+    st.builds(s.Expect, expressions),
+    st.builds(s.At, quantities),
+    st.builds(s.Every, quantities),
+    st.builds(
+        s.Series, paths, st.lists(st.builds(s.Run, values, st.integers(0, 99)), min_size=1, max_size=9).map(tuple)
+    ),
+    st.builds(s.Table, _rows, st.lists(_rows, max_size=3).map(tuple)),
+)
+_tests = st.builds(s.TestDecl, texts, st.lists(_steps, min_size=1, max_size=5).map(tuple))
+_always = st.builds(s.AlwaysDecl, texts, _scopes, _maybe_expression, expressions)
+
+policies = st.builds(s.Policy, names, st.from_regex(r"[0-9]{1,2}(\.[0-9]{1,2}){0,2}", fullmatch=True), st.none() | st.text(_characters, max_size=20))
+files = st.builds(
+    s.File,
+    st.just(PATH),
+    policies,
+    st.lists(_params | _levels | _outputs | _rules | _tests | _always, max_size=4).map(tuple),
+)
