@@ -160,7 +160,7 @@ class _Run:
             return self.places(rule)
         if rule.scope is None:
             return (_Place("", {row.entity: row}),)
-        return tuple(place for place in self.places(rule) if not place.missing and place.key == row.key)
+        return tuple(place for place in self.places(rule) if place.key == row.key)
 
     def in_force(self, rule: Rule, effect: Tighten | Forbid | Permit, place: _Place) -> bool:
         """Whether the effect acts from there: a permit on certainty, anything else on the lack of a denial."""

@@ -11,6 +11,7 @@ from evaluators.interpreter import BoundRow, Interpreter, evaluate
 from evaluators.snapshot import Snapshot
 from policy_dsl.program import (
     TRUE,
+    Absolute,
     Aggregate,
     All,
     AnyOf,
@@ -26,6 +27,7 @@ from policy_dsl.program import (
     How,
     IsTrue,
     Known,
+    Negate,
     Not,
     Output,
     OutputRead,
@@ -113,6 +115,12 @@ def test_a_chain_of_references_breaks_at_the_first_unknown() -> None:
     assert value(sector, state(position={"p1": {"symbol": "BTCUSDT"}}, symbol=symbols)) == "L1"
     assert value(sector, state(position={"p1": {"symbol": None}}, symbol=symbols)) is None
     assert value(sector, state(position={}, symbol=symbols)) is None
+
+
+@pytest.mark.parametrize("node", [Negate, Absolute])
+def test_the_lowest_int64_has_no_opposite(node: type[Negate | Absolute]) -> None:
+    assert value(node(ratio(INT64_MIN), RATIO)) is None
+    assert value(node(ratio(-INT64_MAX), RATIO)) == INT64_MAX
 
 
 def test_an_unknown_variable_is_a_fault_of_the_checker() -> None:
