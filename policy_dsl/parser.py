@@ -20,6 +20,7 @@ from lark.utils import TextSlice
 from policy_dsl import syntax as s
 from policy_dsl.builder import Builder
 from policy_dsl.diagnostics import Findings, Source, Span
+from policy_dsl.lexer import RuleLexer
 from policy_dsl.wording import describe_expected, explain_character, explain_token
 
 MAX_DEPTH = 64
@@ -54,6 +55,7 @@ def _machine() -> _Machine:
         lark = Lark(
             files("policy_dsl").joinpath("grammar.lark").read_text(encoding="utf-8"),
             parser="lalr",
+            lexer=RuleLexer,
             start=["start", "expr", "value"],
             transformer=builder,
             maybe_placeholders=True,
