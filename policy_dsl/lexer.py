@@ -1,7 +1,7 @@
-"""Splits rule text into tokens. A word is a keyword only where the grammar accepts it, so facts and outputs may be
-called what they are (`account.count`, `healing.state`).
+"""Splits rule text into tokens.
 
-The grammar's terminals are joined into one regular expression that skips blanks and comments by itself; which of a
+A word is a keyword only where the grammar accepts it, so facts and outputs may be called what they are
+(`account.count`, `healing.state`). The grammar's terminals are joined into one regular expression that skips blanks and comments by itself; which of a
 match's readings is meant is asked of the parser's state. Lark's own contextual lexer does the same with an expression
 a state and a match for every blank, in half as much time again.
 """
@@ -76,7 +76,7 @@ class RuleLexer(Lexer):
         """The error for characters that start no token, at the first that is not blank."""
         skipped = self.blanks.match(text, position, last)
         at = position if skipped is None else skipped.end()
-        return UnexpectedCharacters(text, at, 1, at + 1, allowed=set(accepted))
+        return UnexpectedCharacters(text, at, 1, at + 1, allowed=set(accepted))  # type: ignore[no-untyped-call]  # because Lark's exceptions declare no types
 
 
 def _marks(words: Mapping[str, str], patterns: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
