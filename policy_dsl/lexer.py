@@ -1,9 +1,9 @@
 """Splits rule text into tokens.
 
 A word is a keyword only where the grammar accepts it, so facts and outputs may be called what they are
-(`account.count`, `healing.state`). The grammar's terminals are joined into one regular expression that skips blanks and comments by itself; which of a
-match's readings is meant is asked of the parser's state. Lark's own contextual lexer does the same with an expression
-a state and a match for every blank, in half as much time again.
+(`account.count`, `healing.state`). The grammar's terminals are joined into one regular expression that skips blanks and
+comments by itself; which of a match's readings is meant is asked of the parser's state. Lark's own contextual lexer
+does the same with an expression a state and a match for every blank, in half as much time again.
 """
 
 from __future__ import annotations
