@@ -78,11 +78,13 @@ def fund_state(
     for bar in range(bars):
         log.book.blind = bool(arrived[bar] < bar)
         log.book.step(bar)
-        log.note(bar, own)
+        log.count()
+        if bar >= first:
+            log.note(bar, own)
         if bar % 100 == 0 or bar == bars - 1:
             on_progress(bar + 1, bars, f"paper book {candles.book}")
     age = candles.closed - candles.closed[arrived]
-    measured = _market_facts(market) | {f"account.{n}": np.array(v) for n, v in log.account.items()}
+    measured = _market_facts(market) | {f"account.{n}": v for n, v in log.account.items()}
     single = {path: _as_seen(path, values, arrived, age) for path, values in measured.items()}
     single |= clock_facts(candles.closed) | {"market.data_age": whole(age)}
     ran = around.machinery or operations(candles.closed)

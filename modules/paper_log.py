@@ -72,7 +72,7 @@ class PaperLog:
 
     book: PaperBook
     proposals: Mapping[int, Sequence[Ask]] = field(default_factory=dict)
-    account: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in ACCOUNT_FIELDS})
+    account: dict[str, NDArray[np.float64]] = field(init=False)
     positions: RowLog = field(default_factory=lambda: RowLog(POSITION_FIELDS))
     sectors: RowLog = field(default_factory=lambda: RowLog(("exposure_share",)))
     models: RowLog = field(default_factory=lambda: RowLog(("win_rate", "average_r", "samples", "long_share")))
@@ -85,14 +85,24 @@ class PaperLog:
     everything: Record = field(default_factory=Record)
     _clusters: tuple[tuple[int, ...], int, Mapping[int, int]] = ((), -1, {})
 
+    def __post_init__(self) -> None:
+        bars = len(self.book.market.candles.opened)
+        self.account = {name: np.full(bars, np.nan) for name in ACCOUNT_FIELDS}
+
+    def count(self) -> None:
+        """Count the trades that the newest bar closed."""
+        for trade in self.book.trades:
+            self.records[trade.symbol].add(trade.r_multiple, trade.sign > 0)
+            self.everything.add(trade.r_multiple, trade.sign > 0)
+
     def note(self, bar: int, symbol_facts: Mapping[str, NDArray[Any]]) -> None:
-        """Take down the state after `bar`; `symbol_facts` are panels whose row of this bar is filled in."""
+        """Take down the state after `bar`, once counted; `symbol_facts` are panels whose row of this bar is filled."""
         candles = self.book.market.candles
         ts = int(candles.closed[bar])
         self._note_events(ts)
         asks = [*(ask_of(self.book, bar, w) for w in self.book.wants), *self.proposals.get(bar, ())]
         groups = self._groups(bar, asks)
-        self._note_account(groups)
+        self._note_account(bar, groups)
         for holding in self.book.holdings:
             self._note_position(ts, bar, holding)
         self._note_sectors(ts)
@@ -112,8 +122,6 @@ class PaperLog:
     def _note_events(self, ts: int) -> None:
         names = self.book.market.candles.symbols
         for place, trade in enumerate(self.book.trades):
-            self.records[trade.symbol].add(trade.r_multiple, trade.sign > 0)
-            self.everything.add(trade.r_multiple, trade.sign > 0)
             self.trades.add(
                 ts, f"{place:08d}", names[trade.symbol], side_of(trade.sign), trade.why, trade.profit,
                 trade.r_multiple, ts / 1000,
@@ -124,7 +132,7 @@ class PaperLog:
             notional = want.quantity * (math.nan if fill.price is None else fill.price)
             self.orders.add(ts, f"{place:08d}", names[want.symbol], side_of(want.sign), notional, outcome)
 
-    def _note_account(self, groups: Mapping[int, int]) -> None:
+    def _note_account(self, bar: int, groups: Mapping[int, int]) -> None:
         book = self.book
         equity, used = book.equity, sum(h.margin for h in book.holdings)
         open_profit = sum(h.profit(h.mark) for h in book.holdings)
@@ -146,7 +154,7 @@ class PaperLog:
             together[largest] if largest is not None else 0, 0.0,
         )  # fmt: skip
         for name, value in zip(ACCOUNT_FIELDS, values, strict=True):
-            self.account[name].append(value)
+            self.account[name][bar] = value
 
     def _note_position(self, ts: int, bar: int, holding: Holding) -> None:
         """One row; what rests on the mark is unknown while no market data arrives."""
@@ -189,15 +197,14 @@ class PaperLog:
             panels["performance"][bar, symbol] = performance_of(record.trades, record.win_rate, record.average_r)
 
     def _groups(self, bar: int, asks: Sequence[Ask]) -> Mapping[int, int]:
-        """The cluster of every symbol that is held or asked for; the same symbols keep theirs for a day of bars."""
-        book = self.book
-        symbols = tuple(sorted({h.symbol for h in book.holdings} | {a.symbol for a in asks}))
-        kept, since, found = self._clusters
-        if symbols != kept or bar - since >= CLUSTERS_KEPT_BARS:
-            returns = book.market.returns[max(0, bar + 1 - CLUSTER_BARS) : bar + 1, list(symbols)]
+        """The cluster of every symbol that is held or asked for, from returns up to the last full day of bars."""
+        symbols = tuple(sorted({h.symbol for h in self.book.holdings} | {a.symbol for a in asks}))
+        until = bar - bar % CLUSTERS_KEPT_BARS
+        if (symbols, until) != self._clusters[:2]:
+            returns = self.book.market.returns[max(0, until - CLUSTER_BARS) : until, list(symbols)]
             found = dict(zip(symbols, clusters(returns).tolist(), strict=True)) if symbols else {}
-            self._clusters = (symbols, bar, found)
-        return found
+            self._clusters = (symbols, until, found)
+        return self._clusters[2]
 
 
 def side_of(sign: int) -> str:

@@ -28,13 +28,13 @@ QUIET, DRIFTING, WILD = range(3)
 STAY = 0.996
 """Probability that a regime lasts another minute: four hours on average."""
 
-VOLATILITY_A_DAY = np.array([0.012, 0.014, 0.028])
+VOLATILITY_A_DAY = np.array([0.010, 0.011, 0.018])
 """Of the market, by regime."""
 
-DRIFT_A_DAY = np.array([0.0, 0.03, 0.0])
+DRIFT_A_DAY = np.array([0.0, 0.02, 0.0])
 """Of the market by regime, up or down as the spell has it."""
 
-OWN_VOLATILITY_A_DAY = 0.014
+OWN_VOLATILITY_A_DAY = 0.012
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from policy_dsl.quantities import MS_PER_DAY
 
 DAY = 1440
 BOOK = "simulated"
-STYLE = Style(slots=6, most=0.12, risk=0.01, rest=10, pace=1, enter=-99, leave=99, stop_days=1.5, target_r=0.06)
+STYLE = Style(slots=6, most=0.125, risk=0.01, rest=10, pace=1, enter=-99, leave=99, stop_days=1.5, target_r=0.06)
 """Always invested and soon content, so that something is asked for at all hours and the crash finds it invested."""
 
 
@@ -34,6 +34,7 @@ class Spell:
 class Simulation:
     """A simulated day: its state, one snapshot a minute, and when what went wrong."""
 
+    seed: int
     state: StateColumns
     outage: Spell
     storm: Spell
@@ -44,14 +45,14 @@ def simulate(seed: int, *, day: date = date(2026, 1, 7), on_progress: OnProgress
     """Ten correlated symbols over the 24 hours of `day`; the same seed and day make the same state, bit for bit.
 
     The day before is simulated too, as history, and not recorded. Between 03:00 and 06:00 the feed stops for 15
-    minutes, between 08:00 and 11:00 orders fail for 8 minutes, between 13:00 and 18:00 the market falls by 22 % in 6
+    minutes, between 08:00 and 11:00 orders fail for 8 minutes, between 13:00 and 18:00 the market falls by 28 % in 3
     minutes and wins a third of it back. Four models propose trades all day, which the paper book does not act on; one
     of them degrades from noon.
     """
     rng = np.random.default_rng(seed)
     midnight = (day.toordinal() - date(1970, 1, 1).toordinal()) * MS_PER_DAY
     outage, storm = _place(rng, 3, 6, 15), _place(rng, 8, 11, 8)
-    crash = Crash(DAY + _place(rng, 13, 18, 6).start, 6, 0.22)
+    crash = Crash(DAY + _place(rng, 13, 18, 3).start, 3, 0.28)
     candles = simulated_candles(rng, midnight - MS_PER_DAY, 2 * DAY, crash, BOOK)
     seen = np.arange(2 * DAY)
     seen[DAY + outage.start : DAY + outage.end] = DAY + outage.start - 1
@@ -72,7 +73,9 @@ def simulate(seed: int, *, day: date = date(2026, 1, 7), on_progress: OnProgress
     def at(spell: Spell) -> Spell:
         return Spell(midnight + MINUTE_MS * spell.start, midnight + MINUTE_MS * spell.end)
 
-    return Simulation(state, at(outage), at(storm), at(Spell(crash.start - DAY, crash.start - DAY + crash.minutes)))
+    return Simulation(
+        seed, state, at(outage), at(storm), at(Spell(crash.start - DAY, crash.start - DAY + crash.minutes))
+    )
 
 
 def _place(rng: np.random.Generator, from_hour: int, to_hour: int, minutes: int) -> Spell:

@@ -80,22 +80,26 @@ def _check_values(columns: Columns, faults: Faults) -> None:
         for row in faults.first(absent):
             faults.add_row("RF705", row, f"`{name}` is empty")
         faults.count_rest("RF705", len(absent), f"rows without `{name}`")
+    possible = np.ones(len(columns["ts"]), dtype=np.bool_)
     for name in (*PRICES, "volume"):
-        values = numbers(columns[name])
-        least = "a positive" if name in PRICES else "a non-negative"
-        sound = np.isfinite(values) & ((values > 0) if name in PRICES else (values >= 0))
-        wrong = np.flatnonzero(~sound)
-        for row in faults.first(wrong):
-            faults.add_row("RF705", row, f"`{name}` is {values[row]:g}, and must be {least} number")
-        faults.count_rest("RF705", len(wrong), f"values of `{name}`")
+        possible &= _possible(name, numbers(columns[name]), faults)
     high, low = numbers(columns["high"]), numbers(columns["low"])
     body = np.stack([numbers(columns["open"]), numbers(columns["close"])])
-    with np.errstate(invalid="ignore"):
-        wrong = np.flatnonzero((high < body.max(axis=0)) | (low > body.min(axis=0)))
+    wrong = np.flatnonzero(possible & ((high < body.max(axis=0)) | (low > body.min(axis=0))))
     for row in faults.first(wrong):
-        message = f"high {high[row]:g} and low {low[row]:g} do not hold open and close"
-        faults.add_row("RF707", row, message)
+        faults.add_row("RF707", row, f"high {high[row]:g} and low {low[row]:g} do not hold open and close")
     faults.count_rest("RF707", len(wrong), "candles")
+
+
+def _possible(name: str, values: Panel, faults: Faults) -> NDArray[np.bool_]:
+    """Where a column holds what a price or volume can be; elsewhere it is a fault (RF705)."""
+    least = "a positive" if name in PRICES else "a non-negative"
+    possible: NDArray[np.bool_] = np.isfinite(values) & ((values > 0) if name in PRICES else (values >= 0))
+    wrong = np.flatnonzero(~possible)
+    for row in faults.first(wrong):
+        faults.add_row("RF705", row, f"`{name}` is {values[row]:g}, and must be {least} number")
+    faults.count_rest("RF705", len(wrong), f"values of `{name}`")
+    return possible
 
 
 def _books(columns: Columns, path: Path) -> NDArray[np.str_]:

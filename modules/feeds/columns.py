@@ -114,7 +114,9 @@ def _expressions(wanted: Sequence[Wanted], types: dict[str, str], faults: Faults
 
 def _value(name: str, held: str, kind: Kind) -> str | None:
     """SQL for a value of `kind` from a column that holds the SQL type `held`; None where that cannot be."""
-    is_text, is_number, is_time = held == "VARCHAR", held.startswith(_NUMBERS), held.startswith(_TIMES)
+    is_list = held.endswith("]")
+    is_text, is_number = held == "VARCHAR", held.startswith(_NUMBERS) and not is_list
+    is_time = held.startswith(_TIMES) and not is_list
     whole = f"TRY_CAST({name} AS BIGINT)"
     in_ms = f"CASE WHEN abs({whole}) >= 100000000000 THEN {whole} ELSE {whole} * 1000 END"
     match kind:
