@@ -60,6 +60,21 @@ def divide_half_even(numerator: int, denominator: int) -> int:
     return quotient
 
 
+_LARGEST_EXPONENT = 40
+"""No quantity has so many digits before its point; `1e9999999` must not be written out to find that out."""
+
+
+def _exact(value: int | str | Decimal) -> Fraction | None:
+    """The exact value of an int, decimal or decimal text; None for what is none, is not finite, or is far too large."""
+    try:
+        decimal = Decimal(value)
+    except (InvalidOperation, TypeError, ValueError):
+        return None
+    if not decimal.is_finite() or decimal.adjusted() > _LARGEST_EXPONENT:
+        return None
+    return Fraction(0) if decimal.adjusted() < -_LARGEST_EXPONENT else Fraction(decimal)
+
+
 def to_quanta(value: float | int | str | Decimal, unit: Unit) -> int | None:
     """The quanta of a measured value, rounded half-even; None for NaN, infinity, overflow and non-numbers.
 
@@ -75,9 +90,8 @@ def to_quanta(value: float | int | str | Decimal, unit: Unit) -> int | None:
             return None
         quanta = round(scaled)
     else:
-        try:
-            exact = Fraction(value)
-        except (ValueError, InvalidOperation, OverflowError, TypeError, ZeroDivisionError):
+        exact = _exact(value)
+        if exact is None:
             return None
         quanta = round(exact * scale)
     return quanta if fits(quanta) else None
