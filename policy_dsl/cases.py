@@ -8,11 +8,14 @@ from policy_dsl import expressions
 from policy_dsl import program as p
 from policy_dsl import syntax as s
 from policy_dsl.catalogue import Rows
-from policy_dsl.context import Context, type_name
+from policy_dsl.context import Context, row_name, type_name
 from policy_dsl.declarations import keyed_entity
 from policy_dsl.diagnostics import Source, Span, did_you_mean
 from policy_dsl.parser import parse_expression, parse_value
-from policy_dsl.types import FLAG, Flag, ItemSet, Quantity, Reference, Text, Type, Value
+from policy_dsl.types import FLAG, Flag, ItemSet, Quantity, Reference, Text, Truth, Type, Value
+
+MOST_SNAPSHOTS = 100_000
+"""A test takes no more than this: at one a minute, that is two months."""
 
 DEFAULT_CADENCE = 60_000
 """A test takes a snapshot every minute unless it says otherwise (milliseconds)."""
@@ -88,7 +91,9 @@ def typed_invariant(node: s.AlwaysDecl, context: Context) -> Invariant | None:
         entity = keyed_entity(node.scope, context)
         if entity is None:
             return None
-        called = entity if node.scope.variable is None else node.scope.variable.text
+        called = row_name(node.scope.variable, entity, context)
+        if called is None or _says_exits(node.scope, context):
+            return None
         context, binding = context.bind(entity, called)
         scope = p.Scope(entity, binding.variable)
     when = p.TRUE if node.when is None else expressions.condition(node.when, context)
@@ -98,11 +103,18 @@ def typed_invariant(node: s.AlwaysDecl, context: Context) -> Invariant | None:
     return Invariant(context.policy, node.name.text, scope, when, then, node.span)
 
 
+def _says_exits(node: s.ForEach, context: Context) -> bool:
+    if node.including_exits:
+        context.error("RF209", "an invariant holds for exits too: leave out `including exits`", node.span)
+    return node.including_exits
+
+
 def typed_test(node: s.TestDecl, source: Source, context: Context) -> Case | None:
     """The typed test; None after a finding."""
     reader = _Reader(context, source)
     for step in node.steps:
         reader.step(step)
+    reader.check_length(node.name.span)
     if reader.failed:
         return None
     moments = reader.moments()
@@ -143,7 +155,7 @@ class _Reader:
             case s.At():
                 self._move(step)
             case s.Every():
-                self.cadence = self._duration(step.cadence) or DEFAULT_CADENCE
+                self.cadence = self._duration(step.cadence, 1) or DEFAULT_CADENCE
                 self.timed = True
             case s.Given():
                 for assign in step.assigns:
@@ -164,15 +176,23 @@ class _Reader:
         else:
             items.append(made)  # type: ignore[arg-type]  # because each caller passes the list of what it made
 
-    def _duration(self, node: s.Quantity) -> int | None:
-        if node.text in ("0m", "0s", "0h", "0d", "0ms"):
-            return 0
-        made = expressions.constant_duration(node, self.context)
+    def check_length(self, span: Span) -> None:
+        """Report a test that takes more snapshots than anybody waits for."""
+        if max(self.changes, default=0) // self.cadence > MOST_SNAPSHOTS:
+            self._too_long(span)
+
+    def _too_long(self, span: Span) -> None:
+        message = f"this takes more than {MOST_SNAPSHOTS:_} snapshots"
+        self.context.error("RF314", message, span, "`every 1h` takes fewer")
+        self.failed = True
+
+    def _duration(self, node: s.Quantity, least: int) -> int | None:
+        made = expressions.constant_duration(node, self.context, least)
         self.failed |= made is None
         return made
 
     def _move(self, step: s.At) -> None:
-        at = self._duration(step.time)
+        at = self._duration(step.time, 0)
         if at is None:
             return
         if at < self.now:
@@ -183,7 +203,12 @@ class _Reader:
     def _series(self, step: s.Series) -> None:
         target = assignment(step.path, s.Missing(), self.context)
         if target is None or target.field is None:
+            if target is not None:
+                self.context.error("RF202", f"name one fact of `{step.path.head}`", step.path.span)
             self.failed = True
+            return
+        if sum(run.times for run in step.runs) > MOST_SNAPSHOTS:
+            self._too_long(step.span)
             return
         values: list[Value | None] = []
         for run in step.runs:
@@ -221,7 +246,13 @@ def _column(cell: s.Cell, source: Source, context: Context) -> s.Path | p.Expres
         return None
     if isinstance(node, s.Path) and node.head in context.names.catalogue.entities:
         return node
-    return expressions.expression(node, context)
+    made = expressions.expression(node, context)
+    if made is not None and isinstance(made.type, ItemSet):
+        context.error(
+            "RF206", "a set as a whole stands in no table", cell.span, "ask for one item: `... includes ITEM`"
+        )
+        return None
+    return made
 
 
 def _cell(
@@ -232,13 +263,13 @@ def _cell(
         return None
     if isinstance(column, s.Path):
         return assignment(column, node, context)
-    wanted = FLAG if not isinstance(column, p.OutputRead) else column.type
+    wanted = FLAG if isinstance(column.type, Truth) else column.type
     value = None if isinstance(node, s.Missing) else expressions.expression(node, context, wanted)
-    if value is None or isinstance(value.type, ItemSet) or value.type != wanted:
+    if value is None or value.type != wanted:
         if value is not None or isinstance(node, s.Missing):
             context.error("RF206", f"a {type_name(wanted)} is expected here", cell.span)
         return None
-    if isinstance(column, p.OutputRead) and not isinstance(column.type, Flag):
+    if wanted != FLAG:
         return Expectation(p.Compare(p.Comparator.EQUAL, column, value, cell.span), cell.span)
     truth = p.IsTrue(column) if isinstance(column.type, Flag) else column
     holds = isinstance(value, p.Constant) and value.value is True

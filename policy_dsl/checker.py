@@ -18,7 +18,7 @@ from policy_dsl.catalogue import Catalogue
 from policy_dsl.configuration import Configuration, Mode, configured_params
 from policy_dsl.context import Context
 from policy_dsl.diagnostics import Findings, Label, Source, Span
-from policy_dsl.guarantees import check_rule
+from policy_dsl.guarantees import check_arguments, check_latch, check_rule
 from policy_dsl.literals import write_time
 from policy_dsl.names import RESERVED, Names
 from policy_dsl.ordering import ordered
@@ -74,6 +74,9 @@ def check(
     for rule in rules:
         check_rule(rule, names, findings)
         _report_expired(rule, today, findings)
+    for output in names.outputs.values():
+        check_latch(output, names, findings)
+    check_arguments(sorted(rules, key=lambda r: r.id), findings)
     outputs = ordered(names.outputs, rules, findings)
     program = None
     if outputs is not None and not any(i.is_error for i in findings.items):

@@ -54,6 +54,9 @@ def read_configuration(source: Source, findings: Findings) -> Configuration:
     except tomllib.TOMLDecodeError as error:
         findings.error("RF605", f"not readable as TOML: {str(error)[:1].lower()}{str(error)[1:]}", at)
         return Configuration(path=source.path)
+    except (ValueError, RecursionError):  # a number of thousands of digits, or brackets thousands deep
+        findings.error("RF605", "not readable as TOML: a value is too long or nests too deep", at)
+        return Configuration(path=source.path)
     for key in data:
         if key not in _SECTIONS:
             findings.error("RF601", f"no section is called `{key}`", _find(source, key), did_you_mean(key, _SECTIONS))
@@ -149,11 +152,16 @@ def configured_params(configuration: Configuration, names: Names, findings: Find
             continue
         value = _value(text, param)
         if value is None:
-            findings.error("RF604", f"`{text}` is not a {param.type}, as `{full}` needs", at)
+            findings.error("RF604", f"`{_shown(text)}` is not a {param.type}, as `{full}` needs", at)
         elif not _inside(value, param):
             findings.error("RF604", _outside(text, param), at, None, *_labels(param))
         else:
             names.params[full] = replace(param, value=value)
+
+
+def _shown(text: str | bool) -> str:
+    """A setting as the file writes it."""
+    return str(text).lower() if isinstance(text, bool) else text
 
 
 def _labels(param: Param) -> tuple[Label, ...]:
@@ -167,7 +175,7 @@ def _inside(value: Value, param: Param) -> bool:
 def _outside(text: str | bool, param: Param) -> str:
     unit = param.type.unit if isinstance(param.type, Quantity) else Unit.NUMBER
     ends = [write(end, unit) for end in (param.low, param.high) if end is not None]
-    return f"`{param.id}` = {text} is outside {' to '.join(ends)}"
+    return f"`{param.id}` = {_shown(text)} is outside {' to '.join(ends)}"
 
 
 def _value(text: str | bool, param: Param) -> Value | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from policy_dsl import syntax as s
 from policy_dsl.diagnostics import Findings, Label, Span
 from policy_dsl.names import Names
 from policy_dsl.types import Levels, Quantity, Type
@@ -40,6 +41,14 @@ class Context:
     def error(self, code: str, message: str, span: Span, help: str | None = None, *labels: Label) -> None:
         """Record an error here; the typed value of what is wrong is None, and nobody reports it again."""
         self.findings.error(code, message, span, help, *labels)
+
+
+def row_name(variable: s.Ident | None, entity: str, context: Context) -> str | None:
+    """What a row is called: `as NAME`, or else its entity. None after a finding: another entity keeps its name."""
+    if variable is None or variable.text == entity or variable.text not in context.names.catalogue.entities:
+        return entity if variable is None else variable.text
+    context.error("RF307", f"`{variable.text}` is an entity of the fact catalogue", variable.span)
+    return None
 
 
 _MOST_MEMBERS = 6

@@ -23,7 +23,9 @@ def declare_levels(node: s.LevelsDecl, context: Context) -> None:
     """Add `levels NAME = A < B` to the names."""
     members = tuple(m.text for m in node.members)
     name = node.name.text
-    if name in context.names.levels or name in _NAMED:
+    if name == "set":
+        context.error("RF307", "`set` is a word of the language", node.name.span)
+    elif name in context.names.levels or name in _NAMED:
         context.error("RF301", f"levels `{name}` are declared already", node.name.span)
     elif _distinct(node.members, context):
         context.names.levels[name] = Levels(name, members)
@@ -43,7 +45,7 @@ def declare_param(node: s.ParamDecl, context: Context, overrides: Mapping[str, V
 
 def _param(node: s.ParamDecl, full: str, context: Context, overrides: Mapping[str, Value]) -> p.Param | None:
     kind = None if node.type is None else resolve_type(node.type, full, context)
-    if node.type is not None and kind is None:
+    if (node.type is not None and kind is None) or not _stands_alone(node, context):
         return None
     value = constant(node.value, kind, context)
     if value is None:
@@ -61,6 +63,15 @@ def _param(node: s.ParamDecl, full: str, context: Context, overrides: Mapping[st
             context.error("RF302", message, node.value.span, None, Label(node.range.span, "the range"))
             return None
     return p.Param(full, value.type, overrides.get(full, value.value), value.value, low, high, node.span)
+
+
+def _stands_alone(node: s.ParamDecl, context: Context) -> bool:
+    """Whether the figures of a param name no other: which of two is read first must not matter."""
+    figures = [node.value] if node.range is None else [node.value, node.range.low, node.range.high]
+    named = next((f for f in figures if isinstance(f, s.Path)), None)
+    if named is not None:
+        context.error("RF206", "a param is a figure of its own: a literal", named.span)
+    return named is None
 
 
 def declare_output(node: s.OutputDecl, context: Context) -> None:

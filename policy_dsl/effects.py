@@ -8,7 +8,8 @@ from policy_dsl import syntax as s
 from policy_dsl.context import Context, type_name
 from policy_dsl.diagnostics import Span, did_you_mean
 from policy_dsl.names import EXIT_EFFECTS, VERDICT
-from policy_dsl.types import RATIO, ItemSet, Levels, Quantity, Type
+from policy_dsl.types import RATIO, TIME, ItemSet, Levels, Quantity, Type
+from policy_dsl.writing import write_value
 
 _FACTORS = ("ratio", "number", "count")
 _ONE = 10**9
@@ -112,6 +113,9 @@ def _tighten(node: s.TightenEffect, scope: p.Scope | None, context: Context) -> 
     until = None if node.until is None else expressions.expression(node.until, context)
     if (node.hold is not None and hold is None) or (node.until is not None and until is None):
         return None
+    if node.until is not None and until is not None and until.type != TIME:
+        _wrong_type(node.until, until.type, TIME, context)
+        return None
     return p.Tighten(output.id, how, value, _row_filter(where), hold, until)
 
 
@@ -128,7 +132,20 @@ def _bound(node: s.TightenEffect, output: p.Output, context: Context) -> p.Expre
         looser = f"`{output.id}` starts at a value at least as strict: this tightens nothing"
         context.error("RF404", looser, span, "name a stricter value, or remove the effect")
         return None
+    if isinstance(value, p.Constant) and value.name is None and not _in_range(value, output):
+        message = f"{write_value(value.value, value.type)} is outside the range of `{output.id}`"
+        context.error("RF302", message, node.value.span, _range_hint(output))
+        return None
     return value
+
+
+def _in_range(value: p.Constant, output: p.Output) -> bool:
+    low, high = output.low, output.high
+    return (low is None or int(value.value) >= low) and (high is None or int(value.value) <= high)
+
+
+def _range_hint(output: p.Output) -> str:
+    return f"its range is {write_value(output.low, output.type)} to {write_value(output.high, output.type)}"
 
 
 def _binds(value: p.Constant, output: p.Output) -> bool:

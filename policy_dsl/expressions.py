@@ -10,7 +10,21 @@ from policy_dsl.diagnostics import Label, Span, did_you_mean
 from policy_dsl.dimensions import combine
 from policy_dsl.literals import TYPICAL_SUFFIX, LiteralError, read
 from policy_dsl.quantities import Unit
-from policy_dsl.types import COUNT, FLAG, NUMBER, TEXT, Flag, ItemSet, Levels, Quantity, Reference, Text, Truth, Type
+from policy_dsl.types import (
+    COUNT,
+    FLAG,
+    NUMBER,
+    TEXT,
+    TIME,
+    Flag,
+    ItemSet,
+    Levels,
+    Quantity,
+    Reference,
+    Text,
+    Truth,
+    Type,
+)
 
 _BARE = (COUNT, NUMBER)
 _FEWEST_TO_PICK_FROM = 2
@@ -79,7 +93,7 @@ def expression(node: s.Expr, context: Context, expected: Type | None = None) -> 
             return folds.fold(node, context)
 
 
-def quantity(node: s.Quantity, context: Context, expected: Type | None = None, sign: int = 1) -> p.Constant | None:
+def quantity(node: s.Quantity, context: Context, expected: Type | None = None) -> p.Constant | None:
     """A literal number; a bare one takes the count or number that is expected."""
     try:
         literal = read(node.text)
@@ -98,7 +112,7 @@ def quantity(node: s.Quantity, context: Context, expected: Type | None = None, s
         message = f"`{node.text}` is finer than a {kind} can be" if fine else f"`{node.text}` is too large"
         context.error("RF105", message, node.span)
         return None
-    return p.Constant(sign * quanta, kind)
+    return p.Constant(quanta, kind)
 
 
 def level(node: s.Level, context: Context, expected: Type | None) -> p.Constant | None:
@@ -119,11 +133,15 @@ def level(node: s.Level, context: Context, expected: Type | None) -> p.Constant 
 
 
 def _negative(node: s.Unary, context: Context, expected: Type | None) -> p.Expression | None:
-    if isinstance(node.operand, s.Quantity):
-        return quantity(node.operand, context, expected, sign=-1)
+    literal = isinstance(node.operand, s.Quantity)
     operand = expression(node.operand, context, expected)
     if operand is None or _is_number(operand, node.operand.span, context) is None:
         return None
+    if operand.type == TIME:
+        context.error("RF204", "a time has no negative", node.span)
+        return None
+    if literal and isinstance(operand, p.Constant):
+        return p.Constant(-int(operand.value), operand.type)
     return p.Negate(operand, operand.type)
 
 
@@ -319,8 +337,8 @@ def _pick(node: s.Call, context: Context, expected: Type | None) -> p.Expression
     return p.Pick(p.Extreme(node.function), tuple(operands), operands[0].type)
 
 
-def constant_duration(node: s.Expr, context: Context) -> int | None:
-    """A positive duration known when the bundle is checked, in milliseconds; None after a finding."""
+def constant_duration(node: s.Expr, context: Context, least: int = 1) -> int | None:
+    """A duration known when the bundle is checked, in milliseconds, at least `least`; None after a finding."""
     made = expression(node, context)
     if made is None:
         return None
@@ -328,7 +346,7 @@ def constant_duration(node: s.Expr, context: Context) -> int | None:
         message = f"this is a {type_name(made.type)}, not a fixed duration"
         context.error("RF206", message, node.span, suggest_unit(node, Quantity(Unit.DURATION)))
         return None
-    if int(made.value) <= 0:
+    if int(made.value) < least:
         context.error("RF303", "a duration here is longer than nothing", node.span)
         return None
     return int(made.value)

@@ -8,7 +8,7 @@ from policy_dsl import expressions
 from policy_dsl import program as p
 from policy_dsl import syntax as s
 from policy_dsl.catalogue import Entity, Rows
-from policy_dsl.context import Context, type_name
+from policy_dsl.context import Context, row_name, type_name
 from policy_dsl.types import COUNT, DURATION, TIME, TRUTH, Quantity, Type
 
 _WINDOWS = ("highest", "lowest", "average", "change")
@@ -27,6 +27,8 @@ def fold(node: s.Fold, context: Context) -> p.Expression | None:
     """An aggregate over rows, a fold over events, or a trailing window over a value."""
     head = _head(node.body, node.variable is not None, context)
     entity = None if head is None else context.names.catalogue.entities[head]
+    if entity is not None and row_name(node.variable, entity.name, context) is None:
+        return None
     in_scope = entity is not None and entity.name in context.rows
     if entity is None or (in_scope and node.over is not None and node.where is None and node.function in _WINDOWS):
         return _window(node, context)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from policy_dsl import program as p
 from policy_dsl.diagnostics import Findings
 from policy_dsl.names import Names
-from policy_dsl.polarity import Move, falls_when_missing, move, rises_when_missing
-from policy_dsl.types import Levels
+from policy_dsl.polarity import Move, falls_when_missing, move, moves_when_missing, rises_when_missing
+from policy_dsl.types import Levels, Type
 
 _TIGHTER = (Move.STILL, Move.RISES)
 _LOOSER = (Move.STILL, Move.FALLS)
@@ -25,15 +27,45 @@ def check_rule(rule: p.Rule, names: Names, findings: Findings) -> None:
     if permits and guard not in _LOOSER:
         message = f"`{rule.id}` may permit more as another output tightens"
         findings.error("RF401", message, rule.span, "a permit must be granted less as outputs tighten")
-    _check_excuse(rule, bool(tightening), names, findings)
+    _check_excuse(rule, bool(tightening), bool(permits), names, findings)
     for effect in binding:
         _check_effect(effect, rule, names, findings)
     _check_missing(rule, bool(tightening), bool(permits), findings)
 
 
-def _check_excuse(rule: p.Rule, tightening: bool, names: Names, findings: Findings) -> None:
+def check_latch(output: p.Output, names: Names, findings: Findings) -> None:
+    """Report a latch that could be released because something tightened, or because data is missing."""
+    if output.latches_until is None:
+        return
+    if move(output.latches_until, names.outputs.__getitem__) not in _LOOSER:
+        message = f"the latch of `{output.id}` may be released because another output tightens"
+        findings.error("RF401", message, output.span, "release it on facts, such as a person's reset")
+    if rises_when_missing(output.latches_until):
+        message = f"the latch of `{output.id}` is released because data is missing"
+        findings.error("RF406", message, output.span, "a latch is released where its condition is definitely true")
+
+
+def check_arguments(rules: Iterable[p.Rule], findings: Findings) -> None:
+    """Report permits of one item that differ in how many arguments they give, or of which kind."""
+    first: dict[tuple[str, str], tuple[str, tuple[Type, ...]]] = {}
+    for rule in rules:
+        for effect in rule.effects:
+            if not isinstance(effect, p.Permit):
+                continue
+            kinds = tuple(a.type for a in effect.arguments)
+            other, wanted = first.setdefault((effect.output, effect.item), (rule.id, kinds))
+            if kinds != wanted:
+                message = f"`{rule.id}` permits `{effect.item}` with other arguments than `{other}` does"
+                shown = ", ".join(map(str, wanted)) or "no arguments"
+                findings.error("RF410", message, rule.span, f"`{other}` gives {shown}; the smallest of each counts")
+
+
+def _check_excuse(rule: p.Rule, tightening: bool, permits: bool, names: Names, findings: Findings) -> None:
     if rule.excuse is None:
         return
+    if permits:
+        hint = "put the condition into `unless`: an exception lifts what tightens"
+        findings.error("RF406", f"`{rule.id}` permits where its exception is not known to hold", rule.span, hint)
     if tightening and move(rule.excuse, names.outputs.__getitem__) not in _LOOSER:
         findings.error("RF401", f"the exception of `{rule.id}` may hold more as another output tightens", rule.span)
     if rises_when_missing(rule.excuse):
@@ -49,11 +81,23 @@ def _check_effect(effect: p.Effect, rule: p.Rule, names: Names, findings: Findin
         if move(effect.value, names.outputs.__getitem__) not in wanted:
             message = f"the value that `{rule.id}` gives `{output.id}` may loosen as another output tightens"
             findings.error("RF401", message, rule.span)
+        if effect.until is not None and move(effect.until, names.outputs.__getitem__) not in _TIGHTER:
+            message = f"the time until which `{rule.id}` holds may come sooner as another output tightens"
+            findings.error("RF401", message, rule.span)
     elif isinstance(effect, p.Permit):
         for argument in effect.arguments:
             if move(argument, names.outputs.__getitem__) not in _LOOSER:
                 message = f"an argument of `{rule.id}` may grow as another output tightens"
                 findings.error("RF401", message, rule.span)
+    if any(moves_when_missing(value) for value in _values(effect)):
+        hint = "a value that is missing counts as the strictest; one that counts what is known does not"
+        findings.error("RF406", f"a value of `{rule.id}` changes because data is missing", rule.span, hint)
+
+
+def _values(effect: p.Effect) -> tuple[p.Expression, ...]:
+    if isinstance(effect, p.Tighten):
+        return (effect.value,) if effect.until is None else (effect.value, effect.until)
+    return effect.arguments if isinstance(effect, p.Permit) else ()
 
 
 def _check_missing(rule: p.Rule, tightening: bool, permits: bool, findings: Findings) -> None:

@@ -9,8 +9,10 @@ from fractions import Fraction
 
 from policy_dsl.quantities import MS_PER_DAY, RATE_QUANTA_PER_DAILY_EVENT, Unit, fits
 
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2})?Z)?")
-_NUMBER = re.compile(r"(?P<digits>\d[\d_]*(?:\.\d+)?)\s*(?P<suffix>\D.*)?")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2})?Z)?")
+_NUMBER = re.compile(r"(?P<digits>[0-9][0-9_]*(?:\.[0-9]+)?)\s*(?P<suffix>\D.*)?")
+
+_LONGEST = 80
 
 # Suffix: its unit and the quanta in one of it.
 SUFFIXES: dict[str, tuple[Unit, Fraction]] = {
@@ -68,6 +70,8 @@ def read(text: str) -> Literal:
     match = _NUMBER.fullmatch(text)
     if match is None:
         raise LiteralError(f"`{text}` is not a quantity")
+    if len(text) > _LONGEST:
+        raise LiteralError(f"`{text[:20]}...` has more digits than any unit holds")
     number = Fraction(match["digits"].replace("_", ""))
     suffix = match["suffix"]
     if suffix is None:

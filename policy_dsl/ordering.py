@@ -31,7 +31,7 @@ def dependencies(outputs: Iterable[Output], rules: Iterable[Rule]) -> dict[str, 
     """For each output the outputs it needs first, each with a rule that makes it so."""
     needs: dict[str, dict[str, Rule | None]] = {o.id: {} for o in outputs}
     for output in outputs:
-        for read in sorted(reads(output.latches_until) - {output.id}):
+        for read in sorted(reads(output.latches_until)):
             needs[output.id].setdefault(read, None)
     for rule in rules:
         of_rule = reads(rule.guard) | reads(rule.excuse)

@@ -15,6 +15,7 @@ from policy_dsl.program import (
     Compare,
     Constant,
     Direction,
+    EventFold,
     Expression,
     FactRead,
     Fold,
@@ -28,6 +29,8 @@ from policy_dsl.program import (
     Output,
     OutputRead,
     Pick,
+    Window,
+    WindowFold,
     children,
     walk,
 )
@@ -88,8 +91,10 @@ def _move(node: Expression, output_of: OutputOf) -> Move:
             return _arithmetic(node, output_of)
         case Known() | Absolute():
             return _unless_still(node, output_of)
-        case Aggregate():
+        case Aggregate() | EventFold():
             return _aggregate(node, output_of)
+        case Window(fold=WindowFold.CHANGE):
+            return _unless_still(node, output_of)
         case _:
             return together(_move(c, output_of) for c in children(node))
 
@@ -161,11 +166,11 @@ def _arithmetic(node: Arithmetic, output_of: OutputOf) -> Move:
     return Move.MIXED
 
 
-def _aggregate(node: Aggregate, output_of: OutputOf) -> Move:
+def _aggregate(node: Aggregate | EventFold, output_of: OutputOf) -> Move:
     where = Move.STILL if node.where is None else _move(node.where, output_of)
     value = Move.STILL if node.value is None else _move(node.value, output_of)
     if node.fold in (Fold.ANY, Fold.ALL):
-        return value
+        return together((where if node.fold is Fold.ANY else -where, value))
     if node.fold is Fold.COUNT:
         return where
     return value if where is Move.STILL else Move.MIXED
@@ -186,6 +191,11 @@ def rises_when_missing(node: Expression) -> bool:
 
 def _asks_if_known(node: Expression) -> bool:
     return any(type(n) is Known for n in walk(node))
+
+
+def moves_when_missing(node: Expression) -> bool:
+    """Whether taking a fact away can change a known value into another known one (`count(p where x is known)`)."""
+    return falls_when_missing(node) or rises_when_missing(node)
 
 
 def _moves_when_missing(node: Expression) -> tuple[bool, bool]:

@@ -8,10 +8,11 @@ from policy_dsl import expressions
 from policy_dsl import program as p
 from policy_dsl import syntax as s
 from policy_dsl.builder import dotted_path
-from policy_dsl.context import Context
+from policy_dsl.context import Context, row_name
 from policy_dsl.declarations import keyed_entity
 from policy_dsl.diagnostics import Source, Span
 from policy_dsl.effects import not_an_exit, typed_effect
+from policy_dsl.formatter_expressions import NEGATION, one_line
 from policy_dsl.literals import LiteralError, read
 from policy_dsl.parser import parse_expression
 
@@ -55,9 +56,8 @@ def _scope(node: s.ForEach | None, context: Context) -> tuple[p.Scope | None, Co
     if node.including_exits and entity != "request":
         context.error("RF209", "only requests are exits: `for each request including exits`", node.span)
         return None, context
-    called = entity if node.variable is None else node.variable.text
-    if called != entity and called in context.names.catalogue.entities:
-        context.error("RF307", f"`{called}` is an entity of the fact catalogue", node.span)
+    called = row_name(node.variable, entity, context)
+    if called is None:
         return None, context
     inner, binding = context.bind(entity, called)
     return p.Scope(entity, binding.variable, node.including_exits), inner
@@ -94,17 +94,12 @@ def _excuse(node: s.Excuse | None, context: Context) -> tuple[p.Expression | Non
 def _because(node: s.RuleDecl, source: Source, context: Context) -> tuple[str | p.Hole, ...]:
     """The parts of the reason; without `because`, the condition as it is written."""
     if node.because is None:
-        shown = [
-            f"{word}{' '.join(source.text[c.span.start : c.span.end].split())}"
-            for word, c in (("", node.when), ("not ", node.unless))
-            if c is not None
-        ]
-        return (" and ".join(shown) or "always",)
+        return (_condition(node),)
     raw = source.text[node.because.span.start + 1 : node.because.span.end - 1]
     parts: list[str | p.Hole] = []
     at = 0
     for match in _HOLE.finditer(raw):
-        parts.append(_unescaped(raw[at : match.start()]))
+        parts.append(_plain(raw, at, match.start(), node.because.span, context))
         at = match.end()
         if match[1] is None:
             parts.append(match[0][0])
@@ -113,8 +108,25 @@ def _because(node: s.RuleDecl, source: Source, context: Context) -> tuple[str | 
         hole = _hole(Span(source.path, start, start + len(match[1])), source, context)
         if hole is not None:
             parts.append(hole)
-    parts.append(_unescaped(raw[at:]))
+    parts.append(_plain(raw, at, len(raw), node.because.span, context))
     return _joined(parts)
+
+
+def _plain(raw: str, start: int, end: int, span: Span, context: Context) -> str:
+    """The words of a reason between its holes, which hold no brace."""
+    brace = re.search(r"[{}]", raw[start:end])
+    if brace is not None:
+        at = span.start + 1 + start + brace.start()
+        context.error("RF101", "a brace without its other half", Span(span.path, at, at + 1), "write `{{` for a brace")
+    return _unescaped(raw[start:end])
+
+
+def _condition(node: s.RuleDecl) -> str:
+    """The condition of a rule as it is written, on one line."""
+    if node.unless is None:
+        return "always" if node.when is None else one_line(node.when)
+    unless = f"not {one_line(node.unless, NEGATION)}"
+    return unless if node.when is None else f"{one_line(node.when, NEGATION)} and {unless}"
 
 
 def _unescaped(text: str) -> str:
