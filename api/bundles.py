@@ -36,8 +36,11 @@ _CHECKING = (_ROOT / "policy_dsl", _ROOT / "modules" / "facts")
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a check of a bundle finds. `bundle` is its hash, None if anything is an error; `counts` say how much of
-    what is in it (policies, rules, outputs, tests), `versions` holds the version of each policy."""
+    """What a check of a bundle finds.
+
+    `bundle` is its hash, None if anything is an error; `counts` say how much of what is in it (policies, rules,
+    outputs, tests), `versions` holds the version of each policy.
+    """
 
     bundle: str | None
     counts: Mapping[str, int]

@@ -22,6 +22,7 @@ from policy_dsl.bundle import Bundle
 from policy_dsl.cases import Case
 from policy_dsl.catalogue import Catalogue
 from policy_dsl.diagnostics import Findings
+from policy_dsl.lexer import RuleLexer
 from policy_dsl.parser import parse
 from policy_dsl.program import FactRead, OutputRead, Program, RowRead, Rule, walk
 from policy_dsl.syntax import RuleDecl
@@ -61,7 +62,7 @@ def slice_of(rule: Rule, program: Program) -> Program:
 
 def _tokens(written: str) -> str:
     grammar = files("policy_dsl").joinpath("grammar.lark").read_text(encoding="utf-8")
-    parser = Lark(grammar, parser="lalr", start=["start", "expr", "value"], maybe_placeholders=True)
+    parser = Lark(grammar, parser="lalr", lexer=RuleLexer, start=["start"], maybe_placeholders=True)
     found = parser.parse_interactive(written, start="start").iter_parse()
     return "\n".join(_wrapped(f"{token.type}({token.value})" for token in found))
 
@@ -107,9 +108,7 @@ def _decision(rule: Rule, bundle: Bundle, catalogue: Catalogue) -> Stage:
     return Stage("decision", what, by, "\n".join(lines))
 
 
-def first_state(
-    rule: Rule, bundle: Bundle, catalogue: Catalogue, program: Program
-) -> tuple[Case, Snapshot] | None:
+def first_state(rule: Rule, bundle: Bundle, catalogue: Catalogue, program: Program) -> tuple[Case, Snapshot] | None:
     """The first test state in which a rule fires, definitely if there is one, and the test that it is of."""
     evaluator = PythonEvaluator(program)
     unsure = None
@@ -133,7 +132,10 @@ def _seen(rule: Rule, state: Snapshot) -> Iterator[str]:
             lines = [f"{path} = {write_value(state.facts.get(path), node.type)}"]
         else:
             rows = state.collection(node.row.entity) or {}
-            lines = [f'{node.row.entity}["{k}"].{node.field} = {write_value(r.get(node.field), node.type)}' for k, r in rows.items()]
+            lines = [
+                f'{node.row.entity}["{k}"].{node.field} = {write_value(r.get(node.field), node.type)}'
+                for k, r in rows.items()
+            ]
         for line in lines:
             if line not in shown:
                 shown.add(line)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from api.dry_runs.examples import reasons_at
-from api.dry_runs.recorded import Extract
+from api.dry_runs.examples import Witness
 from api.dry_runs.result import DryRun
 from api.values import OutputTexts
 from evaluators.support import expressions_of
@@ -14,7 +13,7 @@ from policy_dsl.bundle import Bundle
 from policy_dsl.program import Alert, OutputRead, Rule, walk
 
 _AFTER_MS = 10 * 60_000
-"""How long after a spell its consequences are still told as its own."""
+"""How long after a spell the output that is told is still followed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +49,23 @@ class Chapter:
     followed: tuple[str, ...]
 
 
-def chapter(spell: Spell, run: DryRun, bundle: Bundle, extract: Extract, output: str) -> Chapter:
+def chapter(spell: Spell, run: DryRun, witness: Witness, output: str) -> Chapter:
     """The story of one spell, told by the values of a fund-wide output."""
-    end = spell.end + _AFTER_MS
+    bundle = witness.bundle
     rules = {r.id: r for r in bundle.program.rules}
     began = {
         count.rule: episode.since
         for count in run.rules
         if not count.observing and rules[count.rule].scope is None
         for episode in reversed(count.episodes)
-        if spell.start <= episode.since < end
+        if spell.start <= episode.since <= spell.end
     }
     first = [id for id, _ in sorted(began.items(), key=lambda item: (item[1], item[0])) if _judges_facts(rules[id])]
-    causes = tuple(c for id in first for c in _cause(id, began[id], bundle, extract))
+    witness.asked(began[id] for id in first)
+    causes = tuple(c for id in first for c in _cause(id, began[id], witness))
     followed = tuple(sorted(set(began) - set(first)))
-    return Chapter(spell, tuple(_values(run, bundle, output, spell.start, end)), causes, followed)
+    values = _values(run, bundle, output, spell.start, spell.end + _AFTER_MS)
+    return Chapter(spell, tuple(values), causes, followed)
 
 
 def _judges_facts(rule: Rule) -> bool:
@@ -73,8 +74,8 @@ def _judges_facts(rule: Rule) -> bool:
     return acts and not any(isinstance(n, OutputRead) for e in expressions_of(rule) for n in walk(e))
 
 
-def _cause(id: str, ts: int, bundle: Bundle, extract: Extract) -> Iterator[Cause]:
-    for reason in reasons_at(bundle, extract, ts):
+def _cause(id: str, ts: int, witness: Witness) -> Iterator[Cause]:
+    for reason in witness.reasons(ts):
         if reason.rule == id:
             yield Cause(ts, id, reason.because, reason.definite)
 
@@ -84,4 +85,3 @@ def _values(run: DryRun, bundle: Bundle, output: str, start: int, end: int) -> I
     for held in run.courses[output].held:
         if held.until > start and held.since < end:
             yield max(held.since, start), texts.text(output, held.value)
-

@@ -40,9 +40,7 @@ def show_json(document: Any) -> None:
     typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
 
 
-def show_diagnostics(
-    diagnostics: Iterable[Diagnostic], sources: Mapping[str, Source], *, err: bool = False
-) -> None:
+def show_diagnostics(diagnostics: Iterable[Diagnostic], sources: Mapping[str, Source], *, err: bool = False) -> None:
     """Print each finding with its source line; the first line is coloured by severity on a terminal."""
     for diagnostic in diagnostics:
         first, _, rest = render(diagnostic, sources).partition("\n")
@@ -84,7 +82,9 @@ def show_sheet(screen: Console, sheet: Sheet, most_rows: int) -> None:
     """Print a titled table: its title, its table with at most so many rows, and under it how to read it."""
     from rich.table import Table
 
-    table = Table(title=sheet.title, caption=sheet.note, title_justify="left", caption_justify="left", title_style="bold")
+    table = Table(
+        title=sheet.title, caption=sheet.note, title_justify="left", caption_justify="left", title_style="bold"
+    )
     for place, column in enumerate(sheet.columns):
         table.add_column(column, justify="left" if place < sheet.left else "right", overflow="fold")
     for row in sheet.rows[:most_rows]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
-from xml.etree import ElementTree as Xml  # noqa: S405 -- it only writes here
+from xml.etree import ElementTree as ET
 
 from api.values import duration
 from evaluators.testing import CaseResult, Failure
@@ -72,13 +72,14 @@ def _place(span: Any, bundle: Bundle) -> str:
 def junit_xml(results: Sequence[CaseResult], bundle: Bundle) -> str:
     """The results in the form that continuous integration reads: a suite, a case a test."""
     failed = sum(not r.passed for r in results)
-    suite = Xml.Element("testsuite", name="ringfence", tests=str(len(results)), failures=str(failed), errors="0")
+    suite = ET.Element("testsuite", name="ringfence", tests=str(len(results)), failures=str(failed), errors="0")
     for result in results:
         place = bundle.sources[result.case.span.path].place(result.case.span.start)
-        case = Xml.SubElement(suite, "testcase", classname=result.case.policy, name=result.case.name)
+        case = ET.SubElement(suite, "testcase", classname=result.case.policy, name=result.case.name)
         case.set("file", result.case.span.path)
         case.set("line", str(place.line))
         if not result.passed:
-            text = failure_text(result, bundle)
-            Xml.SubElement(case, "failure", message=f"{len(result.failures)} expectations failed").text = text
-    return '<?xml version="1.0" encoding="utf-8"?>\n' + Xml.tostring(suite, encoding="unicode") + "\n"
+            told = failure_text(result, bundle)
+            ET.SubElement(case, "failure", message=f"{len(result.failures)} expectations failed").text = told
+    text: str = ET.tostring(suite, encoding="unicode")
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'

@@ -26,7 +26,7 @@ def _lines(name: str, value: Any, depth: int) -> Iterator[str]:
         yield margin + _leaf(value)
         return
     kept = [(f.name, getattr(value, f.name)) for f in fields(value) if f.name not in _LEFT_OUT]
-    kept = [(n, v) for n, v in kept if v not in (None, False, ())]
+    kept = [(n, v) for n, v in kept if v is not None and v is not False and v != ()]
     short = [f"{n}={_leaf(v)}" for n, v in kept if _is_short(v)]
     yield f"{margin}{type(value).__name__}({', '.join(short)})"
     for child, inner in kept:

@@ -1,5 +1,4 @@
-"""Why a state is decided as it is: the rules that bind, what they saw, how near they were to turning, and what would
-have to change."""
+"""Why a state is decided as it is: the rules that bind, what they saw, and what would have to change."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 COMMANDS: Mapping[str, str] = {
     "check": "check:check",
     "fmt": "fmt:fmt",
-    "test": "test:test",
+    "test": "test:run_tests",
     "eval": "eval:evaluate",
     "explain": "explain:explain",
     "trace": "trace:trace",
@@ -38,11 +38,11 @@ class Commands(TyperGroup):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**{**settings, "commands": {name: TyperCommand(name) for name in COMMANDS}})
 
-    def list_commands(self, ctx: Any) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 -- typer passes it
         """The names, in the order of the help."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 -- typer passes it
         """The command of that name, ready to run; None if there is none."""
         return made(cmd_name) if cmd_name in COMMANDS else None
 

@@ -15,7 +15,7 @@ from api.terminal import count_of, progress, progress_told
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from api.dry_runs.recorded import Extract
+    from api.dry_runs.examples import Witness
     from api.dry_runs.view import View
     from api.story import Chapter, Spell
     from modules.simulator import Simulation
@@ -25,12 +25,13 @@ _MOST_CAUSES = 8
 
 def demo(
     *,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to put the recording and the report.")] = Path(
-        "out/demo"
-    ),
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Where to put the recording and the report.")
+    ] = Path("out/demo"),
     seed: Annotated[int, typer.Option("--seed", help="Another day.", min=0)] = SEED,
 ) -> None:
     """Simulate a day with an outage, an error storm and a crash, replay it, and say what the rules did and why."""
+    from api.dry_runs.examples import Witness
     from api.dry_runs.page import page
     from api.dry_runs.recorded import Extract
     from api.dry_runs.replay import Rules, replay
@@ -50,9 +51,10 @@ def demo(
     command = f"ringfence dry-run {recording} --html {report}"
     view = View(run, bundle, shown_outputs(bundle.program, None), command)
     _introduce(screen, view, seed)
-    _tell(screen, view, extract, made)
+    witness = Witness(bundle, extract)
+    _tell(screen, view, witness, made)
     _sum_up(screen, view)
-    write_whole(report, page(view, extract))
+    write_whole(report, page(view, witness))
     screen.print(f"\nThe report: {report.resolve()}", style="bold", soft_wrap=True)
     screen.print(f"Again:      {command}", soft_wrap=True)
     screen.print("One rule:   ringfence trace ess.drawdown", soft_wrap=True)
@@ -65,15 +67,15 @@ def _introduce(screen: Console, view: View, seed: int) -> None:
     size = f"{count_of(len(bundle.policies), 'policy', 'policies')}, {count_of(len(bundle.program.rules), 'rule')}"
     screen.print("A made-up trading day, replayed through the rules", style="bold")
     screen.print(f"The day   {clock(run.since)} to {clock(run.until)} UTC, a snapshot a minute, seed {seed}")
-    screen.print(f"The fund  ten coins, a trend follower that obeys no rules: what the rules would have done with it")
+    screen.print("The fund  ten coins, a trend follower that obeys no rules: what the rules would have done with it")
     screen.print(f"The rules {size}, bundle {run.bundle[:12]}")
 
 
-def _tell(screen: Console, view: View, extract: Extract, made: Simulation) -> None:
+def _tell(screen: Console, view: View, witness: Witness, made: Simulation) -> None:
     from api.story import chapter
 
     for spell in _spells(made):
-        told = chapter(spell, view.run, view.bundle, extract, view.outputs[0])
+        told = chapter(spell, view.run, witness, view.outputs[0])
         _show_chapter(screen, told, view.outputs[0])
 
 
@@ -88,8 +90,9 @@ def _spells(made: Simulation) -> list[Spell]:
 
 
 def _show_chapter(screen: Console, told: Chapter, output: str) -> None:
-    from api.dry_runs.sheets import clock
     from rich.table import Table
+
+    from api.dry_runs.sheets import clock
 
     spell = told.spell
     screen.print(f"\n{clock(spell.start)[11:]} to {clock(spell.end)[11:]}, {spell.what}", style="bold")

@@ -34,7 +34,7 @@ HtmlOption = Annotated[Path | None, typer.Option("--html", metavar="FILE", help=
 MarkdownOption = Annotated[Path | None, typer.Option("--markdown", metavar="FILE", help="Write the tables.")]
 
 
-def dry_run(
+def dry_run(  # noqa: PLR0913 -- each option is a parameter
     recording: RecordingArgument,
     *,
     rules: RulesOption = None,
@@ -51,6 +51,7 @@ def dry_run(
     """Replay recorded snapshots: time in each risk mode, what each rule did, requests denied, facts missing."""
     from api.dry_runs.documents import document
     from api.dry_runs.documents import markdown as written
+    from api.dry_runs.examples import Witness
     from api.dry_runs.page import page
     from api.dry_runs.replay import Rules, replay
     from api.dry_runs.sheets import shown_outputs
@@ -70,7 +71,7 @@ def dry_run(
         run = replay(mine, extract, engine, others, told)
     view = View(run, mine.bundle, shown, "ringfence " + shlex.join(sys.argv[1:]))
     if html is not None:
-        write_whole(html, page(view, extract))
+        write_whole(html, page(view, Witness(mine.bundle, extract)))
     if markdown is not None:
         write_whole(markdown, written(view))
     if as_json:

@@ -27,14 +27,14 @@ def evaluate(
         Path, typer.Option("--state", metavar="FILE", help="A state (.json), or a timeline, one a line (.jsonl).")
     ],
     rules: RulesOption = None,
-    output: Annotated[
-        str | None, typer.Option("--output", metavar="NAME", help="Show this output only.")
-    ] = None,
+    output: Annotated[str | None, typer.Option("--output", metavar="NAME", help="Show this output only.")] = None,
     calm: Annotated[
         bool, typer.Option("--calm", help="Facts that the state leaves out hold their calm value, as in tests.")
     ] = False,
     engine: EngineOption = Engine.PYTHON,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON: a document, or for a timeline one a line.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON: a document, or for a timeline one a line.")
+    ] = False,
 ) -> None:
     """Apply the rules to a state: outputs, the rules that bind and why, and what observing rules would change."""
     from api.names import resolved

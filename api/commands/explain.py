@@ -29,7 +29,9 @@ def explain(
         Path | None, typer.Option("--state", metavar="FILE", help="Say why this state is decided as it is.")
     ] = None,
     rules: RulesOption = None,
-    output: Annotated[str | None, typer.Option("--output", metavar="NAME", help="With --state: this output only.")] = None,
+    output: Annotated[
+        str | None, typer.Option("--output", metavar="NAME", help="With --state: this output only.")
+    ] = None,
     calm: Annotated[bool, typer.Option("--calm", help="With --state: facts left out hold their calm value.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -91,7 +93,9 @@ def _explain_state(path: Path, bundle: Bundle, output: str | None, *, calm: bool
         if as_json:
             because = [why.reason_document(r, bundle) for r in reasons]
             otherwise = [why.change_document(*other, texts, facts) for other in others]
-            show_json({"book": decision.book, "ts": format_time(decision.ts), "reasons": because, "otherwise": otherwise})
+            show_json(
+                {"book": decision.book, "ts": format_time(decision.ts), "reasons": because, "otherwise": otherwise}
+            )
             continue
         screen.print(f"{decision.book} at {format_time(decision.ts)}", style="bold")
         for reason in reasons:

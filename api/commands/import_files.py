@@ -18,13 +18,15 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print what was made as
 
 
 def import_files(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Parquet, CSV or JSONL; the kind is found out.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Parquet, CSV or JSONL; the kind is found out.")
+    ],
     *,
     to: ToOption,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Turn candles, trades, signals and policy observations into a recording, checked row by row, whole or not at all."""
+    """Turn candles, trades, signals and policy observations into a recording: checked row by row, whole or not."""
     from modules.importer import import_files as run
 
     with progress_told() as told:

@@ -47,7 +47,9 @@ def record(to: Path, seed: int, day: datetime | None, *, overwrite: bool, told: 
 
     made = run(seed, on_progress=told) if day is None else run(seed, day=day.date(), on_progress=told)
     facts, cadence = catalogue(), made.state.cadence_ms
-    with RecordingWriter(to, facts, cadence_ms=cadence, overwrite=overwrite, source=f"simulated, seed {seed}") as writer:
+    with RecordingWriter(
+        to, facts, cadence_ms=cadence, overwrite=overwrite, source=f"simulated, seed {seed}"
+    ) as writer:
         made.state.write(writer, facts)
     return made
 

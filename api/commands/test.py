@@ -21,7 +21,7 @@ MatchOption = Annotated[
 JUnitOption = Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Write the results as JUnit XML.")]
 
 
-def test(
+def run_tests(
     rules: RulesArgument = None,
     *,
     match: MatchOption = None,

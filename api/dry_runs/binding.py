@@ -68,9 +68,11 @@ class Binding:
     ) -> bool:
         """Whether an effect, on the row of its firing or on any row for a fund-wide rule, got what it asks for."""
         for row, value in _values(final, key):
-            contested = isinstance(ask, _Bound) or ask.grants
-            contested = contested or bool({(ask.output, ask.item, row), (ask.output, ask.item, "")} & permitted)
-            if contested and ask.met(value):
+            if isinstance(ask, _Item) and not ask.grants:
+                wanted = {(ask.output, ask.item, row), (ask.output, ask.item, "")}
+                if not wanted & permitted:
+                    continue
+            if ask.met(value):
                 return True
         return False
 

@@ -41,7 +41,7 @@ class Changes:
 
     def see(self, here: Decision, there: Decision, until: int) -> None:
         """Compare two decisions on one snapshot, which stands until `until` (ms)."""
-        found = {place: values for place, values in self._differences(here, there)}
+        found = dict(self._differences(here, there))
         self._snapshots += bool(found)
         for place in [p for p in self._open if p not in found]:
             self._close(place)

@@ -23,6 +23,8 @@ _MOST_LANES = 28
 _MOST_POINTS = 900
 _STEPS_MS = tuple(m * 60_000 for m in (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 7200, 14400, 43200))
 _MOST_TICKS = 13
+_WHOLE = 100
+"""Values from here on are labelled without a fraction."""
 SHADES = 5
 """Shades from strictest (0) to loosest (4)."""
 
@@ -63,7 +65,7 @@ class Plot:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Everything to draw. `tints` colour the curves, `ticks` are (x, text), `legend` (shade, level) of the first output."""
+    """Everything to draw: `tints` colour the curves, `ticks` are (x, text), `legend` is (shade, level)."""
 
     height: float
     plots: tuple[Plot, ...]
@@ -201,7 +203,7 @@ def _plot(curve: Curve, axis: Axis, top: float, bottom: float) -> Plot:
 def _label(value: float, percent: bool) -> str:
     if percent:
         return f"{100 * value:.1f}%"
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.4g}"
+    return f"{value:,.0f}" if abs(value) >= _WHOLE else f"{value:.4g}"
 
 
 def _pieces(curve: Curve) -> Iterator[list[tuple[int, float]]]:
@@ -218,7 +220,7 @@ def _pieces(curve: Curve) -> Iterator[list[tuple[int, float]]]:
 
 
 def _thinned(points: list[tuple[int, float]], total: int) -> list[tuple[int, float]]:
-    """Of each bucket of neighbouring points the first, the lowest, the highest and the last, so that no spike is lost."""
+    """Of each bucket of neighbours the first, the lowest, the highest and the last, so that no spike is lost."""
     size = max(1, total // (_MOST_POINTS // 2))
     if size <= 2:  # noqa: PLR2004 -- a bucket of two is its own lowest and highest
         return points

@@ -8,7 +8,7 @@ from functools import reduce
 from typing import cast
 
 from api.dry_runs.chart import Curve, chart
-from api.dry_runs.examples import examples
+from api.dry_runs.examples import Witness, examples
 from api.dry_runs.recorded import Extract
 from api.dry_runs.sheets import clock
 from api.dry_runs.view import View
@@ -29,16 +29,20 @@ class Tile:
     note: str
 
 
-def page(view: View, extract: Extract) -> str:
+def page(view: View, witness: Witness) -> str:
     """The report as HTML: picture, tables, an example of each rule that bound, and how to get every figure again."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     run = view.run
-    curves = _curves(extract)
+    curves = _curves(witness.extract)
     environment = Environment(
-        loader=PackageLoader("api.dry_runs"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("api.dry_runs"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    said = examples(run, view.bundle, extract)
+    said = examples(run, witness)
     return environment.get_template("report.html.j2").render(
         run=run,
         first=clock(run.since),
@@ -48,7 +52,9 @@ def page(view: View, extract: Extract) -> str:
         tiles=list(_tiles(view, curves)),
         chart=chart(run, view.bundle.program, view.texts, view.outputs, curves),
         sheets=view.sheets(detail=True),
-        examples=[(rule, clock(e.ts), e) for rule, e in sorted(said.items(), key=lambda found: (found[1].ts, found[0]))],
+        examples=[
+            (rule, clock(e.ts), e) for rule, e in sorted(said.items(), key=lambda found: (found[1].ts, found[0]))
+        ],
         policies=view.bundle.policies,
         command=view.command,
         hover=_hover(curves),
@@ -73,7 +79,11 @@ def _tiles(view: View, curves: Sequence[Curve]) -> Iterator[Tile]:
         yield Tile(duration(time), f"at {view.texts.text(output, strictest)}", f"the strictest {output} reached")
     drawdown = [v for c in curves if c.name == "drawdown" for v in c.values if v is not None]
     if drawdown:
-        yield Tile(f"{100 * max(drawdown):.1f}%", "deepest drawdown", "of what was recorded, not of what rules would have made of it")
+        yield Tile(
+            f"{100 * max(drawdown):.1f}%",
+            "deepest drawdown",
+            "of what was recorded, not of what rules would have made of it",
+        )
     total = sum(run.verdicts.counts.values())
     if total:
         denied = run.verdicts.counts.get("DENY", 0)

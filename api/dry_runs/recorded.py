@@ -38,7 +38,7 @@ class Extract:
 
     def times(self) -> list[int]:
         """The times of the snapshots (ms), oldest first."""
-        sql = f"SELECT epoch_ms(ts) FROM {SNAPSHOT} WHERE book = {literal(self.book)} ORDER BY ts"
+        sql = f"SELECT epoch_ms(ts) FROM {SNAPSHOT} WHERE book = {literal(self.book)} ORDER BY ts"  # noqa: S608 -- names and literals are quoted
         with self.tables() as connection:
             return [ts for (ts,) in connection.execute(sql).fetchall()]
 
@@ -50,7 +50,7 @@ class Extract:
         fact = self.recording.catalogue.fact(path)
         if fact is None or not isinstance(fact.type, Quantity):
             return []
-        sql = f"SELECT {quote(path)} FROM {SNAPSHOT} WHERE book = {literal(self.book)} ORDER BY ts"
+        sql = f"SELECT {quote(path)} FROM {SNAPSHOT} WHERE book = {literal(self.book)} ORDER BY ts"  # noqa: S608 -- names and literals are quoted
         scale = QUANTA_PER_ONE[fact.type.unit]
         with self.tables() as connection:
             return [None if v is None else v / scale for (v,) in connection.execute(sql).fetchall()]
@@ -67,7 +67,7 @@ class Extract:
 
     def _rates(self, connection: duckdb.DuckDBPyConnection, table: str, names: Sequence[str]) -> Iterator[UnknownRate]:
         counts = ", ".join(f"count({quote(name)})" for name in names)
-        sql = f"SELECT count(*), {counts} FROM {quote(table)} WHERE book = {literal(self.book)}"
+        sql = f"SELECT count(*), {counts} FROM {quote(table)} WHERE book = {literal(self.book)}"  # noqa: S608 -- names and literals are quoted
         rows, *known = first_row(connection, sql) or (0, *(0 for _ in names))
         for name, count in zip(names, known, strict=True):
             yield UnknownRate(name if table == SNAPSHOT else f"{table}.{name}", rows - count, rows)

@@ -28,7 +28,11 @@ class Rules:
 
 
 def replay(
-    rules: Rules, extract: Extract, engine: Engine, against: Rules | None = None, on_progress: OnProgress = lambda _: None
+    rules: Rules,
+    extract: Extract,
+    engine: Engine,
+    against: Rules | None = None,
+    on_progress: OnProgress = lambda _: None,
 ) -> DryRun:
     """What the rules would have decided, and where the rules `against` would have decided otherwise.
 

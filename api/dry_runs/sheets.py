@@ -31,12 +31,12 @@ class Sheet:
     detail: bool = False
 
 
-def sheets(run: DryRun, program: Program, texts: OutputTexts, outputs: Sequence[str]) -> Iterator[Sheet]:
+def sheets(run: DryRun, texts: OutputTexts, outputs: Sequence[str]) -> Iterator[Sheet]:
     """Everything worth a table, the values over time of `outputs` first; empty ones are left out."""
     for output in outputs:
         course = run.courses[output]
         yield _time_at(course, run, texts)
-        yield _transitions(course, program, texts)
+        yield _transitions(course, texts)
     yield _rules(run)
     yield _verdicts(run)
     if run.comparison is not None:
@@ -83,7 +83,7 @@ def _time_at(course: Course, run: DryRun, texts: OutputTexts) -> Sheet:
     return Sheet(f"Time at each {course.output}", f"over {duration(run.until - run.since)}", columns, tuple(rows))
 
 
-def _transitions(course: Course, program: Program, texts: OutputTexts) -> Sheet:
+def _transitions(course: Course, texts: OutputTexts) -> Sheet:
     values = ordered_values(course)
     names = [texts.text(course.output, v) for v in values]
     rows = [
@@ -107,7 +107,9 @@ def _rules(run: DryRun) -> Sheet:
         bound = (f"{r.bound:,}", duration(r.time), percent(r.bound, run.snapshots), str(len(r.episodes)), first, last)
         fired = (f"{r.snapshots:,}", f"{r.firings:,}", f"{r.definite:,}", f"{r.because_missing:,}")
         rows.append((r.rule + (" (observing)" if r.observing else ""), *bound, *fired))
-    note = "bound: snapshots at which an output had the value that the rule asks for; fired: those at which its condition"
+    note = (
+        "bound: snapshots at which an output had the value that the rule asks for; fired: those at which its condition"
+    )
     note += " was not definitely false, on so many rows, for certain or because a fact was missing"
     note += f"; {len(run.rules) - len(rows)} of {len(run.rules)} rules never fired"
     columns = ("rule", "bound", "for", "share", "episodes", "first", "last", "fired", "on rows", "definite", "missing")
@@ -125,11 +127,20 @@ def _verdicts(run: DryRun) -> Sheet:
 def _episodes(run: DryRun) -> Sheet:
     found = sorted((e for r in run.rules for e in r.episodes), key=lambda e: (e.since, e.rule))
     rows = [
-        (e.rule, clock(e.since), clock(e.until), duration(e.duration), f"{e.snapshots:,}", f"{e.snapshots - e.definite:,}")
+        (
+            e.rule,
+            clock(e.since),
+            clock(e.until),
+            duration(e.duration),
+            f"{e.snapshots:,}",
+            f"{e.snapshots - e.definite:,}",
+        )
         for e in found
     ]
-    note = "unbroken runs of snapshots at which a rule bound; missing: those at which it fired only because a fact was missing"
-    return Sheet("Episodes", note, ("rule", "from", "to", "lasted", "snapshots", "missing"), tuple(rows), 3, detail=True)
+    note = "unbroken runs of snapshots at which a rule bound; missing: those at which only a missing fact made it fire"
+    return Sheet(
+        "Episodes", note, ("rule", "from", "to", "lasted", "snapshots", "missing"), tuple(rows), 3, detail=True
+    )
 
 
 def _unknowns(run: DryRun) -> Sheet:

@@ -11,8 +11,7 @@ Value = TypeVar("Value")
 
 
 def standing(times: Sequence[int], cadence_ms: int, max_gap_ms: int) -> list[int]:
-    """Until when (ms, exclusive) each snapshot stands: until the next one, at most `max_gap_ms`; the last one
-    for a cadence."""
+    """Until when (ms, exclusive) each snapshot stands: until the next one, at most `max_gap_ms`; the last a cadence."""
     until = [min(later, at + max_gap_ms) for at, later in pairwise(times)]
     return until + ([times[-1] + cadence_ms] if times else [])
 

@@ -27,5 +27,5 @@ class View:
 
     def sheets(self, *, detail: bool) -> tuple[Sheet, ...]:
         """Every table that has rows, those of detail only if asked for."""
-        found = sheets(self.run, self.bundle.program, self.texts, self.outputs)
+        found = sheets(self.run, self.texts, self.outputs)
         return tuple(sheet for sheet in found if sheet.rows and (detail or not sheet.detail))

@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.api.conftest import Run
+
+
+def test_the_demonstration_names_the_rules_that_bound_and_why(run: Run, tmp_path: Path) -> None:
+    shown = run("demo", "--out", "here").stdout
+    for told in ("the price feed goes silent", "orders fail by the dozen", "the market crashes"):
+        assert told in shown
+    outage, storm, crash = (shown.index(word) for word in ("price feed", "orders fail", "market crashes"))
+    assert "ess.stale_data" in shown[outage:storm]
+    assert "ess.errors" in shown[storm:crash]
+    assert "ess.drawdown" in shown[crash:]
+    assert "SAFE" in shown[crash:]
+    report = tmp_path / "here" / "report.html"
+    assert report.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert str(report) in shown
