@@ -61,7 +61,9 @@ class _Folding:
     @contextmanager
     def _loop(self, starts: str) -> Iterator[None]:
         """The loop, its result starting as unknown where the collection is missing."""
-        unknown = "" if starts == "None" else f"None if {self.rows} is None else "
+        # Requests are the input itself: none at all is an empty collection of them, not a missing one.
+        certain = starts == "None" or self.node.entity == "request"
+        unknown = "" if certain else f"None if {self.rows} is None else "
         self.scribe.write(f"{self.name} = {unknown}{starts}")
         with self.scribe.loop(f"({self.rows} or NOTHING).items()", self.slot, f"{self.slot.key.text}, {self.slot.row}"):
             yield

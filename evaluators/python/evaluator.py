@@ -9,14 +9,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from evaluators.decision import Decision, Firing
-from evaluators.python.runtime import NOTHING, Outputs, decision, namespace
+from evaluators.decision import Decision
+from evaluators.python.runtime import NOTHING, Answer, Outputs, decision, namespace
 from evaluators.python.source import source_of
 from evaluators.snapshot import Fields, Snapshot
 from evaluators.support import require_stateless
 from policy_dsl.program import Program
 
-Judge = Callable[[Fields, Mapping[str, Mapping[str, Fields] | None], int], tuple[Outputs, tuple[Firing, ...]]]
+Judge = Callable[[Fields, Mapping[str, Mapping[str, Fields] | None], int], Answer]
 """Facts by path, rows by entity and key, and the time in ms; gives the outputs (read-only) and the sorted firings."""
 
 MEMO_CELLS = 2_000_000

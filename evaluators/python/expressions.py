@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from evaluators.python import aggregates
 from evaluators.python.arithmetic import Computation, absolute, arithmetic, guarded, negation, pick
+from evaluators.python.comparisons import OPPOSITES, SIGNS, compared, member
 from evaluators.python.literals import literal
 from evaluators.python.nodes import Condition as Node
 from evaluators.python.nodes import Unexcused
@@ -33,7 +34,6 @@ from policy_dsl.program import (
     All,
     AnyOf,
     Arithmetic,
-    Comparator,
     Compare,
     Constant,
     Expression,
@@ -53,20 +53,9 @@ from policy_dsl.program import (
     RowRead,
 )
 from policy_dsl.quantities import INT64_MAX, INT64_MIN
-from policy_dsl.types import Value
 
 Scene = Mapping[str, RowSlot]
 """The row that each variable in reach stands for."""
-
-SIGNS = {
-    Comparator.LESS: "<",
-    Comparator.AT_MOST: "<=",
-    Comparator.GREATER: ">",
-    Comparator.AT_LEAST: ">=",
-    Comparator.EQUAL: "==",
-    Comparator.DIFFERENT: "!=",
-}
-OPPOSITES = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
 
 DEEPEST = 20
 """Parentheses in one another beyond which a condition is put into locals; Python's parser allows 200."""
@@ -202,12 +191,9 @@ class Expressions:
                 return self.condition(node.operand, scene, not negated)
             case Compare():
                 left, right = self.value(node.left, scene), self.value(node.right, scene)
-                sign = SIGNS[node.comparator]
-                test = f"{left.text} {OPPOSITES[sign] if negated else sign} {right.text}"
-                return leaf(Clause(test), (left, right))
+                return compared(left, OPPOSITES[SIGNS[node.comparator]] if negated else SIGNS[node.comparator], right)
             case OneOf():
-                operand = self.value(node.operand, scene)
-                return leaf(_member(operand.text, node.values, node.negated is not negated), (operand,))
+                return member(self.value(node.operand, scene), node, node.negated is not negated)
             case Known():
                 return self._known(node.operand, scene, node.negated is not negated)
             case Unexcused():
@@ -254,7 +240,8 @@ class Expressions:
 
         certain = local(condition.certain)
         possible = certain if condition.two_valued else local(condition.possible)
-        return Condition(possible, certain, () if condition.two_valued else None, condition.depth)
+        names = () if condition.two_valued else None
+        return Condition(possible, certain, names, names, condition.depth)
 
 
 def _is_condition(node: Expression) -> bool:
@@ -281,12 +268,3 @@ def _computation(node: Arithmetic | Negate | Absolute | Pick, name: str, operand
             return absolute(name, operands[0])
         case Pick():
             return pick(name, node.extreme, operands)
-
-
-def _member(name: str, values: Iterable[Value], negated: bool) -> Clause:
-    """`name in (values)`, or `not in`."""
-    listed = [literal(value) for value in dict.fromkeys(values)]
-    if len(listed) == 1:
-        return Clause(f"{name} {'!=' if negated else '=='} {listed[0]}")
-    inside = "".join(f"{value}, " for value in listed).rstrip() if listed else ""
-    return Clause(f"{name} {'not in' if negated else 'in'} ({inside})")

@@ -28,6 +28,15 @@ def write_final(scribe: Scribe, output: Output, name: str, effects: list[Reached
     _Strictest(scribe, output, name).write(effects)
 
 
+def start_of(output: Output) -> str:
+    """The literal of the value of an output that nothing reaches."""
+    if isinstance(output.type, ItemSet):
+        return "()"
+    if isinstance(output.type, Quantity) and output.starts is not None:
+        return literal(exact.clamp(int(output.starts), *exact.limits(output)))
+    return literal(output.starts)
+
+
 class _Strictest:
     """The final value of one ordered output being written."""
 
@@ -52,18 +61,14 @@ class _Strictest:
             self._shift(acting[How.BY], doubt)
             self._scale(acting[How.SCALE], doubt)
         else:
-            self.scribe.write(f"{self.name} = {self._start()}")
+            self.scribe.write(f"{self.name} = {start_of(self.output)}")
         self._bound(acting[How.TO], fixed_start=not moved)
         if moved:
             self.scribe.write(f"if {doubt}:", f"    {self.name} = {self.end}")
 
-    def _start(self) -> str:
-        start = self.output.starts
-        return literal(start if self.limits is None or start is None else exact.clamp(int(start), *self.limits))
-
     def _shift(self, effects: list[Reached], doubt: str) -> None:
         if not effects or self.limits is None:
-            self.scribe.write(f"{self.name} = {self._start()}")
+            self.scribe.write(f"{self.name} = {start_of(self.output)}")
             return
         total = self.scribe.name("s")
         self.scribe.write(f"{total} = 0")
@@ -92,7 +97,7 @@ class _Strictest:
         computed: list[Reached] = []
         for effect in effects:
             bound = effect.figures[0] if effect.figures else None
-            if bound is None or bound.nullable or bound.low != bound.high:
+            if bound is None or not bound.is_constant:
                 computed.append(effect)
             else:
                 fixed[self._within(bound.low)].append(effect.possible)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from evaluators.python.closure import context
 from evaluators.python.expressions import Expressions, Scene
-from evaluators.python.finals import write_final
+from evaluators.python.finals import start_of, write_final
 from evaluators.python.guards import Bits, Item
+from evaluators.python.ladders import Rung, climb
 from evaluators.python.literals import comment, literal
 from evaluators.python.masks import Masks, copy, key_of
 from evaluators.python.operands import Operand
@@ -13,7 +14,7 @@ from evaluators.python.plan import Act, Figure, OutputPlan, Plan, RulePlan
 from evaluators.python.reaching import Reached, acting, operand_of, reached, truth_of
 from evaluators.python.schedule import Block, Step, schedule
 from evaluators.python.scribe import INDENT, Module, RowSlot, Scribe
-from evaluators.python.truths import both, is_known, is_none, mark
+from evaluators.python.truths import ALWAYS, Clause, both, is_known, is_none, mark
 from policy_dsl.program import FactRead, OutputRead, Permit, RowKey, RowRead
 
 MISSING = 1
@@ -35,6 +36,7 @@ class Judge:
         self.kept: dict[str, list[str]] = {place: [] for place in plan.places}
         self.contexts: dict[str, list[tuple[str, int]]] = {}
         self._truths: dict[tuple[str | None, str, str], Bits] = {}
+        self._rungs: dict[str, list[Rung]] = {}
 
     def write(self) -> list[str]:
         """The lines of the function."""
@@ -43,8 +45,7 @@ class Judge:
         for block in blocks:
             left.pop(0)
             if block.place is None:
-                for step in block.steps:
-                    self._step(step, {})
+                self._steps(block, {})
             else:
                 self._row_block(block, block.place, again=block.place in left)
         self._finish()
@@ -64,11 +65,11 @@ class Judge:
         number, scribe = self.numbers[place], self.scribe
         names, header = f"k{number}_, w{number}_", f"p{number}"
         if place in self.slots:
-            names, header = f"({names}), ({''.join(f'{n}, ' for n in self.kept[place])})", f"zip(p{number}, s{number})"
+            names, header = f"({names}), ({''.join(f'{n}, ' for n in self.kept[place])})", f"zip(p{number}, e{number})"
         else:
             self._enter(place)
         if again:
-            scribe.write(f"s{number} = []")
+            scribe.write(f"e{number} = []")
         slot = RowSlot(place, f"w{number}_", Operand(f"k{number}_", place != "request", depth=1), 1, own=True)
         first = place not in self.slots
         self.slots[place] = slot
@@ -78,18 +79,17 @@ class Judge:
                 self.kept[place].append(word)
                 if place != "request":
                     scribe.write(f"if {slot.key.text} is None:", f"    {word} = {MISSING}")
-            for step in block.steps:
-                self._step(step, {place: slot})
+            self._steps(block, {place: slot})
             kept = [*self.rows[place].names, *(n for n in self.kept[place] if n not in self.rows[place].names)]
             self.kept[place] = kept
             if again:
-                scribe.write(f"s{number}.append(({''.join(f'{name}, ' for name in kept)}))")
+                scribe.write(f"e{number}.append(({''.join(f'{name}, ' for name in kept)}))")
 
     def _enter(self, place: str) -> None:
         """The rows of a place in order, and room for the values of its outputs."""
         number, collection = self.numbers[place], self.expressions.collection(place)
         absent = "" if place == "request" else f" if {collection} is not None else ABSENT"
-        self.scribe.write(f"p{number} = sorted({collection}.items()){absent}")
+        self.scribe.write(f"p{number} = sorted({collection}.items()) if {collection} else (){absent}")
         own = [f"v{output.number}" for output in self._outputs_at(place)]
         self.scribe.write(*(f"{name} = {{}}" for name in own))
 
@@ -103,12 +103,20 @@ class Judge:
 
     # --- steps -------------------------------------------------------------------------------------------------------
 
+    def _steps(self, block: Block, own: Scene) -> None:
+        for step in block.steps:
+            self._step(step, own)
+        self._climb()
+
     def _step(self, step: Step, own: Scene) -> None:
-        if step.rule is not None:
-            self.scribe.write(comment("rule", step.rule.rule.id))
+        label = "" if step.rule is None else comment("rule", step.rule.rule.id)
+        if isinstance(step.subject, Item):
+            self._item(step.subject, label)
+            return
+        self._climb()
+        if label:
+            self.scribe.write(label)
         match step.subject:
-            case Item():
-                self._item(step.subject)
             case Figure() if step.rule is not None:
                 self._figure(step.subject, step.rule)
             case Act():
@@ -121,7 +129,13 @@ class Judge:
     def _masks(self, place: str | None) -> Masks:
         return self.fund if place is None else self.rows[place]
 
-    def _item(self, item: Item) -> None:
+    def _climb(self) -> None:
+        """Write the tests of single names that were put off so that they stand together."""
+        for name, rungs in self._rungs.items():
+            self.scribe.write(*climb(name, rungs))
+        self._rungs.clear()
+
+    def _item(self, item: Item, label: str) -> None:
         """A part of a guard into a mask; one that was asked before shares its place."""
         scene = {} if item.place is None or item.variable is None else {item.variable: self.slots[item.place]}
         condition = self.expressions.condition(item.expression, scene)
@@ -131,7 +145,11 @@ class Judge:
             return
         word, possible, certain = self._masks(item.place).place(item.bits, condition.two_valued)
         self._truths[key] = item.bits
-        self.scribe.write(*mark(condition, word, possible, certain))
+        if condition.test is not None and condition.nulls:
+            rung = Rung(label, condition.test, condition.cut, word, possible, possible | certain)
+            self._rungs.setdefault(condition.nulls[0], []).append(rung)
+        else:
+            self.scribe.write(label, *mark(condition, word, possible, certain))
 
     def _figure(self, figure: Figure, rule: RulePlan) -> None:
         """A value where its rule may act, and a bit for it being unknown there."""
@@ -212,7 +230,7 @@ class Judge:
         self.scribe.write(
             f"found = ROWS_{number}.get({key})",
             "if found is None:",
-            f"    found = ROWS_{number}.keep({key}, settle_{number}({arguments}))",
+            f"    found = keep(ROWS_{number}, {key}, settle_{number}({arguments}))",
             "values, fired, named = found",
         )
         settled = [f"v{output.number}[{slot.key.text}]" for output in self.settled_at(place)]
@@ -231,28 +249,27 @@ class Judge:
         """The whole answer: what follows from the masks of the fund, and over it what was computed."""
         key, scribe = key_of(self.fund.names), self.scribe
         scribe.write(f"found = FUND.get({key})", "if found is None:")
-        scribe.write(f"    found = FUND.keep({key}, settle({', '.join(self.fund.names)}))")
-        computed = [(o, f"o{o.number}") for o in self._outputs_at(None) if o.demanded and not o.settled]
-        computed += [(o, f"v{o.number}") for o in self.plan.outputs.values() if o.output.entity is not None]
-        if not computed and not self.plan.places:
-            scribe.write("outputs, firings, _ = found", "return outputs, firings")
-            return
-        scribe.write("outputs, firings, fired = found")
-        if computed:
-            scribe.write("outputs = outputs.copy()")
-            scribe.write(*(f"outputs[{literal(o.output.id)}] = {name}" for o, name in computed))
+        scribe.write(f"    found = keep(FUND, {key}, settle({', '.join(self.fund.names)}))")
+        computed = [(o, f"o{o.number}") for o in self._outputs_at(None) if not o.settled]
+        by_key = [(o, f"v{o.number}") for place in self.plan.places for o in self._outputs_at(place)]
+        idle = [(o, self.expressions.collection(o.output.entity or "")) for o in self.plan.idle]
+        scribe.write("answer, fired = found" if self.plan.places else "answer, _ = found")
+        # What is remembered has no rows; where none has come, and nothing was computed, it stands as it is.
+        rows_came = Clause(" or ".join(dict.fromkeys(name for _, name in [*by_key, *idle])))
+        starts = [(o, f"dict.fromkeys(sorted({rows} or ()), {start_of(o.output)})") for o, rows in idle]
+        with scribe.when(ALWAYS if computed else rows_came):
+            values = [f"outputs[{literal(o.output.id)}] = {value}" for o, value in [*computed, *by_key, *starts]]
+            if values:
+                scribe.write("outputs = answer[0].copy()", *values, "answer = outputs, answer[1]")
         if self.plan.places:
             scribe.frames[0].lines.insert(0, "marks = []")
-            scribe.write("if marks:", "    firings = merged(fired, marks)")
-        scribe.write("return outputs, firings")
+            scribe.write("if marks:", "    answer = answer[0], merged(fired, marks)")
+        scribe.write("return answer")
 
     def _header(self) -> list[str]:
         """Reads of facts and collections."""
         lines = self.scribe.reads("facts", {path: operand.text for path, operand in self.scribe.facts.items()})
-        for entity, name in self.scribe.collections.items():
-            empty = " or NOTHING" if entity == "request" else ""
-            lines.append(f"{name} = rows.get({literal(entity)}){empty}")
-        return lines
+        return [*lines, *(f"{name} = rows.get({literal(entity)})" for entity, name in self.scribe.collections.items())]
 
 
 def _is_simple(figure: Figure) -> bool:

@@ -43,7 +43,7 @@ class Masks:
         if two_valued:
             bits.truth = plain(any_bit(word, possible), self.depth)
         else:
-            bits.truth = Condition(any_bit(word, possible), any_bit(word, certain), None, self.depth)
+            bits.truth = Condition(any_bit(word, possible), any_bit(word, certain), None, None, self.depth)
         return word, possible, certain
 
 

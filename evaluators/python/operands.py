@@ -23,6 +23,11 @@ class Operand:
     low: int = INT64_MIN
     high: int = INT64_MAX
 
+    @property
+    def is_constant(self) -> bool:
+        """Whether it can only be one number, flag or level."""
+        return self.low == self.high and not self.nullable
+
 
 def constant(value: Value | None) -> Operand:
     """The operand of a value known now; None is the one that is unknown now."""

@@ -102,11 +102,15 @@ class OutputPlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All rules by id, all outputs in the order of computation, and the entities with rules or outputs of their own."""
+    """All rules by id, all outputs in the order of computation, and the entities whose rows must be looked at.
+
+    `idle` are the outputs of other entities' rows: no rule reaches them and nothing reads them.
+    """
 
     rules: tuple[RulePlan, ...]
     outputs: dict[str, OutputPlan]
     places: tuple[str, ...]
+    idle: tuple[OutputPlan, ...]
 
 
 def plan_of(program: Program) -> Plan:
@@ -118,8 +122,10 @@ def plan_of(program: Program) -> Plan:
     splitter = Splitter(reads, settled)
     plans = tuple(_rule(rule, rank, splitter, outputs) for rank, rule in enumerate(rules))
     _demand(plans, outputs)
-    placed = {rule.place for rule in plans} | {output.entity for output in program.outputs}
-    return Plan(plans, outputs, tuple(sorted(place for place in placed if place is not None)))
+    used = {rule.place for rule in plans}
+    used |= {plan.output.entity for plan in outputs.values() if plan.acts or plan.demanded}
+    idle = tuple(plan for plan in outputs.values() if plan.output.entity is not None and plan.output.entity not in used)
+    return Plan(plans, outputs, tuple(sorted(place for place in used if place is not None)), idle)
 
 
 def figures_of(effect: Effect) -> tuple[Expression, ...]:

@@ -44,8 +44,8 @@ def truth_of(guard: Guard, expressions: Expressions, scene: Scene, negated: bool
 
 
 def _opposite(kept: Condition) -> Condition:
-    nulls = () if kept.two_valued else None
-    return Condition(kept.certain.opposite(), kept.possible.opposite(), nulls, kept.depth)
+    names = () if kept.two_valued else None
+    return Condition(kept.certain.opposite(), kept.possible.opposite(), names, names, kept.depth)
 
 
 def operand_of(figure: Figure, expressions: Expressions, scene: Scene) -> Operand:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from functools import partial
 from operator import itemgetter
+from sys import intern
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from evaluators import exact
 from evaluators.decision import Decision, Firing, Grants, OutputValue, PerRow
@@ -18,11 +20,16 @@ Outputs = Mapping[str, OutputValue | PerRow]
 Mark = tuple[int, Firing]
 """A firing and the rank of its rule among all rules by id."""
 
-FundRecord = tuple[Outputs, tuple[Firing, ...], list[Mark]]
+Answer = tuple[Outputs, tuple[Firing, ...]]
+"""The outputs and the firings of a decision."""
+
+FundRecord = tuple[Answer, list[Mark]]
 """What follows from the masks of the fund; the outputs are read-only, since all later decisions share them."""
 
 RowRecord = tuple[tuple[OutputValue, ...], list[tuple[int, str, bool]], dict[str | None, list[Mark]]]
 """What follows from the masks of a row: values, rules that fire (rank, id, definite), and these by key once named."""
+
+Record = TypeVar("Record")
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 ABSENT = ((None, NOTHING),)
@@ -32,39 +39,17 @@ NAMED = 256
 """Keys whose firings a row record remembers; requests come with new keys for ever."""
 
 
-class FundMemo(dict[Hashable, FundRecord]):
-    """What follows from the masks of the fund, for at most `limit` of them."""
-
-    __slots__ = ("limit",)
-
-    def __init__(self, limit: int) -> None:
-        super().__init__()
-        self.limit = limit
-
-    def keep(self, key: Hashable, settled: tuple[dict[str, OutputValue | PerRow], list[Mark]]) -> FundRecord:
-        """Remember what was settled, forgetting all else when full: the states at hand soon come back."""
-        if len(self) >= self.limit:
-            self.clear()
-        outputs, fired = settled
-        record = self[key] = (MappingProxyType(outputs), tuple(firing for _, firing in fired), fired)
-        return record
+def keep(limit: int, memo: dict[Hashable, Record], key: Hashable, record: Record) -> Record:
+    """Remember what was settled, forgetting all else when the memo is full: the states at hand soon come back."""
+    if len(memo) >= limit:
+        memo.clear()
+    memo[key] = record
+    return record
 
 
-class RowMemo(dict[Hashable, RowRecord]):
-    """What follows from the masks of a row, for at most `limit` of them."""
-
-    __slots__ = ("limit",)
-
-    def __init__(self, limit: int) -> None:
-        super().__init__()
-        self.limit = limit
-
-    def keep(self, key: Hashable, record: RowRecord) -> RowRecord:
-        """Remember what was settled."""
-        if len(self) >= self.limit:
-            self.clear()
-        self[key] = record
-        return record
+def settled(outputs: dict[str, OutputValue | PerRow], fired: list[Mark]) -> FundRecord:
+    """The record of what was settled for the fund."""
+    return (MappingProxyType(outputs), tuple(found for _, found in fired)), fired
 
 
 class _FiringDraft:
@@ -156,7 +141,7 @@ def namespace(program: Program, places: int, limit: int) -> dict[str, Any]:
     rules = sorted(program.rules, key=lambda rule: rule.id)
     names: dict[str, Any] = {
         "ABSENT": ABSENT,
-        "FUND": FundMemo(limit),
+        "FUND": {},
         "INT64_MAX": INT64_MAX,
         "INT64_MIN": INT64_MIN,
         "NOTHING": NOTHING,
@@ -166,6 +151,21 @@ def namespace(program: Program, places: int, limit: int) -> dict[str, Any]:
             (rank, firing(rule.id, "", definite)) if rule.scope is None else (rank, rule.id, definite)
             for rank, rule in enumerate(rules)
         )
-    names |= {f"ROWS_{number}": RowMemo(limit) for number in range(places)}
-    called = (divide_half_even, includes, itemgetter, least, merged, name_firings, scaled_down, scaled_up)
-    return names | {function.__name__: function for function in called} | {"clamp": exact.clamp}
+    names |= {f"ROWS_{number}": {} for number in range(places)}
+    called = (
+        divide_half_even,
+        includes,
+        intern,
+        itemgetter,
+        least,
+        merged,
+        name_firings,
+        scaled_down,
+        scaled_up,
+        settled,
+    )
+    return (
+        names
+        | {function.__name__: function for function in called}
+        | {"clamp": exact.clamp, "keep": partial(keep, limit)}
+    )

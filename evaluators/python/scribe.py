@@ -53,7 +53,11 @@ class Module:
         """The number of the constants `NAMES_n` and `READ_n`, which fetch those names from a mapping in one call."""
         if names not in self.readers:
             number = self.readers[names] = len(self.readers)
-            self.lines += [f"NAMES_{number} = {texts(names)}", f"READ_{number} = itemgetter(*NAMES_{number})"]
+            # Interned, a name is found in a mapping by identity where that mapping's maker interned it too.
+            self.lines += [
+                f"NAMES_{number} = tuple(map(intern, {texts(names)}))",
+                f"READ_{number} = itemgetter(*NAMES_{number})",
+            ]
         return self.readers[names]
 
 

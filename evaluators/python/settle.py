@@ -71,15 +71,16 @@ class _Settling:
 
 
 def settle_fund(plan: Plan, module: Module, judge: Judge) -> list[str]:
-    """`settle(masks)`: the settled fund-wide values by output id, None for all others, and the firings of the fund."""
+    """`settle(masks)`: the outputs, settled ones with their values and those of rows empty, and the fund's firings."""
     settling = _Settling(plan, module, None)
     fund = [output for output in plan.outputs.values() if output.output.entity is None and output.settled]
     settling.outputs(fund)
     settling.firings(ALWAYS)
     values = {output.output.id: f"o{output.number}" for output in fund}
+    values |= {output.output.id: "NOTHING" for output in plan.outputs.values() if output.output.entity is not None}
     settling.scribe.write("outputs = {")
     settling.scribe.write(*(f"    {literal(id)}: {values.get(id)}," for id in plan.outputs))
-    settling.scribe.write("}", "return outputs, fired")
+    settling.scribe.write("}", "return settled(outputs, fired)")
     return settling.lines(f"def settle({', '.join(judge.fund.names)}):")
 
 
@@ -96,6 +97,6 @@ def settle_rows(plan: Plan, module: Module, judge: Judge, place: str) -> list[st
             settling.outputs(own)
     settling.firings(present)
     values = "".join(f"o{output.number}, " for output in judge.settled_at(place))
-    scribe.write(f"return ({values.rstrip()}), fired, {{}}")
+    scribe.write(f"return ({values.rstrip()}), fired, {{}}  # by key, once named")
     words = [*masks, *(word for word, _ in judge.contexts[place])]
     return settling.lines(f"def settle_{judge.numbers[place]}({', '.join(words)}):")

@@ -95,19 +95,41 @@ def is_known(name: str) -> Clause:
 
 
 @dataclass(frozen=True, slots=True)
+class Cut:
+    """The test `name sign limit` of a number or level."""
+
+    sign: str
+    limit: int
+
+    @property
+    def upward(self) -> bool:
+        """Whether it asks for large values."""
+        return self.sign in (">", ">=")
+
+    @property
+    def looseness(self) -> tuple[int, bool]:
+        """Sorts cuts of one way so that each holds only where all before it do."""
+        return (self.limit if self.upward else -self.limit, self.sign in (">", "<"))
+
+
+@dataclass(frozen=True, slots=True)
 class Condition:
     """A three-valued condition.
 
-    `nulls` are names such that, where the condition is possible, it is certain exactly when none of them is None; no
-    names: it is never unknown; None: only `certain` tells. `test` is, for a leaf on one name that may be None, the
-    test of its known value. `depth` is that of the innermost name it mentions (see `Scribe`).
+    `nulls` are names such that, where the condition is possible, it is certain exactly when none of them is None (a
+    leaf, a conjunction of leaves); `doubts` are names such that, where it is not certain, it is possible exactly when
+    one of them is None (a leaf, a disjunction). None: only the other clause tells; no names: it is never unknown.
+    `test` is, for a leaf on one name that may be None, the test of its known value, and `cut` the same where the other
+    side is a constant. `depth` is that of the innermost name it mentions (see `Scribe`).
     """
 
     possible: Clause
     certain: Clause
     nulls: tuple[str, ...] | None = ()
+    doubts: tuple[str, ...] | None = ()
     depth: int = 0
     test: Clause | None = None
+    cut: Cut | None = None
 
     @property
     def two_valued(self) -> bool:
@@ -125,10 +147,10 @@ TRUE = Condition(ALWAYS, ALWAYS)
 
 def plain(clause: Clause, depth: int = 0) -> Condition:
     """A condition that is never unknown."""
-    return Condition(clause, clause, (), depth)
+    return Condition(clause, clause, depth=depth)
 
 
-def leaf(test: Clause, operands: Iterable[Operand]) -> Condition:
+def leaf(test: Clause, operands: Iterable[Operand], cut: Cut | None = None) -> Condition:
     """A test of operands: unknown where any of them is."""
     used = tuple(operands)
     depth = max((operand.depth for operand in used), default=0)
@@ -137,7 +159,7 @@ def leaf(test: Clause, operands: Iterable[Operand]) -> Condition:
         return plain(test, depth)
     possible = either([*map(is_none, names), test])
     certain = both([*map(is_known, names), test])
-    return Condition(possible, certain, names, depth, test if len(names) == 1 else None)
+    return Condition(possible, certain, names, names, depth, test if len(names) == 1 else None, cut)
 
 
 def conjunction(conditions: Iterable[Condition]) -> Condition:
@@ -145,11 +167,10 @@ def conjunction(conditions: Iterable[Condition]) -> Condition:
     parts = tuple(conditions)
     if len(parts) == 1:
         return parts[0]
-    nulls: tuple[str, ...] | None = tuple(dict.fromkeys(name for part in parts for name in part.nulls or ()))
-    if any(part.nulls is None for part in parts):
-        nulls = None
+    nulls = _names([part.nulls for part in parts])
+    doubts = () if nulls == () else None
     depth = max((part.depth for part in parts), default=0)
-    return Condition(both(p.possible for p in parts), both(p.certain for p in parts), nulls, depth)
+    return Condition(both(p.possible for p in parts), both(p.certain for p in parts), nulls, doubts, depth)
 
 
 def disjunction(conditions: Iterable[Condition]) -> Condition:
@@ -157,9 +178,16 @@ def disjunction(conditions: Iterable[Condition]) -> Condition:
     parts = tuple(conditions)
     if len(parts) == 1:
         return parts[0]
-    nulls = () if all(part.two_valued for part in parts) else None
+    doubts = _names([part.doubts for part in parts])
+    nulls = () if doubts == () else None
     depth = max((part.depth for part in parts), default=0)
-    return Condition(either(p.possible for p in parts), either(p.certain for p in parts), nulls, depth)
+    return Condition(either(p.possible for p in parts), either(p.certain for p in parts), nulls, doubts, depth)
+
+
+def _names(parts: list[tuple[str, ...] | None]) -> tuple[str, ...] | None:
+    """The names of all parts, None where one has none to tell."""
+    known = [part for part in parts if part is not None]
+    return tuple(dict.fromkeys(name for part in known for name in part)) if len(known) == len(parts) else None
 
 
 def mark(condition: Condition, word: str, possible: int, certain: int) -> list[str]:
@@ -169,10 +197,11 @@ def mark(condition: Condition, word: str, possible: int, certain: int) -> list[s
         return []
     if condition.two_valued:
         return [f"if {condition.possible.text}:", f"    {word} += {full}"]
-    if condition.test is not None and condition.nulls is not None:
-        unknown = f"if {condition.nulls[0]} is None:"
-        return [unknown, f"    {word} += {possible}", f"elif {condition.test.text}:", f"    {word} += {full}"]
-    if condition.nulls is None:
-        return [f"if {condition.possible.text}:", f"    {word} += {full} if {condition.certain.text} else {possible}"]
-    unknown = " or ".join(f"{name} is None" for name in condition.nulls)
-    return [f"if {condition.possible.text}:", f"    {word} += {possible} if {unknown} else {full}"]
+    if condition.nulls is not None:
+        unknown = either(map(is_none, condition.nulls)).text
+        return [f"if {condition.possible.text}:", f"    {word} += {possible} if {unknown} else {full}"]
+    if condition.doubts is not None:
+        unknown = either(map(is_none, condition.doubts)).text
+        lines = [f"if {condition.certain.text}:", f"    {word} += {full}"]
+        return [*lines, f"elif {unknown}:", f"    {word} += {possible}"]
+    return [f"if {condition.possible.text}:", f"    {word} += {full} if {condition.certain.text} else {possible}"]
