@@ -81,7 +81,12 @@ class PaperBook:
 
     @property
     def daily_loss(self) -> float:
-        """(equity at the start of the bar's day - worst equity of the bar) / equity at the start; 0 in profit."""
+        """(equity at the start of the bar's day - worst equity of the bar) / equity at the start; 0 in profit.
+
+        NaN where the day began with nothing left to lose. A snapshot at midnight looks back on the day that ends.
+        """
+        if self.day_equity <= 0:
+            return float("nan")
         return max(0.0, (self.day_equity - min(self.equity, self.worst_equity)) / self.day_equity)
 
     def step(self, bar: int) -> None:

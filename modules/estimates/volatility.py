@@ -14,9 +14,14 @@ CUTS = (0.25, 0.90, 0.99)
 """LOW is the lower quarter of the past forecasts, HIGH their upper tenth, EXTREME their upper hundredth."""
 
 
-def bar_variance(high: Panel, low: Panel) -> Panel:
-    """Variance of one bar's log return from its range, ln(high / low)^2 / (4 ln 2) (Parkinson 1980)."""
-    out: Panel = np.log(high / low) ** 2 / (4 * np.log(2))
+def bar_variance(opened: Panel, high: Panel, low: Panel, close: Panel) -> Panel:
+    """Variance of one bar's log return: its range, ln(high / low)^2 / (4 ln 2) (Parkinson 1980), and the gap before it.
+
+    The gap is ln(open / close of the bar before)^2, nothing where that bar is not known.
+    """
+    gap = np.zeros(close.shape)
+    gap[1:] = np.nan_to_num(np.log(opened[1:] / close[:-1]) ** 2)
+    out: Panel = np.log(high / low) ** 2 / (4 * np.log(2)) + gap
     return out
 
 
@@ -47,7 +52,9 @@ def turbulence_score(returns: Panel, variance: Panel) -> Panel:
     """
     before = np.full(variance.shape, np.nan)
     before[1:] = variance[:-1]
-    ratios = returns**2 / before
+    # A bar that moves after bars without any range is beyond all measure; it says nothing of the others.
+    with np.errstate(over="ignore"):
+        ratios = returns**2 / before
     known = np.isfinite(ratios)
     count = known.sum(axis=1)
     total = np.where(known, ratios, 0.0).sum(axis=1)

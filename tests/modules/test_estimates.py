@@ -77,7 +77,15 @@ def test_the_range_of_a_random_walk_gives_back_its_variance() -> None:
     rng = np.random.default_rng(1)
     paths = np.cumsum(rng.normal(0, 0.01 / np.sqrt(500), (2000, 500)), axis=1)
     high, low = np.exp(np.maximum(paths.max(axis=1), 0)), np.exp(np.minimum(paths.min(axis=1), 0))
-    assert volatility.bar_variance(high[:, None], low[:, None]).mean() == pytest.approx(0.01**2, rel=0.1)
+    close = np.full((2000, 1), 1.0)
+    made = volatility.bar_variance(close, high[:, None], low[:, None], close)
+    assert made.mean() == pytest.approx(0.01**2, rel=0.1)
+
+
+def test_a_gap_between_bars_is_variance_too() -> None:
+    opened, close = column(100, 110, 120), column(100, np.nan, 120)
+    made = volatility.bar_variance(opened, opened, opened, close)
+    assert listed(made) == [0, round(np.log(1.1) ** 2, 9), 0]
 
 
 def test_a_forecast_waits_for_history_and_rises_with_a_shock() -> None:

@@ -107,6 +107,18 @@ def test_a_symbol_that_falls_silent_ages_and_leaves_the_universe() -> None:
     assert late in (found[5].rows["symbol"] or {})
 
 
+def test_a_market_that_stands_still_and_then_jumps_is_no_error() -> None:
+    candles = made_candles(7)
+    for panel in (candles.open, candles.high, candles.low, candles.close):
+        panel[:80], panel[80:] = 100.0, 140.0
+    candles.volume[:] = 0.0
+    found = list(fund_state(candles, style=STYLE, horizons=SHORT).snapshots(CATALOGUE))
+    assert all(number(s, "account.equity") > 99_000 * 10**6 for s in found)
+    assert found[80].facts["market.volatility"] == VOLATILITY.rank("EXTREME")
+    assert {r["tier"] for r in (found[85].rows["symbol"] or {}).values()} == {0}
+    assert {r["trend_t"] for r in (found[70].rows["symbol"] or {}).values()} == {None}
+
+
 def test_facts_go_stale_and_then_missing_while_the_feed_is_out() -> None:
     seen = np.arange(120)
     seen[60:64] = 59

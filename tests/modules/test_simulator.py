@@ -54,6 +54,10 @@ def test_another_seed_makes_another_day(day: Simulation) -> None:
 
 
 def test_ordinary_hours_are_calm_and_the_crash_is_not(day: Simulation) -> None:
+    assert_calm_then_crash(day)
+
+
+def assert_calm_then_crash(day: Simulation) -> None:
     before, crash = slice(0, within(day, day.crash).start), within(day, day.crash)
     drawdown, level = values(day, "account.drawdown") / QUANTA, values(day, "market.volatility")
     assert np.nanmax(drawdown[before]) < 0.03
@@ -111,7 +115,7 @@ def test_returns_have_fat_tails_and_move_together() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(10, 22))
 def test_every_day_has_calm_hours_and_a_crash(seed: int) -> None:
-    test_ordinary_hours_are_calm_and_the_crash_is_not(simulate(seed))
+    assert_calm_then_crash(simulate(seed))
 
 
 def test_a_model_degrades_from_noon(day: Simulation) -> None:
