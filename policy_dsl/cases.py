@@ -8,11 +8,12 @@ from policy_dsl import expressions
 from policy_dsl import program as p
 from policy_dsl import syntax as s
 from policy_dsl.catalogue import Rows
-from policy_dsl.context import Context, row_name, type_name
+from policy_dsl.context import Context, a_type, row_name
 from policy_dsl.declarations import keyed_entity
 from policy_dsl.diagnostics import Source, Span, did_you_mean
 from policy_dsl.parser import parse_expression, parse_value
 from policy_dsl.types import FLAG, Flag, ItemSet, Quantity, Reference, Text, Truth, Type, Value
+from policy_dsl.writing import write_value
 
 MOST_SNAPSHOTS = 100_000
 """A test takes no more than this: at one a minute, that is two months."""
@@ -223,7 +224,7 @@ class _Reader:
         columns = [_column(cell, self.source, self.context) for cell in table.header]
         for row in table.rows:
             if len(row) != len(columns):
-                message = f"this row has {len(row)} cells, and the table {len(columns)} columns"
+                message = f"a row of {len(row)} in a table of {len(columns)} columns"
                 self.context.error("RF312", message, row[0].span if row else table.span)
                 self.failed = True
                 continue
@@ -267,7 +268,7 @@ def _cell(
     value = None if isinstance(node, s.Missing) else expressions.expression(node, context, wanted)
     if value is None or value.type != wanted:
         if value is not None or isinstance(node, s.Missing):
-            context.error("RF206", f"a {type_name(wanted)} is expected here", cell.span)
+            context.error("RF206", f"{a_type(wanted)} is expected here", cell.span)
         return None
     if wanted != FLAG:
         return Expectation(p.Compare(p.Comparator.EQUAL, column, value, cell.span), cell.span)
@@ -280,7 +281,8 @@ def assignment(path: s.Path, value: s.Expr | s.Missing, context: Context) -> Ass
     """What `given PATH = VALUE` sets; None after a finding."""
     entity = context.names.catalogue.entities.get(path.head)
     if entity is None or entity.rows is Rows.EVENT:
-        hint = did_you_mean(path.head, context.names.catalogue.entities)
+        given = [n for n, e in context.names.catalogue.entities.items() if e.rows is not Rows.EVENT]
+        hint = did_you_mean(path.head, given) if entity is None else "events come with recordings, not with tests"
         context.error("RF201", f"`{path.head}` is not a fact that a test can give", path.span, hint)
         return None
     steps = list(path.steps)
@@ -310,7 +312,8 @@ def assignment(path: s.Path, value: s.Expr | s.Missing, context: Context) -> Ass
         _wrong_value(value, made.type, fact.type, context)
         return None
     if not fact.in_range(made.value):
-        context.error("RF313", f"`{fact.path}` cannot have this value: it is outside its range", value.span)
+        ends = " to ".join("open" if e is None else write_value(e, fact.type) for e in (fact.low, fact.high))
+        context.error("RF313", f"`{fact.path}` cannot have this value", value.span, f"its range is {ends}")
         return None
     return Assignment(entity.name, key, fact.name, made.value)
 
@@ -329,5 +332,5 @@ def _fits(got: Type, wanted: Type) -> bool:
 
 def _wrong_value(node: s.Expr, got: Type, wanted: Type, context: Context) -> None:
     code = "RF204" if isinstance(got, Quantity) and isinstance(wanted, Quantity) else "RF206"
-    message = f"a {type_name(wanted)} is expected, and this is a {type_name(got)}"
+    message = f"{a_type(wanted)} is expected, and this is {a_type(got)}"
     context.error(code, message, node.span, expressions.suggest_unit(node, wanted))

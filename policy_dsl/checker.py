@@ -122,7 +122,9 @@ def _declare_policy(policy: s.Policy, names: Names, findings: Findings) -> None:
 def _add_rule(node: s.RuleDecl, source: Source, context: Context, rules: list[p.Rule], seen: dict[str, Span]) -> None:
     full = f"{context.policy}.{node.name.text}"
     if full in seen:
-        context.error("RF301", f"rule `{full}` is declared already", node.name.span, None, Label(seen[full], "here"))
+        context.error(
+            "RF301", f"rule `{full}` is declared already", node.name.span, None, Label(seen[full], "declared here")
+        )
         return
     seen[full] = node.name.span
     made = typed_rule(node, source, context)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import enum
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from policy_dsl.context import a_type
 from policy_dsl.diagnostics import Findings, Label, Source, Span, did_you_mean
 from policy_dsl.files import CONFIGURATION_FILE
 from policy_dsl.literals import LiteralError, read, write
@@ -15,6 +17,7 @@ from policy_dsl.names import Names
 from policy_dsl.program import Param
 from policy_dsl.quantities import Unit
 from policy_dsl.types import DURATION, Flag, Levels, Quantity, Value
+from policy_dsl.writing import write_value
 
 
 class Mode(enum.Enum):
@@ -37,6 +40,12 @@ class Configuration:
     flags: Mapping[str, bool] = field(default_factory=dict)
     max_gap: int | None = None
     path: str = CONFIGURATION_FILE
+    places: Mapping[str, Span] = field(default_factory=dict, compare=False, repr=False)
+    """Where a setting stands, by section and key: `params.hfos.calm_hold`."""
+
+    def place(self, setting: str) -> Span:
+        """Where a setting stands; the start of the file for one that came from elsewhere."""
+        return self.places.get(setting, Span(self.path, 0, 1))
 
     def mode(self, policy: str) -> Mode:
         """The mode of a policy; one that is not named is enforced."""
@@ -48,38 +57,68 @@ _SECTIONS = ("bundle", "modes", "params", "flags")
 
 def read_configuration(source: Source, findings: Findings) -> Configuration:
     """The configuration in `source`; every problem is reported, and what is wrong is left out."""
-    at = Span(source.path, 0, 1)
     try:
         data = tomllib.loads(source.text)
     except tomllib.TOMLDecodeError as error:
-        findings.error("RF605", f"not readable as TOML: {str(error)[:1].lower()}{str(error)[1:]}", at)
+        _report_toml(str(error), source, findings)
         return Configuration(path=source.path)
     except (ValueError, RecursionError):  # a number of thousands of digits, or brackets thousands deep
-        findings.error("RF605", "not readable as TOML: a value is too long or nests too deep", at)
+        message = "not readable as TOML: a value is too long or nests too deep"
+        findings.error("RF605", message, Span(source.path, 0, 1))
         return Configuration(path=source.path)
     for key in data:
         if key not in _SECTIONS:
-            findings.error("RF601", f"no section is called `{key}`", _find(source, key), did_you_mean(key, _SECTIONS))
+            place, hint = _section(source, key), did_you_mean(key, _SECTIONS)
+            findings.error("RF601", f"no section is called `{key}`", place, hint)
     tables = {name: _table(data, name, source, findings) for name in _SECTIONS}
+    modes = _modes(tables["modes"], source, findings)
+    params = _params(tables["params"], source, findings)
+    places = {f"modes.{key}": _find(source, "modes", key) for key in modes}
+    places |= {f"params.{key}": _find(source, "params", key) for key in params}
     return Configuration(
-        _modes(tables["modes"], source, findings),
-        _params(tables["params"], source, findings),
+        modes,
+        params,
         _flags(tables["flags"], source, findings),
         _max_gap(tables["bundle"], source, findings),
         source.path,
+        places,
     )
 
 
-def _find(source: Source, key: str) -> Span:
-    at = max(0, source.text.find(key))
-    return Span(source.path, at, at + len(key))
+def _report_toml(message: str, source: Source, findings: Findings) -> None:
+    """Report what Python's reader says, at the place that it names."""
+    found = re.search(r" \(at line (\d+), column (\d+)\)$", message)
+    at = len(source.text)
+    if found is not None:
+        at = source.line_starts[int(found[1]) - 1] + int(found[2]) - 1
+        message = message[: found.start()]
+    message = f"not readable as TOML: {message[:1].lower()}{message[1:]}"
+    findings.error("RF605", message.removesuffix(" (at end of document)"), Span(source.path, at, at + 1))
+
+
+def _section(source: Source, name: str) -> Span:
+    """Where a section starts, or what should be one."""
+    pattern = rf"^[ \t]*\[*[ \t]*[\"']?({re.escape(name)})\b"
+    found = re.search(pattern, source.text, re.MULTILINE)
+    return Span(source.path, *(found.span(1) if found else (0, 1)))
+
+
+def _find(source: Source, section: str, key: str) -> Span:
+    """Where a setting stands: its key, or the last part of a key with dots."""
+    start = _section(source, section)
+    for name in (key, key.rpartition(".")[2]):
+        pattern = re.compile(rf"^(?:[^=\n]*[.\"' \t])?({re.escape(name)})[\"']?[ \t]*=", re.MULTILINE)
+        found = pattern.search(source.text, start.end)
+        if found is not None:
+            return Span(source.path, *found.span(1))
+    return start
 
 
 def _table(data: Mapping[str, Any], name: str, source: Source, findings: Findings) -> Mapping[str, Any]:
     table = data.get(name, {})
     if isinstance(table, dict):
         return table
-    findings.error("RF601", f"`{name}` is a section, not a value", _find(source, name))
+    findings.error("RF601", f"`{name}` is a section, not a value", _section(source, name))
     return {}
 
 
@@ -91,7 +130,7 @@ def _modes(table: Mapping[str, Any], source: Source, findings: Findings) -> dict
             out[policy] = Mode(word)
         else:
             hint = did_you_mean(str(word), words) or f"one of {', '.join(words)}"
-            findings.error("RF603", f"`{word}` is not a mode", _find(source, policy), hint)
+            findings.error("RF603", f"`{word}` is not a mode", _find(source, "modes", policy), hint)
     return out
 
 
@@ -106,7 +145,7 @@ def _params(table: Mapping[str, Any], source: Source, findings: Findings) -> dic
             out[name] = str(value)
         else:
             hint = 'write it as rules do, in quotes: `"4%"`'
-            findings.error("RF604", f"`{name}` has a value that cannot be read", _find(source, name), hint)
+            findings.error("RF604", f"`{name}` has a value that cannot be read", _find(source, "params", name), hint)
     return out
 
 
@@ -116,7 +155,7 @@ def _flags(table: Mapping[str, Any], source: Source, findings: Findings) -> dict
         if isinstance(value, bool):
             out[name] = value
         else:
-            findings.error("RF603", f"flag `{name}` is true or false", _find(source, name))
+            findings.error("RF603", f"flag `{name}` is true or false", _find(source, "flags", name))
     return out
 
 
@@ -124,37 +163,39 @@ def _max_gap(table: Mapping[str, Any], source: Source, findings: Findings) -> in
     for key in table:
         if key != "max_gap":
             hint = did_you_mean(key, ["max_gap"])
-            findings.error("RF601", f"`bundle` has no setting `{key}`", _find(source, key), hint)
+            findings.error("RF601", f"`bundle` has no setting `{key}`", _find(source, "bundle", key), hint)
     if "max_gap" not in table:
         return None
     try:
         literal = read(str(table["max_gap"]))
     except LiteralError as error:
-        findings.error("RF605", str(error), _find(source, "max_gap"))
+        findings.error("RF605", str(error), _find(source, "bundle", "max_gap"))
         return None
     if literal.unit is not DURATION.unit or literal.value <= 0:
-        findings.error("RF605", "`max_gap` is a duration such as `3m`", _find(source, "max_gap"))
+        findings.error("RF605", "`max_gap` is a duration such as `3m`", _find(source, "bundle", "max_gap"))
         return None
     return int(literal.value)
 
 
 def configured_params(configuration: Configuration, names: Names, findings: Findings) -> None:
     """Put the configured values into the params; outside its range a value is refused with both figures."""
-    at = Span(configuration.path, 0, 1)
     for policy in configuration.modes:
         if policy not in names.policies:
-            findings.error("RF602", f"no policy is called `{policy}`", at, did_you_mean(policy, names.policies))
+            place, hint = configuration.place(f"modes.{policy}"), did_you_mean(policy, names.policies)
+            findings.error("RF602", f"no policy is called `{policy}`", place, hint)
     for full, text in configuration.params.items():
+        place = configuration.place(f"params.{full}")
         param = names.params.get(full)
         if param is None:
             if full not in names.broken:
-                findings.error("RF604", f"no param is called `{full}`", at, did_you_mean(full, names.params))
+                findings.error("RF604", f"no param is called `{full}`", place, did_you_mean(full, names.params))
             continue
         value = _value(text, param)
         if value is None:
-            findings.error("RF604", f"`{_shown(text)}` is not a {param.type}, as `{full}` needs", at)
+            hint = f"such as `{write_value(param.value, param.type)}`"
+            findings.error("RF604", f"`{_shown(text)}` is not {a_type(param.type)}", place, hint)
         elif not _inside(value, param):
-            findings.error("RF604", _outside(text, param), at, None, *_labels(param))
+            findings.error("RF604", _outside(text, param), place, None, *_labels(param))
         else:
             names.params[full] = replace(param, value=value)
 

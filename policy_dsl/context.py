@@ -62,6 +62,16 @@ def type_name(kind: Type) -> str:
     return str(kind)
 
 
+_MASS = ("money", "leverage", "R", "text")
+"""Types that are not counted: there is no such thing as a money."""
+
+
+def a_type(kind: Type) -> str:
+    """A type with its article, where it takes one."""
+    name = type_name(kind)
+    return name if name in _MASS else f"an {name}" if name[0] in "aeiou" else f"a {name}"
+
+
 def is_number(kind: Type) -> bool:
     """Whether the type is a quantity."""
     return isinstance(kind, Quantity)

@@ -8,7 +8,7 @@ from policy_dsl import expressions
 from policy_dsl import program as p
 from policy_dsl import syntax as s
 from policy_dsl.catalogue import Rows
-from policy_dsl.context import Context, type_name
+from policy_dsl.context import Context, a_type
 from policy_dsl.diagnostics import Label, did_you_mean
 from policy_dsl.literals import write
 from policy_dsl.names import RESERVED
@@ -101,7 +101,7 @@ def _output(node: s.OutputDecl, full: str, context: Context) -> p.Output | None:
     if isinstance(kind, ItemSet):
         return _set(node, full, entity, kind, context)
     if not isinstance(kind, Flag | Quantity) and not (isinstance(kind, Levels) and kind.ordered):
-        context.error("RF305", f"an output cannot be a {type_name(kind)}: it has no strict end", node.type.span)
+        context.error("RF305", f"an output cannot be {a_type(kind)}: it has no strict end", node.type.span)
         return None
     return _ordered(node, full, entity, kind, context)
 
@@ -204,7 +204,7 @@ def constant(node: s.Expr, expected: Type | None, context: Context) -> p.Constan
         return None
     if expected is not None and made.type != expected:
         code = "RF204" if isinstance(made.type, Quantity) and isinstance(expected, Quantity) else "RF206"
-        context.error(code, f"a {type_name(expected)} is expected, and this is a {type_name(made.type)}", node.span)
+        context.error(code, f"{a_type(expected)} is expected, and this is {a_type(made.type)}", node.span)
         return None
     return made
 
@@ -271,7 +271,7 @@ def _free(name: s.Ident, full: str, context: Context) -> bool:
 
 def _range(node: s.Range, kind: Type, context: Context) -> tuple[int, int] | None:
     if not isinstance(kind, Quantity):
-        context.error("RF303", f"a {type_name(kind)} takes no range", node.span)
+        context.error("RF303", f"{a_type(kind)} takes no range", node.span)
         return None
     low, high = constant(node.low, kind, context), constant(node.high, kind, context)
     if low is None or high is None:

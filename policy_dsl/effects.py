@@ -5,7 +5,7 @@ from __future__ import annotations
 from policy_dsl import expressions
 from policy_dsl import program as p
 from policy_dsl import syntax as s
-from policy_dsl.context import Context, type_name
+from policy_dsl.context import Context, a_type
 from policy_dsl.diagnostics import Span, did_you_mean
 from policy_dsl.names import EXIT_EFFECTS, VERDICT
 from policy_dsl.types import RATIO, TIME, ItemSet, Levels, Quantity, Type
@@ -178,7 +178,7 @@ def _factor(node: s.TightenEffect, output: p.Output, context: Context) -> p.Expr
     if value is None:
         return None
     if not isinstance(value.type, Quantity) or value.type.unit.value not in _FACTORS:
-        message = f"a factor is a ratio or a number, and this is a {type_name(value.type)}"
+        message = f"a factor is a ratio or a number, and this is {a_type(value.type)}"
         context.error("RF206", message, node.value.span)
         return None
     if value.type.unit.value == "count":
@@ -208,7 +208,7 @@ def _has_strict_end(value: p.Expression, output: p.Output, node: s.TightenEffect
 
 def _wrong_type(node: s.Expr, got: Type, wanted: Type, context: Context) -> None:
     code = "RF204" if isinstance(got, Quantity) and isinstance(wanted, Quantity) else "RF206"
-    message = f"a {type_name(wanted)} is expected, and this is a {type_name(got)}"
+    message = f"{a_type(wanted)} is expected, and this is {a_type(got)}"
     context.error(code, message, node.span, expressions.suggest_unit(node, wanted))
 
 
@@ -228,7 +228,7 @@ def _item(node: s.ItemEffect, scope: p.Scope | None, context: Context) -> p.Effe
         if made is None:
             return None
         if not isinstance(made.type, Quantity):
-            context.error("RF206", f"an argument is a number, and this is a {type_name(made.type)}", argument.span)
+            context.error("RF206", f"an argument is a number, and this is {a_type(made.type)}", argument.span)
             return None
         arguments.append(made)
     return p.Permit(output.id, node.item.text, tuple(arguments), row_filter)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from policy_dsl import folds, paths
 from policy_dsl import program as p
 from policy_dsl import syntax as s
-from policy_dsl.context import Context, type_name
+from policy_dsl.context import Context, a_type, type_name
 from policy_dsl.diagnostics import Label, Span, did_you_mean
 from policy_dsl.dimensions import combine
 from policy_dsl.literals import TYPICAL_SUFFIX, LiteralError, read
@@ -44,7 +44,7 @@ def as_truth(made: p.Expression, span: Span, context: Context) -> p.Expression |
         return p.IsTrue(made)
     number = isinstance(made.type, Quantity)
     hint = "compare it with something, as in `... > 5%`" if number else "use `is` or `in {...}`"
-    context.error("RF205", f"this is a {type_name(made.type)}, not a condition", span, hint)
+    context.error("RF205", f"this is {a_type(made.type)}, not a condition", span, hint)
     return None
 
 
@@ -109,7 +109,7 @@ def quantity(node: s.Quantity, context: Context, expected: Type | None = None) -
     quanta = literal.quanta(kind.unit)
     if quanta is None:
         fine = literal.value.denominator != 1
-        message = f"`{node.text}` is finer than a {kind} can be" if fine else f"`{node.text}` is too large"
+        message = f"`{node.text}` is finer than {a_type(kind)} can be" if fine else f"`{node.text}` is too large"
         context.error("RF105", message, node.span)
         return None
     return p.Constant(quanta, kind)
@@ -128,7 +128,7 @@ def level(node: s.Level, context: Context, expected: Type | None) -> p.Constant 
     elif expected is None:
         context.error("RF203", f"`{node.text}` stands where nothing says which level it is", node.span)
     else:
-        context.error("RF203", f"`{node.text}` is a level, and a {expected} is expected", node.span)
+        context.error("RF203", f"`{node.text}` is a level, and {a_type(expected)} is expected", node.span)
     return None
 
 
@@ -148,7 +148,7 @@ def _negative(node: s.Unary, context: Context, expected: Type | None) -> p.Expre
 def _is_number(made: p.Expression, span: Span, context: Context) -> p.Expression | None:
     if isinstance(made.type, Quantity):
         return made
-    context.error("RF206", f"this is a {type_name(made.type)}, not a number", span)
+    context.error("RF206", f"this is {a_type(made.type)}, not a number", span)
     return None
 
 
@@ -244,7 +244,7 @@ def _has(node: s.Has, context: Context) -> p.Expression | None:
     if operand is None:
         return None
     if not isinstance(operand, p.OutputRead) or not isinstance(operand.type, ItemSet):
-        message = f"this is a {type_name(operand.type)}, not a set"
+        message = f"this is {a_type(operand.type)}, not a set"
         context.error("RF206", message, node.operand.span, "use `is` or `in {...}`")
         return None
     if node.item.text not in operand.type.items:
@@ -343,8 +343,11 @@ def constant_duration(node: s.Expr, context: Context, least: int = 1) -> int | N
     if made is None:
         return None
     if not isinstance(made, p.Constant) or made.type != Quantity(Unit.DURATION):
-        message = f"this is a {type_name(made.type)}, not a fixed duration"
-        context.error("RF206", message, node.span, suggest_unit(node, Quantity(Unit.DURATION)))
+        if made.type == Quantity(Unit.DURATION):
+            context.error("RF206", "a duration that is fixed stands here", node.span, "a literal or a param: `5m`")
+        else:
+            message = f"this is {a_type(made.type)}, not a fixed duration"
+            context.error("RF206", message, node.span, suggest_unit(node, Quantity(Unit.DURATION)))
         return None
     if int(made.value) < least:
         context.error("RF303", "a duration here is longer than nothing", node.span)

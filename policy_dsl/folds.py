@@ -8,7 +8,7 @@ from policy_dsl import expressions
 from policy_dsl import program as p
 from policy_dsl import syntax as s
 from policy_dsl.catalogue import Entity, Rows
-from policy_dsl.context import Context, row_name, type_name
+from policy_dsl.context import Context, a_type, row_name
 from policy_dsl.types import COUNT, DURATION, TIME, TRUTH, Quantity, Type
 
 _WINDOWS = ("highest", "lowest", "average", "change")
@@ -112,7 +112,7 @@ def _value(node: s.Fold, body: Context, context: Context, allowed: tuple[Type, .
         return None
     summed = node.function in ("sum", "average") and value.type == TIME
     if not isinstance(value.type, Quantity) or summed or (allowed and value.type not in allowed):
-        message = f"`{node.function}` folds numbers, and this is a {type_name(value.type)}"
+        message = f"`{node.function}` folds numbers, and this is {a_type(value.type)}"
         context.error("RF206", message, node.body.span)
         return None
     return value
@@ -147,6 +147,8 @@ def _window(node: s.Fold, context: Context) -> p.Expression | None:
     if node.function not in _WINDOWS or node.over is None or node.where is not None or node.variable is not None:
         message = f"`{node.function}` folds rows or events, and this names none"
         hint = "`count(position where ...)`, `highest(account.drawdown over 24h)`"
+        if node.function in _WINDOWS and node.over is None:
+            message, hint = f"`{node.function}` of one value needs a window", f"`{node.function}(... over 24h)`"
         context.error("RF206", message, node.body.span, hint)
         return None
     duration = expressions.constant_duration(node.over, context)

@@ -22,7 +22,7 @@ def check_rule(rule: p.Rule, names: Names, findings: Findings) -> None:
     guard = move(rule.guard, names.outputs.__getitem__)
     if tightening and guard not in _TIGHTER:
         message = f"`{rule.id}` may fire less as another output tightens"
-        hint = _monotone_form(rule.guard, names) or "a tightening rule must fire more"
+        hint = _monotone_form(rule, names) or "a tightening rule must fire more as outputs tighten"
         findings.error("RF401", message, rule.span, hint)
     if permits and guard not in _LOOSER:
         message = f"`{rule.id}` may permit more as another output tightens"
@@ -67,7 +67,10 @@ def _check_excuse(rule: p.Rule, tightening: bool, permits: bool, names: Names, f
         hint = "put the condition into `unless`: an exception lifts what tightens"
         findings.error("RF406", f"`{rule.id}` permits where its exception is not known to hold", rule.span, hint)
     if tightening and move(rule.excuse, names.outputs.__getitem__) not in _LOOSER:
-        findings.error("RF401", f"the exception of `{rule.id}` may hold more as another output tightens", rule.span)
+        message = f"the exception of `{rule.id}` may hold more as another output tightens"
+        findings.error(
+            "RF401", message, rule.span, "an exception must hold less as outputs tighten, or read facts alone"
+        )
     if rises_when_missing(rule.excuse):
         hint = "an exception holds where its condition is definitely true"
         findings.error("RF406", f"the exception of `{rule.id}` holds because data is missing", rule.span, hint)
@@ -80,15 +83,15 @@ def _check_effect(effect: p.Effect, rule: p.Rule, names: Names, findings: Findin
         wanted = _LOOSER if falls else _TIGHTER
         if move(effect.value, names.outputs.__getitem__) not in wanted:
             message = f"the value that `{rule.id}` gives `{output.id}` may loosen as another output tightens"
-            findings.error("RF401", message, rule.span)
+            findings.error("RF401", message, rule.span, "as outputs tighten, the value must tighten or stay")
         if effect.until is not None and move(effect.until, names.outputs.__getitem__) not in _TIGHTER:
             message = f"the time until which `{rule.id}` holds may come sooner as another output tightens"
-            findings.error("RF401", message, rule.span)
+            findings.error("RF401", message, rule.span, "as outputs tighten, the time must come later or stay")
     elif isinstance(effect, p.Permit):
         for argument in effect.arguments:
             if move(argument, names.outputs.__getitem__) not in _LOOSER:
                 message = f"an argument of `{rule.id}` may grow as another output tightens"
-                findings.error("RF401", message, rule.span)
+                findings.error("RF401", message, rule.span, "as outputs tighten, the argument must shrink or stay")
     if any(moves_when_missing(value) for value in _values(effect)):
         hint = "a value that is missing counts as the strictest; one that counts what is known does not"
         findings.error("RF406", f"a value of `{rule.id}` changes because data is missing", rule.span, hint)
@@ -108,15 +111,15 @@ def _check_missing(rule: p.Rule, tightening: bool, permits: bool, findings: Find
         findings.note("RF501", f"`{rule.id}` does not fire on missing data", rule.span, "it asks for `is known`")
 
 
-def _monotone_form(guard: p.Expression, names: Names) -> str | None:
+def _monotone_form(rule: p.Rule, names: Names) -> str | None:
     """The nearest condition that only fires more: `risk_mode <= NORMAL` for `risk_mode is NORMAL`."""
-    for node in p.walk(guard):
+    for node in p.walk(rule.guard):
         if not isinstance(node, p.Compare) or node.comparator is not p.Comparator.EQUAL:
             continue
         for read, value in ((node.left, node.right), (node.right, node.left)):
             if isinstance(read, p.OutputRead) and isinstance(value, p.Constant) and isinstance(read.type, Levels):
                 output = names.outputs[read.output]
                 sign = "<=" if output.direction is p.Direction.DOWN else ">="
-                name = read.output.partition(".")[2] if "." in read.output else read.output
+                name = read.output.removeprefix(f"{rule.policy}.")
                 return f"did you mean `{name} {sign} {read.type.members[int(value.value)]}`?"
     return None

@@ -50,7 +50,7 @@ def ordered(outputs: Mapping[str, Output], rules: Iterable[Rule], findings: Find
     try:
         sorter.prepare()
     except CycleError as error:
-        _report(error.args[1], needs, findings)
+        _report(error.args[1], needs, outputs, findings)
         return None
     order: list[Output] = []
     while sorter.is_active():
@@ -60,14 +60,21 @@ def ordered(outputs: Mapping[str, Output], rules: Iterable[Rule], findings: Find
     return tuple(order)
 
 
-def _report(cycle: list[str], needs: Mapping[str, Mapping[str, Rule | None]], findings: Findings) -> None:
+def _report(
+    cycle: list[str],
+    needs: Mapping[str, Mapping[str, Rule | None]],
+    outputs: Mapping[str, Output],
+    findings: Findings,
+) -> None:
     # CycleError lists each node before the one that needs it.
     steps = list(zip(cycle[1:], cycle, strict=False))
     if cycle[0] == cycle[1]:
         steps = steps[:1]
     rules = [needs[later][earlier] for later, earlier in steps if earlier in needs.get(later, {})]
     named = [r for r in rules if r is not None]
-    span: Span | None = named[0].span if named else None
+    span: Span | None = named[0].span if named else outputs[cycle[0]].span
     shown = " -> ".join(cycle)
-    hint = f"cut one of: {', '.join(sorted({r.id for r in named}))}"
+    hint = "a latch waits for facts, such as a person's reset"
+    if named:
+        hint = f"cut one of: {', '.join(sorted({r.id for r in named}))}"
     findings.error("RF402", f"outputs depend on each other: {shown}", span, hint)

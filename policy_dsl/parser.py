@@ -21,7 +21,7 @@ from policy_dsl import syntax as s
 from policy_dsl.builder import Builder
 from policy_dsl.diagnostics import Findings, Source, Span
 from policy_dsl.lexer import RuleLexer
-from policy_dsl.wording import describe_expected, explain_character, explain_token
+from policy_dsl.wording import Said, explain_character, explain_token
 
 MAX_DEPTH = 64
 """How deep an expression may nest; deeper ones are refused, so that no pass can run out of stack."""
@@ -164,18 +164,12 @@ def _sort_out(items: list[Any], findings: Findings) -> tuple[s.Policy | None, tu
 def _report(error: UnexpectedInput, source: Source, end: int, findings: Findings) -> None:
     """Report what stopped the parser in a part of a file that ends at `end`."""
     if isinstance(error, UnexpectedToken):
-        token = error.token
-        at = end if token.type == "$END" else token.start_pos or 0
-        width = 0 if token.type == "$END" else len(token)
-        code, message, hint = explain_token(token, set(error.accepts or error.expected))
-        findings.error(code, message, Span(source.path, at, at + width), hint)
+        said = explain_token(error.token, set(error.accepts or error.expected), source.text, end)
     elif isinstance(error, UnexpectedCharacters):
-        at = cast(int, error.pos_in_stream)
-        code, message, hint, width = explain_character(source.text, at)
-        expected = describe_expected(set(error.allowed or ()))
-        findings.error(code, message, Span(source.path, at, at + width), hint or expected)
+        said = explain_character(source.text, cast(int, error.pos_in_stream), set(error.allowed or ()))
     else:
-        findings.error("RF101", "the file ends too early", Span(source.path, end, end))
+        said = Said("RF101", "this ends too early", None, end, end)
+    findings.error(said.code, said.message, Span(source.path, said.start, said.end), said.help)
 
 
 def _too_deep(source: Source) -> Span | None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import NamedTuple
+
 from lark.lexer import Token
 
 from policy_dsl.diagnostics import did_you_mean
@@ -56,6 +59,7 @@ _FOREIGN = {
 }
 
 
+_WORD = re.compile(r"[^\W][\w.]*")
 _MOST_EXPECTED = 8
 _LONGEST_SHOWN = 40
 
@@ -71,49 +75,89 @@ def describe_expected(terminals: set[str]) -> str | None:
     if not words:
         return None
     if len(words) > _MOST_EXPECTED:
-        words = [*words[:_MOST_EXPECTED], "..."]
+        words = [*words[:_MOST_EXPECTED], "others"]
     return "expected " + (words[0] if len(words) == 1 else ", ".join(words[:-1]) + " or " + words[-1])
 
 
-def explain_token(token: Token, expected: set[str]) -> tuple[str, str, str | None]:
-    """Code, message and help for a token that cannot stand where it does."""
+class Said(NamedTuple):
+    """A syntax error in words: code, message, help, and the characters `[start, end)` it is about."""
+
+    code: str
+    message: str
+    help: str | None
+    start: int
+    end: int
+
+
+def explain_token(token: Token, expected: set[str], text: str, end: int) -> Said:
+    """What to say of a token that cannot stand where it does, in a part of `text` that goes to `end`."""
     hint = describe_expected(expected)
     if token.type == "$END":
-        return "RF101", "the file ends in the middle of a declaration", hint
-    text = str(token)
-    if len(text) > _LONGEST_SHOWN:
-        text = text[: _LONGEST_SHOWN - 3] + "..."
-    if text in _FOREIGN:
-        hint = _FOREIGN[text]
-    elif near := did_you_mean(text, [t.lower() for t in expected if t.isalpha() and t not in _TERMINALS]):
+        at = _last(text, end)
+        return Said("RF101", "this ends too early", hint, at, at)
+    at = token.start_pos or 0
+    sign = text[at : at + 2]
+    if sign in _FOREIGN:
+        return _foreign(sign, at)
+    word = _WORD.search(text, _word_start(text, at))
+    if word is not None and word.start() <= at and not word[0].islower() and not word[0].isupper():
+        return _strange(word[0], word.start())
+    shown = str(token).split("\n", 1)[0]
+    width = len(shown)
+    if token in _FOREIGN and "IS" in expected:
+        hint = _FOREIGN[token]
+    elif near := did_you_mean(shown, [t.lower() for t in expected if t.isalpha() and t not in _TERMINALS]):
         hint = near
-    return "RF101", f"`{text}` cannot stand here", hint
+    if width > _LONGEST_SHOWN:
+        shown = shown[: _LONGEST_SHOWN - 3] + "..."
+    return Said("RF101", f"`{shown}` cannot stand here", hint, at, at + width)
 
 
-def explain_character(text: str, at: int) -> tuple[str, str, str | None, int]:
-    """Code, message, help and width for characters that start no word of the language."""
+def explain_character(text: str, at: int, expected: set[str]) -> Said:
+    """What to say of characters that start no word of the language."""
     for width in (2, 1):
-        foreign = text[at : at + width]
-        if foreign in _FOREIGN:
-            return "RF102", f"`{foreign}` is not part of the language", _FOREIGN[foreign], width
+        if text[at : at + width] in _FOREIGN:
+            return _foreign(text[at : at + width], at)
     character = text[at : at + 1]
     if character == '"':
         end = text.find("\n", at)
-        width = (len(text) if end < 0 else end) - at
-        return "RF103", "text that is not closed", 'text ends with `"` on the line where it starts', width
-    if character.isalnum() or character == "_":
-        end = at
-        while end < len(text) and (text[end].isalnum() or text[end] in "_."):
-            end += 1
-        word = text[at : min(end, at + 40)]
-        return "RF102", f"`{word}` is not a word of the language", _case_hint(word), max(1, end - at)
-    shown = character if character.isprintable() else f"U+{ord(character):04X}" if character else "end"
-    return "RF102", f"`{shown}` is not part of the language", None, 1
+        end = len(text) if end < 0 else end
+        return Said("RF103", "text that is not closed", 'text ends with `"` on the line where it starts', at, end)
+    word = _WORD.match(text, at)
+    if word is not None:
+        return _strange(word[0], at)
+    shown = character if character.isprintable() else f"U+{ord(character):04X}"
+    return Said("RF102", f"`{shown}` is not part of the language", describe_expected(expected), at, at + 1)
+
+
+def _last(text: str, end: int) -> int:
+    """Where the last word before `end` ends."""
+    while end > 0 and text[end - 1].isspace():
+        end -= 1
+    return end
+
+
+def _word_start(text: str, at: int) -> int:
+    """Where the word around `at` starts."""
+    while at > 0 and (text[at - 1].isalnum() or text[at - 1] in "_."):
+        at -= 1
+    return at
+
+
+def _foreign(sign: str, at: int) -> Said:
+    return Said("RF102", f"`{sign}` is not part of the language", _FOREIGN[sign], at, at + len(sign))
+
+
+def _strange(word: str, at: int) -> Said:
+    shown = word if len(word) <= _LONGEST_SHOWN else word[: _LONGEST_SHOWN - 3] + "..."
+    return Said("RF102", f"`{shown}` is not a word of the language", _case_hint(shown), at, at + len(word))
 
 
 def _case_hint(word: str) -> str | None:
     if word[0].isalpha() and not word.isascii():
         return "names are written in plain letters a-z"
+    if "." in word:
+        return f"names are lower case: `{word.lower()}`"
     if word[0].isalpha():
         return f"names are lower case (`{word.lower()}`), levels are upper case (`{word.upper()}`)"
     return None

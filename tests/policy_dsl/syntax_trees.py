@@ -18,22 +18,30 @@ idents = st.sampled_from(_WORDS.split()) | st.from_regex(r"[a-z][a-z0-9_]{0,6}",
 heads = idents.filter(lambda word: word not in _NEVER_HEADS)
 upper = st.sampled_from(["HIGH", "LOW", "A", "R", "USD", "B_2"]) | st.from_regex(r"[A-Z][A-Z0-9_]{0,5}", fullmatch=True)
 _characters = st.characters(exclude_categories=["Cs"])
-texts = st.builds(s.Text, st.text(_characters, max_size=12) | st.sampled_from(['a "quoted" \\ word', "{x}", "# no comment", "|"]))
+texts = st.builds(
+    s.Text, st.text(_characters, max_size=12) | st.sampled_from(['a "quoted" \\ word', "{x}", "# no comment", "|"])
+)
 levels = st.builds(s.Level, upper)
 names = st.builds(s.Ident, idents)
 upper_names = st.builds(s.Ident, upper)
 quantities = st.builds(
     s.Quantity,
-    st.sampled_from(["5", "0.65", "5_000 USD", "5USD", "3%", "25bps", "1.5R", "20x", "90s", "10/min", "3/h", "1_", "7wat"])
+    st.sampled_from(
+        ["5", "0.65", "5_000 USD", "5USD", "3%", "25bps", "1.5R", "20x", "90s", "10/min", "3/h", "1_", "7wat"]
+    )
     | st.from_regex(r"[0-9]{1,4}(\.[0-9]{1,3})?(%|bps|R|x|ms|m|h|d|/s|/d)?", fullmatch=True),
 )
-dates = st.builds(s.Quantity, st.sampled_from(["2026-12-31", "2026-01-01T10:00Z", "2026-01-01T10:00:30Z", "0000-99-99"]))
+dates = st.builds(
+    s.Quantity, st.sampled_from(["2026-12-31", "2026-01-01T10:00Z", "2026-01-01T10:00:30Z", "0000-99-99"])
+)
 flags = st.builds(s.Flag, st.booleans())
 
 _fields = st.builds(s.Field, idents)
 paths = st.recursive(
     st.builds(s.Path, heads, st.lists(_fields, max_size=2).map(tuple)),
-    lambda inner: st.builds(s.Path, heads, st.lists(_fields | st.builds(s.Index, texts | inner), max_size=3).map(tuple)),
+    lambda inner: st.builds(
+        s.Path, heads, st.lists(_fields | st.builds(s.Index, texts | inner), max_size=3).map(tuple)
+    ),
     max_leaves=3,
 )
 constants = quantities | dates | levels | texts | flags | paths | st.builds(s.Unary, quantities | dates)
@@ -56,7 +64,11 @@ def _compound(inner: st.SearchStrategy[s.Expr]) -> st.SearchStrategy[s.Expr]:
         st.builds(s.Or, several),
         st.builds(s.Not, inner),
         st.builds(s.Timed, st.sampled_from(["throughout", "within"]), inner, inner),
-        st.builds(s.Call, st.sampled_from(["min", "max", "abs", "previous"]), st.lists(inner, min_size=1, max_size=3).map(tuple)),
+        st.builds(
+            s.Call,
+            st.sampled_from(["min", "max", "abs", "previous"]),
+            st.lists(inner, min_size=1, max_size=3).map(tuple),
+        ),
         st.builds(s.Fold, st.sampled_from(["count", "sum", "any", "latest", "change"]), inner, variable, maybe, maybe),
     )
 
@@ -97,9 +109,7 @@ def _held(how: str, target: s.Path, value: s.Expr, hold: s.Expr | None, until: s
 
 
 _effects = st.one_of(
-    st.builds(
-        _held, st.sampled_from(["to", "by", "scale"]), paths, expressions, _maybe_expression, _maybe_expression
-    ),
+    st.builds(_held, st.sampled_from(["to", "by", "scale"]), paths, expressions, _maybe_expression, _maybe_expression),
     st.builds(s.DenyEffect),
     st.builds(s.ItemEffect, st.just("forbid"), levels, st.just(()), st.none() | paths),
     st.builds(s.ItemEffect, st.just("permit"), levels, st.lists(expressions, max_size=2).map(tuple), st.none() | paths),
@@ -120,7 +130,9 @@ _rules = st.builds(
 _cells = st.builds(
     s.Cell,
     st.sampled_from(["", "3%", "missing", 'position["p|1"].x', '"#1"', "a b  c", "risk_mode"])
-    | st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"], exclude_characters='|#"'), max_size=6).map(str.strip),
+    | st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"], exclude_characters='|#"'), max_size=6).map(
+        str.strip
+    ),
 )
 _rows = st.lists(_cells, max_size=3).map(tuple)
 _steps = st.one_of(
@@ -136,7 +148,12 @@ _steps = st.one_of(
 _tests = st.builds(s.TestDecl, texts, st.lists(_steps, min_size=1, max_size=5).map(tuple))
 _always = st.builds(s.AlwaysDecl, texts, _scopes, _maybe_expression, expressions)
 
-policies = st.builds(s.Policy, names, st.from_regex(r"[0-9]{1,2}(\.[0-9]{1,2}){0,2}", fullmatch=True), st.none() | st.text(_characters, max_size=20))
+policies = st.builds(
+    s.Policy,
+    names,
+    st.from_regex(r"[0-9]{1,2}(\.[0-9]{1,2}){0,2}", fullmatch=True),
+    st.none() | st.text(_characters, max_size=20),
+)
 files = st.builds(
     s.File,
     st.just(PATH),
