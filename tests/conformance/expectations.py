@@ -84,7 +84,10 @@ def _compare(line: str, values: Values, program: Program) -> list[str]:
     if text == "no rows":
         return [] if found == {} else [f"{line}: found {found}"]
     if match["key"] is not None:
-        found = cast(PerRow, found)[match["key"]]
+        rows = cast(PerRow, found)
+        if match["key"] not in rows:
+            return [f"{line}: found rows {sorted(rows)}"]
+        found = rows[match["key"]]
     expected = expected_value(output, text, program)
     return [] if found == expected and type(found) is type(expected) else [f"{line}: found {found}, not {expected}"]
 
