@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from evaluators.duckdb.demands import demands_on
 from evaluators.duckdb.finals import final
 from evaluators.duckdb.fragments import Fragment, compose
-from evaluators.duckdb.frames import Frame, Frames
+from evaluators.duckdb.frames import Column, Frame, Frames
 from evaluators.duckdb.judging import Judge
 from evaluators.duckdb.masks import Masks, Place
 from evaluators.duckdb.reads import key_of
@@ -63,12 +63,16 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """A compiled program: its frames, the relations to make, and where in them everything is."""
+    """A compiled program: its frames, the relations to make, and where in them everything is.
+
+    `whole` has, for each column that holds some bits of a mask, the column that holds them all.
+    """
 
     frames: Frames
     relations: tuple[Relation, ...]
     outputs: Mapping[str, OutputPlace]
     rules: Mapping[str, RulePlace]
+    whole: Mapping[Column, Column]
 
 
 def design(program: Program, name: str) -> Design:
@@ -87,7 +91,7 @@ def design(program: Program, name: str) -> Design:
         relations[entity] = _relation(judge.frames, f"{name}_{entity}", entity)
     outputs = {o.output.id: _place(o, relations[o.output.entity or ""]) for o in judge.outputs.values()}
     places = {id: place for relation in relations.values() for id, place in _masks(relation, judge.masks)}
-    return Design(judge.frames, tuple(relations.values()), outputs, places)
+    return Design(judge.frames, tuple(relations.values()), outputs, places, judge.masks.whole)
 
 
 def _relation(frames: Frames, name: str, entity: str | None) -> Relation:

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import duckdb
 
-from evaluators.decision import Decision, Firing, Grants, OutputValue, PerRow
+from evaluators.decision import Decision, Firing, OutputValue, PerRow
 from evaluators.duckdb.compiler import OutputPlace
 from evaluators.duckdb.evaluator import DuckdbEvaluator
 from evaluators.duckdb.loading import load_snapshots
 from evaluators.duckdb.result import Decided, Result
+from evaluators.duckdb.values import columns_of, decode
 from evaluators.identifiers import quote
 from evaluators.snapshot import Snapshot
 from policy_dsl.program import Program
-from policy_dsl.types import Levels
+
+_AT_ONCE = 10_000
 
 Moment = tuple[str, int]
 """A book and a time (ms)."""
 
-Record = dict[str, Any]
-"""A row of a relation, by column."""
+Outputs = dict[str, Any]
+"""Values by output, or by output and key."""
 
 
 def decide_all(program: Program, snapshots: Sequence[Snapshot]) -> list[Decision]:
@@ -36,16 +38,16 @@ def decide_all(program: Program, snapshots: Sequence[Snapshot]) -> list[Decision
 
 
 def decisions(result: Result) -> list[Decision]:
-    """Every decision of a run, by book and time."""
+    """Every decision of a run, by book and time; all of them are held in memory."""
     enforced = _read(result, result.enforced)
     if result.whole is None:
-        return [Decision(book, ts, outputs, firings) for (book, ts), (outputs, firings) in sorted(enforced.items())]
+        return [Decision(*moment, outputs, firings) for moment, (outputs, firings) in sorted(enforced.items())]
     whole = _read(result, result.whole)
     observing = {rule.id for rule in result.whole.program.rules if rule.observing}
     out = []
     for moment, (outputs, firings) in sorted(enforced.items()):
-        loose, all_firings = whole[moment]
-        would_be = {id: value for id, value in loose.items() if value != outputs[id]}
+        promoted, all_firings = whole[moment]
+        would_be = {id: value for id, value in promoted.items() if value != outputs[id]}
         observed = tuple(f for f in all_firings if f.rule in observing)
         out.append(Decision(*moment, outputs, firings, would_be, observed))
     return out
@@ -53,52 +55,75 @@ def decisions(result: Result) -> list[Decision]:
 
 def _read(result: Result, decided: Decided) -> dict[Moment, tuple[dict[str, OutputValue | PerRow], tuple[Firing, ...]]]:
     """Outputs and sorted firings of every snapshot."""
-    outputs: dict[Moment, dict[str, Any]] = {}
-    firings: dict[Moment, list[Firing]] = {}
-    for moment, row in _records(result, decided.relation(None)):
-        outputs[moment] = {
-            id: {} if place.output.entity is not None else _value(place, row) for id, place in decided.outputs.items()
-        }
-        firings[moment] = list(_fired(decided, decided.relation(None), "", row))
+    found: dict[Moment, tuple[Outputs, list[Firing]]] = {}
+    fund = _Reader.of(decided, None)
+    for cells in fund.rows(result.connection):
+        outputs: Outputs = {id: {} for id, place in decided.outputs.items() if place.output.entity is not None}
+        outputs |= fund.values(cells)
+        found[cells[0], cells[1]] = outputs, fund.firings("", cells)
     for entity in decided.entities:
-        own = {id: place for id, place in decided.outputs.items() if place.output.entity == entity}
-        for moment, row in _records(result, decided.relation(entity)):
-            firings[moment] += _fired(decided, decided.relation(entity), row["key"], row)
-            for id, place in own.items():
-                if _exists(place, row):
-                    outputs[moment][id][row["key"]] = _value(place, row)
-    return {moment: (outputs[moment], tuple(sorted(firings[moment]))) for moment in outputs}
+        reader = _Reader.of(decided, entity)
+        for cells in reader.rows(result.connection):
+            outputs, firings = found[cells[0], cells[1]]
+            firings += reader.firings(cells[2], cells)
+            for id, value in reader.values(cells).items():
+                outputs[id][cells[2]] = value
+    order = list(decided.outputs)
+    return {
+        moment: ({id: outputs[id] for id in order}, tuple(sorted(firings)))
+        for moment, (outputs, firings) in found.items()
+    }
 
 
-def _records(result: Result, relation: str) -> Iterator[tuple[Moment, Record]]:
-    cursor = result.connection.execute(f"SELECT * REPLACE (epoch_ms(ts) AS ts) FROM {quote(relation)}")
-    names = [column[0] for column in cursor.description or ()]
-    while rows := cursor.fetchmany(10_000):
-        for row in rows:
-            record = dict(zip(names, row, strict=True))
-            yield (record["book"], record["ts"]), record
+@dataclass(slots=True)
+class _Reader:
+    """Reads one relation: which cells of a row hold which output, and which rules its masks name.
 
+    `known` remembers what each pair of masks names, for few of them differ.
+    """
 
-def _fired(decided: Decided, relation: str, key: str, row: Record) -> Iterator[Firing]:
-    for place in decided.rules.values():
-        if place.relation == relation and row[place.fired] & place.bit:
-            yield Firing(place.rule, key, bool(row[place.definite] & place.bit))
+    relation: str
+    columns: list[str]
+    outputs: dict[str, tuple[OutputPlace, slice]]
+    masks: dict[tuple[str, str], list[tuple[str, int]]]
+    known: dict[tuple[str, str, int, int], list[tuple[str, bool]]] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, decided: Decided, entity: str | None) -> _Reader:
+        relation = decided.relation(entity)
+        columns = ["book", "ts"] if entity is None else ["book", "ts", "key"]
+        outputs = {}
+        for id, place in decided.outputs.items():
+            if place.output.entity == entity:
+                outputs[id] = place, slice(len(columns), len(columns) + len(columns_of(place)))
+                columns += columns_of(place)
+        masks: dict[tuple[str, str], list[tuple[str, int]]] = {}
+        for rule in decided.rules.values():
+            if rule.relation == relation:
+                masks.setdefault((rule.fired, rule.definite), []).append((rule.rule, rule.bit))
+        columns += [column for pair in masks for column in pair]
+        return cls(relation, columns, outputs, masks)
 
-def _exists(place: OutputPlace, row: Record) -> bool:
-    """Whether a row is one of the collection: outputs of a stand-in are NULL."""
-    columns = [place.column] if place.column is not None else list(place.items.values())
-    return all(row[column] is not None for column in columns)
+    def rows(self, connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
+        """The relation's rows: book, time in ms, the key if there is one, outputs, masks."""
+        listed = ["book", "epoch_ms(ts)", *(quote(column) for column in self.columns[2:])]
+        cursor = connection.execute(f"SELECT {', '.join(listed)} FROM {quote(self.relation)}")
+        while rows := cursor.fetchmany(_AT_ONCE):
+            yield from rows
 
+    def values(self, cells: tuple[Any, ...]) -> Outputs:
+        """The outputs of a row; none where it stands in for a missing collection."""
+        held = {id: (place, cells[where]) for id, (place, where) in self.outputs.items()}
+        return {id: decode(place, own) for id, (place, own) in held.items() if not own or own[0] is not None}
 
-def _value(place: OutputPlace, row: Record) -> OutputValue:
-    if place.column is None:
-        return _grants(place, row)
-    value = row[place.column]
-    kind = place.output.type
-    return kind.rank(value) if isinstance(kind, Levels) else value
-
-
-def _grants(place: OutputPlace, row: Record) -> Grants:
-    held = [item for item, column in place.items.items() if row[column]]
-    return tuple((item, tuple(row[c] for c in place.arguments[item])) for item in held)
+    def firings(self, key: str, cells: tuple[Any, ...]) -> list[Firing]:
+        """The rules that fired on a row."""
+        found = []
+        at = len(cells) - 2 * len(self.masks)
+        for (fired, definite), rules in self.masks.items():
+            name = fired, definite, cells[at], cells[at + 1]
+            if name not in self.known:
+                self.known[name] = [(rule, bool(name[3] & bit)) for rule, bit in rules if name[2] & bit]
+            found += [Firing(rule, key, certain) for rule, certain in self.known[name]]
+            at += 2
+        return found

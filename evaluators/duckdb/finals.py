@@ -11,7 +11,7 @@ from evaluators.duckdb.frames import Column
 from evaluators.duckdb.masks import Trigger, acts
 from evaluators.duckdb.reads import bigint, constant, key_of
 from evaluators.duckdb.scene import OutputColumns
-from evaluators.exact import FACTOR_ONE, clamp, limits
+from evaluators.exact import clamp, limits
 from policy_dsl.program import Direction, items_of
 from policy_dsl.types import ItemSet, Quantity, Value
 
@@ -115,13 +115,12 @@ def _scaled(demands: Demands, value: Fragment) -> Fragment:
     """The value times each factor in turn, rounded half-even and clamped into the range each time."""
     low, high = limits(demands.output)
     frame = demands.frame
+    shrinks = demands.output.direction is Direction.DOWN and low >= 0
     for factor in demands.factors:
         held, by = frame.hold(value, "before scaling"), frame.hold(factor, "factor")
-        product = compose("({}::HUGEINT * {}::HUGEINT)", held, by)
-        near = compose(f"{{}}::DOUBLE * {{}}::DOUBLE * {1 / FACTOR_ONE:.17e}", held, by)
-        scaled = numbers.half_even(frame, product, Fragment(f"{FACTOR_ONE}::HUGEINT"), near, "scaled")
+        scaled = numbers.shrunk(frame, held, by) if shrinks else numbers.scaled(frame, held, by)
         # A product outside BIGINT lies beyond the high end: only factors of at least 1 can make one.
-        usable = compose(f"coalesce({{}}, {bigint(high)})", scaled).known()
+        usable = compose(f"coalesce({{}}, {bigint(high)})", scaled).known() if scaled.nullable else scaled
         value = compose(f"greatest({bigint(low)}, least({bigint(high)}, {{}}))", usable)
     return value
 

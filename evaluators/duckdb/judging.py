@@ -55,8 +55,12 @@ class Judge:
 
     def granting(self, rule: Rule, permit: Permit) -> Trigger:
         """Where a permit of the rule grants, before `where`: in the rule's frame."""
-        if only_permits(rule) and not varying(rule):
-            return self.firing(rule)
+        if not varying(rule):
+            found = self.firing(rule)
+            if only_permits(rule):
+                return found
+            if found.mask is not None and not found.mask.frame.stand_ins:
+                return Trigger(self.masks.certain(found.mask), found.bit)
         known = [compose("({} IS NOT NULL)", a).known() for a in self.arguments(rule, permit) if a.nullable]
         granted = compose("coalesce({}, FALSE)", every([self.certain(rule), *known])).known()
         return Trigger(flag=frame_of(rule, self.frames).compute(granted, "granted").read)

@@ -65,12 +65,16 @@ def acts(triggers: Iterable[Trigger]) -> Fragment:
 
 @dataclass(slots=True)
 class Masks:
-    """The masks of every frame. A word is computed in parts, one for each statement and level that its rules need."""
+    """The masks of every frame. A word is computed in parts, one for each statement and level that its rules need.
+
+    `whole` has for each part the column with all bits of its word.
+    """
 
     places: dict[str, Place]
     parts: dict[tuple[Frame, int], dict[tuple[int, int], Column]] = field(default_factory=dict)
     terms: dict[Column, list[Fragment]] = field(default_factory=dict)
     doubts: dict[tuple[Frame, int], list[Fragment]] = field(default_factory=dict)
+    whole: dict[Column, Column] = field(default_factory=dict)
 
     @classmethod
     def of(cls, rules: Iterable[tuple[Rule, Frame]]) -> Masks:
@@ -90,16 +94,21 @@ class Masks:
     def fires(self, rule: Rule, denied: Fragment, certain: Fragment) -> Column:
         """Add a rule that fires unless `denied`, for certain where `certain`; gives the mask that holds its bit."""
         place = self.places[rule.id]
-        either_way = Fragment(str(place.bit + place.unknown))
-        case = Case().when(denied, ZERO).when(certain, Fragment(str(place.bit)))
-        surely_known = not certain.nullable and not denied.nullable
-        return self._add(rule, case.otherwise(Fragment(str(place.bit)) if surely_known else either_way))
+        fired, case = Fragment(str(place.bit)), Case().when(denied, ZERO)
+        if not certain.nullable and not denied.nullable:
+            return self._add(rule, case.otherwise(fired))
+        return self._add(rule, case.when(certain, fired).otherwise(Fragment(str(place.bit + place.unknown))))
 
     def permits(self, rule: Rule, certain: Fragment, some: Fragment = FALSE) -> Column:
         """Add a rule that only permits: it fires where `certain`, and not for certain where merely `some`."""
         place = self.places[rule.id]
         case = Case().when(certain, Fragment(str(place.bit)))
         return self._add(rule, case.when(some, Fragment(str(place.bit + place.unknown))).otherwise(ZERO))
+
+    @staticmethod
+    def certain(mask: Column) -> Column:
+        """The rules of a mask whose guards were definitely true; not for rules that only permit."""
+        return mask.frame.compute(compose(f"({{}} & ~({{}} >> {WORD}))", mask.read, mask.read), "certain")
 
     def doubt(self, rule: Rule, unknown: Fragment) -> None:
         """Take the certainty from a rule's firing where `unknown`, which is never NULL."""
@@ -126,8 +135,10 @@ class Masks:
         """For each word of a frame, the mask of the rules that fired and of those that fired for certain."""
         found = []
         for word in range(self.words(frame)):
-            parts = [c.read for c in self.parts.get((frame, word), {}).values()]
-            mask = frame.compute(_plus(parts), f"mask {word}").read
+            parts = list(self.parts.get((frame, word), {}).values())
+            column = frame.compute(_plus([part.read for part in parts]), f"mask {word}")
+            self.whole |= dict.fromkeys(parts, column)
+            mask = column.read
             doubts = self.doubts.get((frame, word), [])
             fired, unknown = compose(f"({{}} & {LOW})", mask), compose(f"({{}} >> {WORD})", mask)
             if doubts:

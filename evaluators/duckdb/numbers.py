@@ -11,6 +11,7 @@ from math import gcd
 
 from evaluators.duckdb.fragments import Case, Fragment, compose, either
 from evaluators.duckdb.frames import Frame
+from evaluators.exact import FACTOR_ONE
 from policy_dsl.program import Arithmetic, Constant, Operator
 
 SURE = 2**50
@@ -123,3 +124,24 @@ def average(frame: Frame, total: Fragment, count: Fragment) -> Fragment:
     denominator = _unknown(compose("nullif({}, 0)::HUGEINT", count))
     near = _unknown(compose("{}::DOUBLE / nullif({}, 0)::DOUBLE", total, count))
     return half_even(frame, total, denominator, near, "average")
+
+
+def scaled(frame: Frame, value: Fragment, factor: Fragment) -> Fragment:
+    """`value` times a factor in quanta of 1e-9, rounded half-even; NULL outside BIGINT."""
+    product = compose("({}::HUGEINT * {}::HUGEINT)", value, factor)
+    near = compose(f"{{}}::DOUBLE * {{}}::DOUBLE * {1 / FACTOR_ONE:.17e}", value, factor)
+    return half_even(frame, product, Fragment(f"{FACTOR_ONE}::HUGEINT"), near, "scaled")
+
+
+def shrunk(frame: Frame, value: Fragment, factor: Fragment) -> Fragment:
+    """`value` (not below 0) times a factor from 0 to 1 in quanta of 1e-9, rounded half-even, in 64 bits.
+
+    With value = h * 1e9 + l: h * factor is whole, and l * factor fits.
+    """
+    one = str(FACTOR_ONE)
+    rest = f"({{}} % {one}) * {{}}"
+    whole = compose(f"({{}} // {one}) * {{}} + {rest} // {one}", value, factor, value, factor)
+    q = frame.compute(whole, "shrunk whole").read
+    r = frame.compute(compose(f"({rest}) % {one}", value, factor), "shrunk rest").read
+    up = compose(f"(2 * {{}} > {one} OR (2 * {{}} = {one} AND {{}} % 2 <> 0))", r, r, q)
+    return compose("({} + {})", q, Case().when(up, Fragment("1")).otherwise(Fragment("0")))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from evaluators.duckdb.fragments import Fragment
 from evaluators.duckdb.frames import Carried, Column, LookedUp, Raw, RolledUp, RowId
-from evaluators.duckdb.stages import REQUEST, Link, Stage, Stages
+from evaluators.duckdb.stages import REQUEST, Link, Stage, Stages, View
 from evaluators.identifiers import quote
 
 TableName = Callable[[Stage], str]
@@ -28,6 +28,25 @@ def aggregates(stages: Stages, stage: Stage, table: TableName, rollup: TableName
     grouped = ", ".join(listed)
     listed += [_named(aggregate.text, column.name) for column, aggregate in stage.rollups.items()]
     return f"{text}SELECT\n  {(',' + chr(10) + '  ').join(listed)}\nFROM {last}\nGROUP BY {grouped}"
+
+
+def view(stage: Stage, shown: View, table: str) -> str:
+    """A query for a relation over the table of its stage."""
+    chain, last = "", quote(table)
+    levels: dict[tuple[int, int], list[Column]] = {}
+    for column in shown.derived:
+        if column not in stage.written:
+            levels.setdefault((column.round, column.level), []).append(column)
+    if levels:
+        # All parts of a mask are read from the whole one: each is asked for its own bits only.
+        parts = [_named(quote(w.name), p.name) for p, w in shown.masks.items() if p not in stage.written]
+        chain, last = f"WITH base AS NOT MATERIALIZED (\n  SELECT {_listed(['*', *parts])}\n  FROM {last}\n)", "base"
+    for number, level in enumerate(sorted(levels), start=1):
+        listed = [f"{_text_of(c)} AS {quote(c.name)}" for c in levels[level]]
+        chain += f",\nlevel_{number} AS NOT MATERIALIZED (\n  SELECT *,\n    {_listed(listed)}\n  FROM {last}\n)"
+        last = f"level_{number}"
+    listed = [f"{f.text} AS {quote(name)}" for name, f in shown.relation.columns.items()]
+    return f"{chain}\nSELECT\n    {_listed(listed)}\nFROM {last}".lstrip()
 
 
 def _named(text: str, name: str) -> str:

@@ -6,6 +6,7 @@ reads are written.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from evaluators.duckdb.compiler import Design, Relation
@@ -14,6 +15,9 @@ from evaluators.duckdb.frames import Carried, Column, Frame, Frames, LookedUp, R
 from evaluators.duckdb.reads import key_of
 
 REQUEST = "request"
+
+_MOST_STEPS = 2
+"""How many computations an output may be away from what is written, and still be computed where it is read."""
 
 
 @dataclass(eq=False, slots=True)
@@ -29,7 +33,7 @@ class Stage:
     used: dict[Column, None] = field(default_factory=dict)
     written: dict[Column, None] = field(default_factory=dict)
     rollups: dict[Column, Fragment] = field(default_factory=dict)
-    relation: Relation | None = None
+    view: View | None = None
 
     @property
     def own(self) -> list[Column]:
@@ -39,7 +43,20 @@ class Stage:
     @property
     def is_table(self) -> bool:
         """Whether its rows are written: something reads them, other than its own aggregates."""
-        return bool(self.written) or self.relation is not None
+        return bool(self.written)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A relation over the table of a stage.
+
+    Most outputs follow from the masks alone; these are computed where they are read (`derived`, each after what it is
+    made of), which halves the time and the memory of a run. `masks` are parts of masks that they read.
+    """
+
+    relation: Relation
+    derived: tuple[Column, ...]
+    masks: Mapping[Column, Column]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +91,7 @@ class Stages:
             stages._use_rows(stage)
         for relation in design.relations:
             round_ = max(c.round for f in relation.columns.values() for c in f.columns)
-            stages._finish(relation, stages.made[relation.frame, round_])
+            stages._finish(relation, stages.made[relation.frame, round_], design.whole)
         return stages
 
     @property
@@ -82,11 +99,21 @@ class Stages:
         """The stages, each after all that it reads."""
         return list(self.made.values())
 
-    def _finish(self, relation: Relation, stage: Stage) -> None:
-        stage.relation = relation
-        for fragment in relation.columns.values():
-            for column in fragment.columns:
-                self.use(stage, column)
+    def _finish(self, relation: Relation, stage: Stage, whole: Mapping[Column, Column]) -> None:
+        """Write what the relation shows, or what it can be computed from on the way out."""
+        shown = dict.fromkeys(c for f in relation.columns.values() for c in f.columns)
+        at_hand = {c for c in shown if c.level == 0 or c in whole.values()} | set(stage.written) | set(whole)
+        derived: dict[Column, None] = {}
+        for column in shown:
+            steps = _derived(column, at_hand, _MOST_STEPS)
+            if steps is None:
+                self.write(stage, column)
+            derived |= dict.fromkeys(steps or ())
+        read = dict.fromkeys(p for c in derived if c.definition is not None for p in c.definition.columns)
+        for column in [*shown, *read]:
+            if column not in derived:
+                self.write(stage, whole.get(column, column))
+        stage.view = View(relation, tuple(derived), {c: whole[c] for c in read if c in whole and whole[c] is not c})
 
     def _reached(self, roots: set[Column]) -> set[Column]:
         """Every column that `roots` rest on, in any frame."""
@@ -236,3 +263,21 @@ class Stages:
         if len(entities) == 1:
             return not mapping
         return mapping in (tuple(range(len(entities) - 1)), (len(entities) - 1,))
+
+
+def _derived(column: Column, at_hand: set[Column], steps: int) -> list[Column] | None:
+    """The columns to compute for `column`, itself last, in at most `steps` from those at hand; None if there are more.
+
+    Only columns of the round at hand or before are made of columns at hand, so the order is that of their levels.
+    """
+    if column in at_hand:
+        return []
+    if column.definition is None or steps == 0:
+        return None
+    found: list[Column] = []
+    for part in column.definition.columns:
+        below = _derived(part, at_hand, steps - 1)
+        if below is None:
+            return None
+        found += below
+    return [*found, column]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from evaluators.duckdb.compiler import Design
 from evaluators.duckdb.fragments import Fragment
-from evaluators.duckdb.selects import aggregates, rows
+from evaluators.duckdb.selects import aggregates, rows, view
 from evaluators.duckdb.stages import Link, Stage, Stages
 from evaluators.identifiers import quote
 
@@ -51,38 +51,26 @@ class _Names:
 
 def _making(stages: Stages, names: _Names) -> Iterator[Statement]:
     for stage in stages.in_order:
-        table, shown = names.table(stage), stage.relation
+        table = names.table(stage)
         reads = frozenset(_reads(stages, stage, names))
-        plain = shown is not None and not stage.written and not stage.rollups
-        if shown is not None and plain:
-            yield _create(table, rows(stages, stage, names.table, names.rollup, shown.columns), reads)
-            yield _view(shown.name, f"FROM {quote(table)}", table)
-        elif stage.is_table:
-            yield _create(table, rows(stages, stage, names.table, names.rollup, _columns(stages, stage)), reads)
-            if shown is not None:
-                listed = ",\n  ".join(f"{f.text} AS {quote(name)}" for name, f in shown.columns.items())
-                yield _view(shown.name, f"SELECT\n  {listed}\nFROM {quote(table)}", table)
+        if stage.is_table:
+            select = rows(stages, stage, names.table, names.rollup, _columns(stages, stage))
+            yield Statement(f"CREATE OR REPLACE TEMP TABLE {quote(table)} AS\n{select}", table, reads)
+        if stage.view is not None:
+            create = f"CREATE OR REPLACE TEMP VIEW {quote(stage.view.relation.name)} AS"
+            yield Statement(f"{create}\n{view(stage, stage.view, table)}", None, frozenset((table,)))
         if stage.rollups:
-            source = quote(table) if stage.is_table else None
-            text = aggregates(stages, stage, names.table, names.rollup, source)
-            yield _create(names.rollup(stage), text, frozenset((table,)) if stage.is_table else reads)
-
-
-def _create(table: str, select: str, reads: frozenset[str]) -> Statement:
-    return Statement(f"CREATE OR REPLACE TEMP TABLE {quote(table)} AS\n{select}", table, reads)
-
-
-def _view(name: str, select: str, table: str) -> Statement:
-    return Statement(f"CREATE OR REPLACE TEMP VIEW {quote(name)} AS\n{select}", None, frozenset((table,)))
+            folded, source = names.rollup(stage), quote(table) if stage.is_table else None
+            select = aggregates(stages, stage, names.table, names.rollup, source)
+            sources = frozenset((table,)) if stage.is_table else reads
+            yield Statement(f"CREATE OR REPLACE TEMP TABLE {quote(folded)} AS\n{select}", folded, sources)
 
 
 def _columns(stages: Stages, stage: Stage) -> dict[str, Fragment]:
-    """What a stage's table must hold: what others read, what is folded, and what its relation shows."""
+    """What a stage's table must hold: what others read, and what is folded."""
     wanted = dict(stage.written)
     for aggregate in stage.rollups.values():
         wanted |= dict.fromkeys([*aggregate.columns, *stages.outer_ids(stage.frame)])
-    for fragment in stage.relation.columns.values() if stage.relation is not None else ():
-        wanted |= dict.fromkeys(fragment.columns)
     return {c.name: c.read for c in wanted if not c.is_row_id or c.round < stage.round}
 
 
