@@ -81,6 +81,7 @@ LADDERS = (
     ("pal.add_size", "pal.most_added"),
     ("pal.careful_added", "pal.most_added"),
     ("pal.partial_r", "pal.partial_peak"),
+    ("pal.partial_share", "pal.still_whole"),
     ("hfos.defensive_symbols", "universe.most_symbols"),
 )
 
