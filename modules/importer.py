@@ -1,7 +1,7 @@
 """Recorded files into a recording: each file is known by its content, everything is checked before anything is kept.
 
 Besides the recording, its directory then holds `recorded.jsonl`: what the predecessor's own policy decided, where the
-files tell. Refusals: RF709 where files do not go together, and those of the feeds and of recordings.
+files tell. Refusals: RF809 where files do not go together, and those of the feeds and of recordings.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ def import_files(
     states; trades become events. The declared cadence is that of the candles, which must all have one, else that of
     recorded events. `on_progress` is told of files read, bars lived through and books written.
 
-    Raises PolicyError: RF701 to RF708 for the files, RF709 for files that do not go together, RF742 to RF748 for the
+    Raises PolicyError: RF801 to RF808 for the files, RF809 for files that do not go together, RF742 to RF748 for the
     recording.
     """
     files = [Path(p) for p in paths]
     if not files:
-        raise refusal("RF709", "no file was given to import", "name at least one file")
+        raise refusal("RF809", "no file was given to import", "name at least one file")
     states, verdicts = _states(files, on_progress)
     writer = RecordingWriter(
         to, CATALOGUE, cadence_ms=_cadence(states), overwrite=overwrite, source=", ".join(f.name for f in files)
@@ -128,7 +128,7 @@ def _records(by_content: Mapping[Content, list[Path]]) -> Mapping[str, SymbolRec
         return None
     if Content.SIGNALS not in by_content:
         message = f"`{paths[0].name}` holds symbol records, which mean nothing without signals"
-        raise refusal("RF709", message, "import them together with the signals they belong to")
+        raise refusal("RF809", message, "import them together with the signals they belong to")
     return {symbol: record for path in paths for symbol, record in read_symbol_records(path).items()}
 
 
@@ -137,7 +137,7 @@ def _refuse_clashes(states: Sequence[StateColumns]) -> None:
     for state in states:
         if state.book in seen:
             message = f"two of the files hold a book `{state.book}`"
-            raise refusal("RF709", message, "import them into recordings of their own")
+            raise refusal("RF809", message, "import them into recordings of their own")
         seen.add(state.book)
 
 
@@ -147,7 +147,7 @@ def _cadence(states: Sequence[StateColumns]) -> int:
     if len(of_candles) > 1:
         listed = " and ".join(f"{ms // 1000} s" for ms in of_candles)
         message = f"candles of {listed} cannot share a recording, which has one cadence"
-        raise refusal("RF709", message, "import them into recordings of their own")
+        raise refusal("RF809", message, "import them into recordings of their own")
     return of_candles[0] if of_candles else max(s.cadence_ms for s in states)
 
 

@@ -1,8 +1,8 @@
 """Readers of what others recorded: candles, trades, signals and policy observations, checked row by row.
 
-A reader returns whole, sound data or raises a PolicyError with every finding: RF701 unreadable, RF702 empty, RF703 a
-column or field is missing, RF704 a value of the wrong type, RF705 an impossible value, RF706 times out of order or
-twice, RF707 a candle that contradicts itself, RF708 content of no known kind.
+A reader returns whole, sound data or raises a PolicyError with every finding: RF801 unreadable, RF802 empty, RF803 a
+column or field is missing, RF804 a value of the wrong type, RF805 an impossible value, RF806 times out of order or
+twice, RF807 a candle that contradicts itself, RF808 content of no known kind.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ class Candles:
 def read_candles(path: Path) -> tuple[Candles, ...]:
     """The candles of a Parquet or CSV file: a book `futures` and one `spot` if it tells them apart, else its own name.
 
-    Raises PolicyError with RF701 to RF707.
+    Raises PolicyError with RF801 to RF807.
     """
     faults = Faults(path)
     columns = read_columns(path, WANTED, faults)
@@ -78,8 +78,8 @@ def _check_values(columns: Columns, faults: Faults) -> None:
     for name in ("symbol", "ts"):
         absent = np.flatnonzero(np.ma.getmaskarray(columns[name]))
         for row in faults.first(absent):
-            faults.add_row("RF705", row, f"`{name}` is empty")
-        faults.count_rest("RF705", len(absent), f"rows without `{name}`")
+            faults.add_row("RF805", row, f"`{name}` is empty")
+        faults.count_rest("RF805", len(absent), f"rows without `{name}`")
     possible = np.ones(len(columns["ts"]), dtype=np.bool_)
     for name in (*PRICES, "volume"):
         possible &= _possible(name, numbers(columns[name]), faults)
@@ -87,18 +87,18 @@ def _check_values(columns: Columns, faults: Faults) -> None:
     body = np.stack([numbers(columns["open"]), numbers(columns["close"])])
     wrong = np.flatnonzero(possible & ((high < body.max(axis=0)) | (low > body.min(axis=0))))
     for row in faults.first(wrong):
-        faults.add_row("RF707", row, f"high {high[row]:g} and low {low[row]:g} do not hold open and close")
-    faults.count_rest("RF707", len(wrong), "candles")
+        faults.add_row("RF807", row, f"high {high[row]:g} and low {low[row]:g} do not hold open and close")
+    faults.count_rest("RF807", len(wrong), "candles")
 
 
 def _possible(name: str, values: Panel, faults: Faults) -> NDArray[np.bool_]:
-    """Where a column holds what a price or volume can be; elsewhere it is a fault (RF705)."""
+    """Where a column holds what a price or volume can be; elsewhere it is a fault (RF805)."""
     least = "a positive" if name in PRICES else "a non-negative"
     possible: NDArray[np.bool_] = np.isfinite(values) & ((values > 0) if name in PRICES else (values >= 0))
     wrong = np.flatnonzero(~possible)
     for row in faults.first(wrong):
-        faults.add_row("RF705", row, f"`{name}` is {values[row]:g}, and must be {least} number")
-    faults.count_rest("RF705", len(wrong), f"values of `{name}`")
+        faults.add_row("RF805", row, f"`{name}` is {values[row]:g}, and must be {least} number")
+    faults.count_rest("RF805", len(wrong), f"values of `{name}`")
     return possible
 
 
@@ -110,7 +110,7 @@ def _books(columns: Columns, path: Path) -> NDArray[np.str_]:
 
 
 def _check_order(times: NDArray[np.int64], symbols: NDArray[np.str_], books: NDArray[np.str_], faults: Faults) -> None:
-    """Times of one symbol in one book strictly increase in the order of the file (RF706)."""
+    """Times of one symbol in one book strictly increase in the order of the file (RF806)."""
     order = np.lexsort((np.arange(len(times)), symbols, books))
     same = (symbols[order][1:] == symbols[order][:-1]) & (books[order][1:] == books[order][:-1])
     step = np.diff(times[order])
@@ -120,8 +120,8 @@ def _check_order(times: NDArray[np.int64], symbols: NDArray[np.str_], books: NDA
         at, earlier = int(times[row]), int(times[before[row]])
         how = "is there twice" if at == earlier else f"comes after the one of {format_time(earlier)}"
         message = f"the candle of `{symbols[row]}` at {format_time(at)} {how}"
-        faults.add_row("RF706", row, message, "sort the file by symbol and time, one candle a symbol and time")
-    faults.count_rest("RF706", len(wrong), "candles out of order")
+        faults.add_row("RF806", row, message, "sort the file by symbol and time, one candle a symbol and time")
+    faults.count_rest("RF806", len(wrong), "candles out of order")
 
 
 def _panels(book: str, columns: Columns, symbols: NDArray[np.str_], here: NDArray[np.bool_], faults: Faults) -> Candles:
@@ -140,6 +140,6 @@ def _panels(book: str, columns: Columns, symbols: NDArray[np.str_], here: NDArra
 def _cadence(opened: NDArray[np.int64], faults: Faults, book: str) -> int:
     """The most frequent distance of two bars, the smaller where two are as frequent."""
     if len(opened) == 1:
-        raise faults.fatal("RF702", f"book `{book}` has one bar", "give at least two, so that their distance is known")
+        raise faults.fatal("RF802", f"book `{book}` has one bar", "give at least two, so that their distance is known")
     steps, counts = np.unique(np.diff(opened), return_counts=True)
     return int(steps[np.argmax(counts)])

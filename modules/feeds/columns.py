@@ -51,7 +51,7 @@ class Wanted:
 def read_columns(path: Path, wanted: Sequence[Wanted], faults: Faults) -> Columns:
     """The wanted columns of a file in its order; optional ones that it lacks are left out.
 
-    Adds to `faults` and raises them where the file cannot be used: RF701, RF702, RF703, RF704.
+    Adds to `faults` and raises them where the file cannot be used: RF801, RF802, RF803, RF804.
     """
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
@@ -67,7 +67,7 @@ def read_columns(path: Path, wanted: Sequence[Wanted], faults: Faults) -> Column
         except duckdb.Error as error:
             raise faults.unreadable(_reason(error)) from error
     if not len(next(iter(found.values()))):
-        raise faults.fatal("RF702", f"`{path.name}` has no rows", "give a file with at least one row")
+        raise faults.fatal("RF802", f"`{path.name}` has no rows", "give a file with at least one row")
     for want in wanted:
         if want.name in expressions:
             _report_misfits(np.ma.masked_array(found.pop(f"misfit of {want.name}")), want, faults)
@@ -82,7 +82,7 @@ def _source(path: Path, faults: Faults) -> str:
     except OSError as error:
         raise faults.unreadable((error.strerror or "no access").lower()) from error
     if not head:
-        raise faults.fatal("RF702", f"`{path.name}` is empty", "give a file with at least one row")
+        raise faults.fatal("RF802", f"`{path.name}` is empty", "give a file with at least one row")
     # A path in brackets is a list of one file, and characters of a glob inside brackets stand for themselves.
     name = literal("".join(f"[{c}]" if c in "*?[" else c for c in str(path.absolute())))
     if head == PARQUET_MAGIC or path.suffix == ".parquet":
@@ -100,12 +100,12 @@ def _expressions(wanted: Sequence[Wanted], types: dict[str, str], faults: Faults
             if want.required:
                 names = ", ".join(w.name for w in wanted if w.required)
                 help = did_you_mean(want.name, types) or f"the file needs the columns {names}"
-                faults.add("RF703", f"`{faults.path.name}` has no column `{want.name}`", help)
+                faults.add("RF803", f"`{faults.path.name}` has no column `{want.name}`", help)
             continue
         value = _value(quote(name), types[name], want.kind)
         if value is None:
             message = f"column `{name}` of `{faults.path.name}` holds {types[name]}, not {want.kind.value}"
-            faults.add("RF704", message, "convert the column")
+            faults.add("RF804", message, "convert the column")
             continue
         misfit = f"CASE WHEN {quote(name)} IS NOT NULL AND {value} IS NULL THEN {quote(name)}::VARCHAR END"
         out[want.name] = (f"{value} AS {quote(want.name)}", f"{misfit} AS {quote(f'misfit of {want.name}')}")
@@ -139,8 +139,8 @@ def _report_misfits(misfits: np.ma.MaskedArray[Any, Any], want: Wanted, faults: 
     rows = np.flatnonzero(~np.ma.getmaskarray(misfits))
     texts = [str(misfits[row]) for row in faults.first(rows)]
     for row, text in zip(faults.first(rows), texts, strict=True):
-        faults.add_row("RF704", int(row), f"`{text}` in column `{want.name}` is not {want.kind.value}")
-    faults.count_rest("RF704", len(rows), f"values of column `{want.name}`")
+        faults.add_row("RF804", int(row), f"`{text}` in column `{want.name}` is not {want.kind.value}")
+    faults.count_rest("RF804", len(rows), f"values of column `{want.name}`")
 
 
 def numbers(column: np.ma.MaskedArray[Any, Any]) -> NDArray[np.float64]:

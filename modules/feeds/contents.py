@@ -28,7 +28,7 @@ _KNOWN = "it reads " + ", ".join(c.value for c in Content)
 def content_of(path: Path) -> Content:
     """The kind of content of a file.
 
-    Raises PolicyError: RF701 unreadable, RF702 empty, RF708 nothing that it knows.
+    Raises PolicyError: RF801 unreadable, RF802 empty, RF808 nothing that it knows.
     """
     faults = Faults(path)
     try:
@@ -37,10 +37,10 @@ def content_of(path: Path) -> Content:
     except OSError as error:
         raise faults.unreadable((error.strerror or "no access").lower()) from error
     if not head.strip():
-        raise faults.fatal("RF702", f"`{path.name}` is empty", "give a file with at least one row")
+        raise faults.fatal("RF802", f"`{path.name}` is empty", "give a file with at least one row")
     found = _of_json(path, faults) if head.lstrip()[:1] == b"{" else _of_table(path, head, faults)
     if found is None:
-        raise faults.fatal("RF708", f"`{path.name}` holds nothing that can be imported", _KNOWN)
+        raise faults.fatal("RF808", f"`{path.name}` holds nothing that can be imported", _KNOWN)
     return found
 
 

@@ -46,8 +46,8 @@ class Faults:
         return PolicyError(self._found)
 
     def unreadable(self, reason: str) -> PolicyError:
-        """The error of a file that is gone, damaged or not of its kind (RF701)."""
-        return self.fatal("RF701", f"`{self.path}` cannot be read: {reason}", "restore the file, or fetch it again")
+        """The error of a file that is gone, damaged or not of its kind (RF801)."""
+        return self.fatal("RF801", f"`{self.path}` cannot be read: {reason}", "restore the file, or fetch it again")
 
     def stop_if_any(self) -> None:
         """Raise everything found so far as one PolicyError, if there is anything."""

@@ -18,7 +18,7 @@ MOST_DIGITS = 30
 
 
 def read_text(path: Path, faults: Faults) -> str:
-    """The text of a file; raises RF701 where it cannot be read, RF702 where there is none."""
+    """The text of a file; raises RF801 where it cannot be read, RF802 where there is none."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -26,7 +26,7 @@ def read_text(path: Path, faults: Faults) -> str:
     except UnicodeDecodeError as error:
         raise faults.unreadable(f"it is not UTF-8 at byte {error.start}") from error
     if not text.strip():
-        raise faults.fatal("RF702", f"`{path.name}` is empty", "give a file with at least one row")
+        raise faults.fatal("RF802", f"`{path.name}` is empty", "give a file with at least one row")
     return text
 
 
@@ -40,19 +40,19 @@ def _refuse(word: str) -> object:
 
 
 def read_lines(path: Path, faults: Faults) -> Iterator[tuple[int, Document]]:
-    """The documents of a JSONL file with their index from 0; lines that hold none become faults (RF704)."""
+    """The documents of a JSONL file with their index from 0; lines that hold none become faults (RF804)."""
     for index, line in enumerate(read_text(path, faults).splitlines()):
         if not line.strip():
             continue
         try:
             document = parse(line)
         except ValueError as error:
-            faults.add_row("RF704", index, f"the line is not JSON: {error}")
+            faults.add_row("RF804", index, f"the line is not JSON: {error}")
             continue
         if isinstance(document, dict):
             yield index, document
         else:
-            faults.add_row("RF704", index, "the line is not a JSON object")
+            faults.add_row("RF804", index, "the line is not a JSON object")
 
 
 class Fields:
@@ -116,17 +116,17 @@ class Fields:
             try:
                 return _floor_ms(found)
             except ValueError as error:
-                self._faults.add_row("RF704", self._index, f"field `{path}`: {error}")
+                self._faults.add_row("RF804", self._index, f"field `{path}`: {error}")
                 return 0
         self._fault(path, found, "a time")
         return 0
 
     def _fault(self, path: str, found: object, wanted: str) -> None:
         if found is None:
-            self._faults.add_row("RF703", self._index, f"field `{path}` is missing")
+            self._faults.add_row("RF803", self._index, f"field `{path}` is missing")
         else:
             shown = json.dumps(found, default=str)[:40]
-            self._faults.add_row("RF704", self._index, f"field `{path}` is {shown}, and must be {wanted}")
+            self._faults.add_row("RF804", self._index, f"field `{path}` is {shown}, and must be {wanted}")
 
 
 def _floor_ms(text: str) -> int:

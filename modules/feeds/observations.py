@@ -51,7 +51,7 @@ Observations = tuple[Observation, ...]
 def read_observations(path: Path) -> Observations:
     """The observations of a JSONL file; times strictly increase.
 
-    Raises PolicyError with RF701 to RF706.
+    Raises PolicyError with RF801 to RF806.
     """
     faults = Faults(path)
     found: list[Observation] = []
@@ -59,7 +59,7 @@ def read_observations(path: Path) -> Observations:
         seen = _observation(Fields(document, index, faults), index, faults)
         if found and seen.at <= found[-1].at:
             how = "is there twice" if seen.at == found[-1].at else f"comes after {format_time(found[-1].at)}"
-            faults.add_row("RF706", index, f"the observation of {format_time(seen.at)} {how}", "sort the file by time")
+            faults.add_row("RF806", index, f"the observation of {format_time(seen.at)} {how}", "sort the file by time")
         found.append(seen)
     faults.stop_if_any()
     return tuple(found)

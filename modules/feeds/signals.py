@@ -37,17 +37,17 @@ Signals = tuple[Signal, ...]
 def read_signals(path: Path) -> Signals:
     """The signals of a JSONL file.
 
-    Raises PolicyError with RF701 to RF706; equal times are fine, as a batch has one.
+    Raises PolicyError with RF801 to RF806; equal times are fine, as a batch has one.
     """
     faults = Faults(path)
     signals: list[Signal] = []
     for index, document in read_lines(path, faults):
         signal = _signal(Fields(document, index, faults))
         if not 0 <= signal.confidence <= 1:
-            faults.add_row("RF705", index, f"`signal.confidence` is {signal.confidence}, and must be from 0 to 1")
+            faults.add_row("RF805", index, f"`signal.confidence` is {signal.confidence}, and must be from 0 to 1")
         if signals and signal.at < signals[-1].at:
             message = f"the signal of {format_time(signal.at)} comes after the one of {format_time(signals[-1].at)}"
-            faults.add_row("RF706", index, message, "sort the file by time")
+            faults.add_row("RF806", index, message, "sort the file by time")
         signals.append(signal)
     faults.stop_if_any()
     return tuple(signals)

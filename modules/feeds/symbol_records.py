@@ -26,7 +26,7 @@ class SymbolRecord:
 def read_symbol_records(path: Path) -> Mapping[str, SymbolRecord]:
     """The records of a JSON file by symbol.
 
-    Raises PolicyError with RF701 to RF705.
+    Raises PolicyError with RF801 to RF805.
     """
     faults = Faults(path)
     try:
@@ -36,11 +36,11 @@ def read_symbol_records(path: Path) -> Mapping[str, SymbolRecord]:
     except ValueError as error:
         raise faults.unreadable(str(error)) from error
     if not isinstance(document, dict):
-        raise faults.fatal("RF704", f"`{path.name}` is not a JSON object of symbols", "give one record a symbol")
+        raise faults.fatal("RF804", f"`{path.name}` is not a JSON object of symbols", "give one record a symbol")
     records = {}
     for index, (symbol, row) in enumerate(document.items()):
         if not isinstance(row, dict):
-            faults.add("RF704", f"the record of `{symbol}` is not a JSON object", "mend or remove it")
+            faults.add("RF804", f"the record of `{symbol}` is not a JSON object", "mend or remove it")
             continue
         fields = Fields(row, index, faults)
         record = SymbolRecord(
@@ -48,7 +48,7 @@ def read_symbol_records(path: Path) -> Mapping[str, SymbolRecord]:
             fields.time("last_updated"),
         )  # fmt: skip
         if not 0 <= record.wins <= record.trades:
-            faults.add("RF705", f"the record of `{symbol}` has {record.wins} wins in {record.trades} trades")
+            faults.add("RF805", f"the record of `{symbol}` has {record.wins} wins in {record.trades} trades")
         records[symbol] = record
     faults.stop_if_any()
     return records

@@ -69,22 +69,22 @@ class Trades:
 def read_trades(path: Path) -> tuple[Trades, ...]:
     """The closed trades of a Parquet or CSV file, a book for each source that it names.
 
-    Raises PolicyError with RF701 to RF705.
+    Raises PolicyError with RF801 to RF805.
     """
     faults = Faults(path)
     columns = read_columns(path, WANTED, faults)
     absent = np.flatnonzero(np.ma.getmaskarray(columns["close_ts"]))
     for row in faults.first(absent):
-        faults.add_row("RF705", row, "`close_ts` is empty")
-    faults.count_rest("RF705", len(absent), "rows without `close_ts`")
+        faults.add_row("RF805", row, "`close_ts` is empty")
+    faults.count_rest("RF805", len(absent), "rows without `close_ts`")
     if not columns.keys() & PROFITS:
-        faults.add("RF703", f"`{path.name}` has no column `profit_abs`", "it needs that or `profit_ratio`")
+        faults.add("RF803", f"`{path.name}` has no column `profit_abs`", "it needs that or `profit_ratio`")
     for name in PROFITS & columns.keys():
         values = numbers(columns[name])
         infinite = np.flatnonzero(np.isinf(values))
         for row in faults.first(infinite):
-            faults.add_row("RF705", row, f"`{name}` is {values[row]:g}")
-        faults.count_rest("RF705", len(infinite), f"values of `{name}`")
+            faults.add_row("RF805", row, f"`{name}` is {values[row]:g}")
+        faults.count_rest("RF805", len(infinite), f"values of `{name}`")
     faults.stop_if_any()
     books = _books(columns, path)
     return tuple(_of_book(book, columns, books == book) for book in sorted(set(books.tolist())))

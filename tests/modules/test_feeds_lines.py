@@ -84,18 +84,18 @@ def test_times_are_cut_to_the_millisecond(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "value", "code", "message"),
     [
-        ("timestamp", None, "RF703", "row 2: field `timestamp` is missing"),
-        ("timestamp", "noon", "RF704", "row 2: field `timestamp`: `noon` is not a time"),
-        ("timestamp", "2025-11-22", "RF704", "row 2: field `timestamp`: `2025-11-22` has no time zone"),
-        ("signal.symbol", 5, "RF704", "row 2: field `signal.symbol` is 5, and must be text"),
-        ("signal.action", "HOLD", "RF704", 'row 2: field `signal.action` is "HOLD", and must be one of BUY, SELL'),
-        ("signal.confidence", "high", "RF704", 'row 2: field `signal.confidence` is "high", and must be a number'),
-        ("signal.confidence", 1.5, "RF705", "row 2: `signal.confidence` is 1.5, and must be from 0 to 1"),
-        ("signal.confidence", 1e-300, "RF704", 'row 2: field `signal.confidence` is "1E-300", and must be a number'),
-        ("signal.confidence", True, "RF704", "row 2: field `signal.confidence` is true, and must be a number"),
-        ("signal.model.consensus_count", 1.5, "RF704",
+        ("timestamp", None, "RF803", "row 2: field `timestamp` is missing"),
+        ("timestamp", "noon", "RF804", "row 2: field `timestamp`: `noon` is not a time"),
+        ("timestamp", "2025-11-22", "RF804", "row 2: field `timestamp`: `2025-11-22` has no time zone"),
+        ("signal.symbol", 5, "RF804", "row 2: field `signal.symbol` is 5, and must be text"),
+        ("signal.action", "HOLD", "RF804", 'row 2: field `signal.action` is "HOLD", and must be one of BUY, SELL'),
+        ("signal.confidence", "high", "RF804", 'row 2: field `signal.confidence` is "high", and must be a number'),
+        ("signal.confidence", 1.5, "RF805", "row 2: `signal.confidence` is 1.5, and must be from 0 to 1"),
+        ("signal.confidence", 1e-300, "RF804", 'row 2: field `signal.confidence` is "1E-300", and must be a number'),
+        ("signal.confidence", True, "RF804", "row 2: field `signal.confidence` is true, and must be a number"),
+        ("signal.model.consensus_count", 1.5, "RF804",
          'row 2: field `signal.model.consensus_count` is "1.5", and must be a whole number'),
-        ("policy_verdict", "", "RF704", 'row 2: field `policy_verdict` is "", and must be text'),
+        ("policy_verdict", "", "RF804", 'row 2: field `policy_verdict` is "", and must be text'),
     ],
 )  # fmt: skip
 def test_a_bad_signal_is_refused(tmp_path: Path, path: str, value: object, code: str, message: str) -> None:
@@ -106,14 +106,14 @@ def test_a_bad_signal_is_refused(tmp_path: Path, path: str, value: object, code:
 def test_signals_out_of_order_are_refused(tmp_path: Path) -> None:
     early = changed(SIGNAL, "timestamp", "2025-11-22T13:00:00+00:00")
     ((code, message),) = faults(read_signals, lines(tmp_path, SIGNAL, early))
-    assert code == "RF706"
+    assert code == "RF806"
     assert message.startswith("row 2: the signal of 2025-11-22T13:00:00Z comes after the one of ")
 
 
 @pytest.mark.parametrize("line", ["{broken\n", "[1]\n", '{"signal": NaN}\n'])
 def test_a_line_that_is_no_document_is_refused(tmp_path: Path, line: str) -> None:
     found = faults(read_signals, lines(tmp_path, SIGNAL, line))
-    assert [code for code, _ in found] == ["RF704"]
+    assert [code for code, _ in found] == ["RF804"]
     assert found[0][1].startswith("row 2: the line is not ")
 
 
@@ -127,13 +127,13 @@ def test_losses_of_an_observation_are_never_negative(tmp_path: Path) -> None:
 
 def test_observations_at_one_time_are_refused(tmp_path: Path) -> None:
     found = faults(read_observations, lines(tmp_path, OBSERVATION, OBSERVATION))
-    assert found == [("RF706", "row 2: the observation of 2025-11-22T14:05:10.628Z is there twice")]
+    assert found == [("RF806", "row 2: the observation of 2025-11-22T14:05:10.628Z is there twice")]
 
 
 def test_a_level_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     found = faults(read_observations, lines(tmp_path, changed(OBSERVATION, "inputs.vol_level", "WILD")))
     assert found == [
-        ("RF704", 'row 1: field `inputs.vol_level` is "WILD", and must be one of LOW, NORMAL, HIGH, EXTREME')
+        ("RF804", 'row 1: field `inputs.vol_level` is "WILD", and must be one of LOW, NORMAL, HIGH, EXTREME')
     ]
 
 
@@ -145,10 +145,10 @@ def test_symbol_records_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("document", "code", "message"),
     [
-        ({"A": {**RECORD, "wins": 16}}, "RF705", "the record of `A` has 16 wins in 15 trades"),
-        ({"A": 5}, "RF704", "the record of `A` is not a JSON object"),
-        ([1], "RF704", "`lines.jsonl` is not a JSON object of symbols"),
-        ("{", "RF701", "it is not JSON at line 1"),
+        ({"A": {**RECORD, "wins": 16}}, "RF805", "the record of `A` has 16 wins in 15 trades"),
+        ({"A": 5}, "RF804", "the record of `A` is not a JSON object"),
+        ([1], "RF804", "`lines.jsonl` is not a JSON object of symbols"),
+        ("{", "RF801", "it is not JSON at line 1"),
     ],
 )
 def test_bad_symbol_records_are_refused(tmp_path: Path, document: object, code: str, message: str) -> None:
@@ -161,14 +161,14 @@ def test_content_is_told_by_the_fields(tmp_path: Path) -> None:
     assert content_of(lines(tmp_path, SIGNAL, SIGNAL)) is Content.SIGNALS
     assert content_of(lines(tmp_path, OBSERVATION)) is Content.OBSERVATIONS
     assert content_of(lines(tmp_path, json.dumps({"A": RECORD}, indent=2))) is Content.SYMBOL_RECORDS
-    assert faults(content_of, lines(tmp_path, {"a": 1}))[0][0] == "RF708"
-    assert faults(content_of, lines(tmp_path, "{broken"))[0][0] == "RF701"
+    assert faults(content_of, lines(tmp_path, {"a": 1}))[0][0] == "RF808"
+    assert faults(content_of, lines(tmp_path, "{broken"))[0][0] == "RF801"
 
 
 @pytest.mark.parametrize("read", [read_signals, read_observations, read_symbol_records])
 def test_an_empty_or_missing_file_is_refused(tmp_path: Path, read: Callable[[Path], object]) -> None:
-    assert faults(read, lines(tmp_path))[0][0] == "RF702"
-    assert faults(read, tmp_path / "none.jsonl")[0][0] == "RF701"
+    assert faults(read, lines(tmp_path))[0][0] == "RF802"
+    assert faults(read, tmp_path / "none.jsonl")[0][0] == "RF801"
 
 
 def test_the_recorded_lines_are_sound(shared_data: Path) -> None:

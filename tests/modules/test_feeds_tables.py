@@ -88,21 +88,21 @@ def later(symbol: str = "BTCUSDT", ts: str = LATER, numbers: str = "100,120,90,1
 @pytest.mark.parametrize(
     ("row", "code", "message"),
     [
-        (later(numbers="x,120,90,110,1"), "RF704", "`x` in column `open` is not a number"),
-        (later(ts="yesterday"), "RF704", "`yesterday` in column `ts` is not a time"),
-        (later(numbers="nan,120,90,110,1"), "RF705", "`open` is nan, and must be a positive number"),
-        (later(numbers="100,inf,90,110,1"), "RF705", "`high` is inf, and must be a positive number"),
-        (later(numbers="100,120,-90,110,1"), "RF705", "`low` is -90, and must be a positive number"),
-        (later(numbers="100,120,90,0,1"), "RF705", "`close` is 0, and must be a positive number"),
-        (later(numbers="100,120,90,110,-1"), "RF705", "`volume` is -1, and must be a non-negative number"),
-        (later(numbers="100,120,90,,1"), "RF705", "`close` is nan, and must be a positive number"),
-        (later(symbol=""), "RF705", "`symbol` is empty"),
-        (later(ts=""), "RF705", "`ts` is empty"),
-        (later(numbers="100,105,90,110,1"), "RF707", "high 105 and low 90 do not hold open and close"),
-        (ROWS[3], "RF706", "the candle of `BTCUSDT` at 2025-01-01T01:00:00Z is there twice"),
+        (later(numbers="x,120,90,110,1"), "RF804", "`x` in column `open` is not a number"),
+        (later(ts="yesterday"), "RF804", "`yesterday` in column `ts` is not a time"),
+        (later(numbers="nan,120,90,110,1"), "RF805", "`open` is nan, and must be a positive number"),
+        (later(numbers="100,inf,90,110,1"), "RF805", "`high` is inf, and must be a positive number"),
+        (later(numbers="100,120,-90,110,1"), "RF805", "`low` is -90, and must be a positive number"),
+        (later(numbers="100,120,90,0,1"), "RF805", "`close` is 0, and must be a positive number"),
+        (later(numbers="100,120,90,110,-1"), "RF805", "`volume` is -1, and must be a non-negative number"),
+        (later(numbers="100,120,90,,1"), "RF805", "`close` is nan, and must be a positive number"),
+        (later(symbol=""), "RF805", "`symbol` is empty"),
+        (later(ts=""), "RF805", "`ts` is empty"),
+        (later(numbers="100,105,90,110,1"), "RF807", "high 105 and low 90 do not hold open and close"),
+        (ROWS[3], "RF806", "the candle of `BTCUSDT` at 2025-01-01T01:00:00Z is there twice"),
         (
             later(ts="2024-12-31T23:00:00Z"),
-            "RF706",
+            "RF806",
             "the candle of `BTCUSDT` at 2024-12-31T23:00:00Z comes after the one of 2025-01-01T01:00:00Z",
         ),
     ],
@@ -115,7 +115,7 @@ def test_every_bad_row_is_counted_and_the_first_are_shown(tmp_path: Path) -> Non
     rows = [f"BTCUSDT,2025-01-0{d}T00:00:00Z,-1,120,-90,110,1" for d in range(1, 9)]
     found = codes(read_candles, csv(tmp_path, *rows))
     assert sum("row" in message for _, message in found) == 10
-    assert ("RF705", "`candles.csv`: 3 more values of `low` like that") in found
+    assert ("RF805", "`candles.csv`: 3 more values of `low` like that") in found
 
 
 def test_missing_columns_are_named_all_at_once(tmp_path: Path) -> None:
@@ -138,29 +138,29 @@ def test_a_column_of_another_type_is_refused(tmp_path: Path) -> None:
         f"1.0 AS close, 1.0 AS volume) TO '{path}' (FORMAT parquet)"
     )
     assert codes(read_candles, path) == [
-        ("RF704", "column `open` of `candles.parquet` holds DECIMAL(2,1)[], not a number")
+        ("RF804", "column `open` of `candles.parquet` holds DECIMAL(2,1)[], not a number")
     ]
 
 
 def test_one_bar_tells_no_cadence(tmp_path: Path) -> None:
-    assert codes(read_candles, csv(tmp_path, ROWS[0])) == [("RF702", "book `candles` has one bar")]
+    assert codes(read_candles, csv(tmp_path, ROWS[0])) == [("RF802", "book `candles` has one bar")]
 
 
 @pytest.mark.parametrize("read", [read_candles, read_trades, content_of])
 def test_an_empty_file_is_refused(tmp_path: Path, read: Callable[[Path], object]) -> None:
     path = tmp_path / "empty.csv"
     path.touch()
-    assert codes(read, path) == [("RF702", "`empty.csv` is empty")]
+    assert codes(read, path) == [("RF802", "`empty.csv` is empty")]
 
 
 def test_a_file_without_rows_is_refused(tmp_path: Path) -> None:
-    assert codes(read_candles, csv(tmp_path)) == [("RF702", "`candles.csv` has no rows")]
+    assert codes(read_candles, csv(tmp_path)) == [("RF802", "`candles.csv` has no rows")]
 
 
 @pytest.mark.parametrize("read", [read_candles, content_of])
 def test_a_missing_file_is_refused(tmp_path: Path, read: Callable[[Path], object]) -> None:
     path = tmp_path / "none.csv"
-    assert codes(read, path) == [("RF701", f"`{path}` cannot be read: no such file or directory")]
+    assert codes(read, path) == [("RF801", f"`{path}` cannot be read: no such file or directory")]
 
 
 @pytest.mark.parametrize("read", [read_candles, content_of])
@@ -170,7 +170,7 @@ def test_a_truncated_parquet_is_refused(tmp_path: Path, read: Callable[[Path], o
     duckdb.sql(f"COPY (FROM read_csv('{csv(tmp_path, *ROWS)}')) TO '{path}' (FORMAT parquet)")
     path.write_bytes(path.read_bytes()[:kept])
     ((code, message),) = codes(read, path)
-    assert code == "RF701"
+    assert code == "RF801"
     assert message.startswith(f"`{path}` cannot be read: ")
 
 
@@ -178,7 +178,7 @@ def test_text_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "candles.csv"
     path.write_bytes(HEAD.encode() + b"\n\xff\xfe,1,1,1,1,1,1\n")
     ((code, _),) = codes(read_candles, path)
-    assert code == "RF701"
+    assert code == "RF801"
 
 
 def test_characters_of_a_glob_in_a_name_stand_for_themselves(tmp_path: Path) -> None:
@@ -213,9 +213,9 @@ def test_trades_are_ordered_by_closing_and_their_exits_translated(tmp_path: Path
 @pytest.mark.parametrize(
     ("row", "head", "code", "message"),
     [
-        ("BTCUSDT,LONG,,5,roi,a", TRADES, "RF705", "row 1: `close_ts` is empty"),
-        ("BTCUSDT,LONG,2025-01-01,inf,roi,a", TRADES, "RF705", "row 1: `profit_abs` is inf"),
-        ("BTCUSDT,2025-01-01", "symbol,close_ts", "RF703", "`trades.csv` has no column `profit_abs`"),
+        ("BTCUSDT,LONG,,5,roi,a", TRADES, "RF805", "row 1: `close_ts` is empty"),
+        ("BTCUSDT,LONG,2025-01-01,inf,roi,a", TRADES, "RF805", "row 1: `profit_abs` is inf"),
+        ("BTCUSDT,2025-01-01", "symbol,close_ts", "RF803", "`trades.csv` has no column `profit_abs`"),
     ],
 )
 def test_a_bad_trade_is_refused(tmp_path: Path, row: str, head: str, code: str, message: str) -> None:
@@ -226,7 +226,7 @@ def test_content_is_told_by_what_is_in_the_file(tmp_path: Path) -> None:
     assert content_of(csv(tmp_path, *ROWS, name="trades.csv")) is Content.CANDLES
     assert content_of(csv(tmp_path, "a,b,1", head="symbol,close_ts,profit", name="candles.csv")) is Content.TRADES
     path = csv(tmp_path, "1,2", head="apples,pears")
-    assert codes(content_of, path) == [("RF708", "`candles.csv` holds nothing that can be imported")]
+    assert codes(content_of, path) == [("RF808", "`candles.csv` holds nothing that can be imported")]
 
 
 def test_the_recorded_candles_are_sound(shared_data: Path) -> None:

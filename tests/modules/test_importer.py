@@ -113,30 +113,30 @@ def test_kinds_of_files_share_a_recording_at_the_cadence_of_the_candles(tmp_path
 def test_candles_of_two_cadences_are_refused(tmp_path: Path) -> None:
     paths = [candle_file(tmp_path, 30), candle_file(tmp_path, 30, 60, "minutes.csv")]
     assert refused(tmp_path, *paths) == [
-        ("RF709", "candles of 60 s and 3600 s cannot share a recording, which has one cadence")
+        ("RF809", "candles of 60 s and 3600 s cannot share a recording, which has one cadence")
     ]
 
 
 def test_one_book_twice_is_refused(tmp_path: Path) -> None:
     path = candle_file(tmp_path, 30)
-    assert refused(tmp_path, path, path) == [("RF709", "two of the files hold a book `candles`")]
+    assert refused(tmp_path, path, path) == [("RF809", "two of the files hold a book `candles`")]
 
 
 def test_records_without_signals_are_refused(tmp_path: Path) -> None:
     path = lines(tmp_path, {"BTCUSDT": RECORD})
     assert refused(tmp_path, path) == [
-        ("RF709", "`lines.jsonl` holds symbol records, which mean nothing without signals")
+        ("RF809", "`lines.jsonl` holds symbol records, which mean nothing without signals")
     ]
 
 
 def test_nothing_to_import_is_refused(tmp_path: Path) -> None:
-    assert refused(tmp_path) == [("RF709", "no file was given to import")]
+    assert refused(tmp_path) == [("RF809", "no file was given to import")]
 
 
 def test_a_fault_in_the_last_file_leaves_nothing(tmp_path: Path) -> None:
     bad = csv(tmp_path, *ROWS, ROWS[0], name="bad.csv")
     ((code, message),) = refused(tmp_path, candle_file(tmp_path, 30), bad)
-    assert code == "RF706"
+    assert code == "RF806"
     assert message.startswith("row 5: ")
 
 
