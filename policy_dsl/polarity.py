@@ -199,18 +199,43 @@ def moves_when_missing(node: Expression) -> bool:
 
 
 def _moves_when_missing(node: Expression) -> tuple[bool, bool]:
-    """All else only loses information: a known truth can become unknown, never its opposite."""
-    below = [_moves_when_missing(c) for c in children(node)]
-    falls, rises = any(f for f, _ in below), any(r for _, r in below)
-    if isinstance(node, Known):
-        changes = _can_be_missing(node.operand)
-        return (rises or falls or (changes and not node.negated), rises or falls or (changes and node.negated))
-    if isinstance(node, Not):
-        return rises, falls
-    if isinstance(node, All | AnyOf) or not below:
-        return falls, rises
-    either = falls or rises
-    return either, either
+    """Whether a known value can become a smaller and a larger known one (false is less than true).
+
+    All but `is known` only loses information: what was known becomes unknown, never something else.
+    """
+    match node:
+        case Known():
+            falls, rises = _either(node)
+            changes = _can_be_missing(node.operand)
+            return falls or (changes and not node.negated), rises or (changes and node.negated)
+        case Not() | Negate():
+            return _swapped(_moves_when_missing(node.operand))
+        case Compare(comparator=Comparator.LESS | Comparator.AT_MOST):
+            return _joined(_swapped(_moves_when_missing(node.left)), _moves_when_missing(node.right))
+        case Compare(comparator=Comparator.GREATER | Comparator.AT_LEAST):
+            return _joined(_moves_when_missing(node.left), _swapped(_moves_when_missing(node.right)))
+        case Arithmetic(operator=Operator.SUBTRACT):
+            return _joined(_moves_when_missing(node.left), _swapped(_moves_when_missing(node.right)))
+        case Arithmetic(operator=Operator.ADD) | All() | AnyOf() | Pick() | IsTrue():
+            return _joined(*(_moves_when_missing(c) for c in children(node)))
+        case Aggregate(fold=Fold.COUNT | Fold.ANY | Fold.ALL):
+            return _joined(*(_moves_when_missing(c) for c in children(node)))
+        case _:
+            return _either(node)
+
+
+def _joined(*moves: tuple[bool, bool]) -> tuple[bool, bool]:
+    return any(falls for falls, _ in moves), any(rises for _, rises in moves)
+
+
+def _swapped(moves: tuple[bool, bool]) -> tuple[bool, bool]:
+    return moves[1], moves[0]
+
+
+def _either(node: Expression) -> tuple[bool, bool]:
+    """Both ways, if anything below moves at all."""
+    moves = any(any(_moves_when_missing(c)) for c in children(node))
+    return moves, moves
 
 
 def _can_be_missing(node: Expression) -> bool:
