@@ -31,7 +31,7 @@ from policy_dsl.program import (
     walk,
 )
 from policy_dsl.types import ItemSet, Quantity
-from policy_dsl.writing import write_expression, write_value
+from policy_dsl.writing import write_briefly, write_expression, write_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +124,18 @@ def _reason(rule: Rule, firing: Firing, program: Program, snapshot: Snapshot, de
 
 
 def because(rule: Rule, snapshot: Snapshot, bindings: Bindings, outputs: Outputs) -> str:
-    """The reason of a rule with its braces filled in; what is missing reads `unknown`."""
-    parts = []
-    for part in rule.because:
-        if isinstance(part, Hole):
-            value = evaluate(part.expression, snapshot, bindings, outputs)
-            parts.append(write_value(value, part.expression.type))
-        else:
-            parts.append(part)
-    return "".join(parts)
+    """The reason of a rule with its braces filled in; what is missing reads `unknown`.
+
+    Numbers are rounded to what a sentence needs, unless two different ones would then read the same ("5% is over 5%").
+    """
+    holes = {
+        part: evaluate(part.expression, snapshot, bindings, outputs) for part in rule.because if isinstance(part, Hole)
+    }
+    brief = {hole: write_briefly(value, hole.expression.type) for hole, value in holes.items()}
+    exact_texts = {hole: write_value(value, hole.expression.type) for hole, value in holes.items()}
+    ambiguous = len(set(brief.values())) < len(set(exact_texts.values()))
+    texts = exact_texts if ambiguous else brief
+    return "".join(texts[part] if isinstance(part, Hole) else part for part in rule.because)
 
 
 # --- what binds ------------------------------------------------------------------------------------------------------

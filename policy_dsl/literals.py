@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
 
-from policy_dsl.quantities import MS_PER_DAY, RATE_QUANTA_PER_DAILY_EVENT, Unit, fits
+from policy_dsl.quantities import MS_PER_DAY, RATE_QUANTA_PER_DAILY_EVENT, Unit, divide_half_even, fits
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2})?Z)?")
 _NUMBER = re.compile(r"(?P<digits>[0-9][0-9_]*(?:\.[0-9]+)?)\s*(?P<suffix>\D.*)?")
@@ -107,6 +107,20 @@ def write(quanta: int, unit: Unit) -> str:
     if unit is Unit.COUNT:
         return str(quanta)
     return _decimal(Fraction(quanta, 10**9)) + {Unit.R: "R", Unit.LEVERAGE: "x"}.get(unit, "")
+
+
+_DIGITS = 4
+
+
+def write_brief(quanta: int, unit: Unit) -> str:
+    """A quantity to four significant digits, money to the cent: for sentences that people read."""
+    scale = 10**4 if unit is Unit.MONEY else 1
+    if unit in _DECIMAL:
+        scale = 10 ** max(0, len(str(abs(quanta))) - _DIGITS)
+    return write(divide_half_even(quanta, scale) * scale, unit)
+
+
+_DECIMAL = (Unit.RATIO, Unit.R, Unit.LEVERAGE, Unit.NUMBER)
 
 
 def write_time(ms: int) -> str:

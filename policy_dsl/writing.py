@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from policy_dsl import program as p
-from policy_dsl.literals import write
+from policy_dsl.literals import write, write_brief
 from policy_dsl.types import DURATION, Flag, Levels, Quantity, Type, Value
 
 UNKNOWN = "unknown"
@@ -20,6 +20,13 @@ def write_value(value: Value | None, kind: Type) -> str:
     if isinstance(kind, Flag):
         return "yes" if value else "no"
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def write_briefly(value: Value | None, kind: Type) -> str:
+    """A value as `write_value` writes it, numbers rounded to what a sentence needs."""
+    if isinstance(kind, Quantity) and value is not None:
+        return write_brief(int(value), kind.unit)
+    return write_value(value, kind)
 
 
 def write_expression(node: p.Expression, *, outer: bool = True) -> str:

@@ -87,6 +87,20 @@ def test_a_reason_names_the_rule_the_facts_and_the_margin(bundle: Bundle) -> Non
     assert deep.place(bundle.sources) == "stop.rules:8"
 
 
+@pytest.mark.parametrize(
+    ("drawdown", "text"),
+    [
+        (67_463_388, "drawdown 6.746% is over 5%"),
+        (50_000_001, "drawdown 5.0000001% is over 5%"),
+        (1_000_000_000, "drawdown 100% is over 5%"),
+    ],
+)
+def test_a_reason_rounds_unless_two_figures_would_read_the_same(bundle: Bundle, drawdown: int, text: str) -> None:
+    snapshot = state(account__drawdown=drawdown)
+    found = {r.rule: r for r in reasons(bundle.program, snapshot, Interpreter(bundle.program).decide(snapshot))}
+    assert found["stop.deep"].because.startswith(text)
+
+
 def test_a_bound_that_does_not_decide_is_no_reason(bundle: Bundle) -> None:
     """Halving takes the cap to 40 %, so the bound of 50 % binds nothing; the rule binds through its factor."""
     snapshot = state(account__drawdown=61_000_000, market__volatility=2)
