@@ -34,6 +34,7 @@ class Judge:
         self.rows = {place: Masks(f"r{number}_", 1, self._open_row) for place, number in self.numbers.items()}
         self.slots: dict[str, RowSlot] = {}
         self.kept: dict[str, list[str]] = {place: [] for place in plan.places}
+        self.handed: dict[str, str] = {}
         self.contexts: dict[str, list[tuple[str, int]]] = {}
         self._truths: dict[tuple[str | None, str, str], Bits] = {}
         self._rungs: dict[str, list[Rung]] = {}
@@ -65,11 +66,15 @@ class Judge:
         number, scribe = self.numbers[place], self.scribe
         names, header = f"k{number}_, w{number}_", f"p{number}"
         if place in self.slots:
-            names, header = f"({names}), ({''.join(f'{n}, ' for n in self.kept[place])})", f"zip(p{number}, e{number})"
+            names, header = (
+                f"({names}), ({''.join(f'{n}, ' for n in self.kept[place])})",
+                f"zip(p{number}, {self.handed[place]})",
+            )
         else:
             self._enter(place)
         if again:
-            scribe.write(f"e{number} = []")
+            handed = self.handed[place] = scribe.name("e")
+            scribe.write(f"{handed} = []")
         slot = RowSlot(place, f"w{number}_", Operand(f"k{number}_", place != "request", depth=1), 1, own=True)
         first = place not in self.slots
         self.slots[place] = slot
@@ -83,7 +88,7 @@ class Judge:
             kept = [*self.rows[place].names, *(n for n in self.kept[place] if n not in self.rows[place].names)]
             self.kept[place] = kept
             if again:
-                scribe.write(f"e{number}.append(({''.join(f'{name}, ' for name in kept)}))")
+                scribe.write(f"{self.handed[place]}.append(({''.join(f'{name}, ' for name in kept)}))")
 
     def _enter(self, place: str) -> None:
         """The rows of a place in order, and room for the values of its outputs."""

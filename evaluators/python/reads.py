@@ -35,10 +35,9 @@ SNAPSHOT = Reads(snapshot=True)
 
 def union(parts: list[Reads]) -> Reads:
     """All that any of them reads."""
-    if not parts:
-        return NOTHING
-    if len(parts) == 1:
-        return parts[0]
+    parts = [part for part in parts if part is not NOTHING]
+    if len(parts) <= 1:
+        return parts[0] if parts else NOTHING
     return Reads(
         any(part.snapshot for part in parts),
         frozenset().union(*(part.near for part in parts)),

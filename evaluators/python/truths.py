@@ -42,8 +42,10 @@ class Clause:
 
     def opposite(self) -> Clause:
         """`not` this."""
-        if self in (ALWAYS, NEVER):
-            return NEVER if self == ALWAYS else ALWAYS
+        if self.text == ALWAYS.text:
+            return NEVER
+        if self.text == NEVER.text:
+            return ALWAYS
         return Clause(f"not {self.within(Binding.ATOM)}", Binding.NOT, self.nesting + 1)
 
 
@@ -70,18 +72,21 @@ def either(clauses: Iterable[Clause]) -> Clause:
             others.append(clause)
         else:
             masks[clause.bits[0]] = masks.get(clause.bits[0], 0) | clause.bits[1]
+    if not masks:
+        return _joined(others, Binding.OR, NEVER, ALWAYS)
     return _joined([*(any_bit(word, mask) for word, mask in masks.items()), *others], Binding.OR, NEVER, ALWAYS)
 
 
 def _joined(clauses: Iterable[Clause], binding: Binding, neutral: Clause, absorbing: Clause) -> Clause:
-    kept = list(dict.fromkeys(clause for clause in clauses if clause != neutral))
-    if absorbing in kept:
+    kept = {clause.text: clause for clause in clauses}
+    kept.pop(neutral.text, None)
+    if absorbing.text in kept:
         return absorbing
     if len(kept) <= 1:
-        return kept[0] if kept else neutral
+        return next(iter(kept.values()), neutral)
     word = " and " if binding is Binding.AND else " or "
-    nesting = max(clause.nesting + (clause.binding < binding) for clause in kept)
-    return Clause(word.join(clause.within(binding) for clause in kept), binding, nesting)
+    nesting = max(clause.nesting + (clause.binding < binding) for clause in kept.values())
+    return Clause(word.join([clause.within(binding) for clause in kept.values()]), binding, nesting)
 
 
 def is_none(name: str) -> Clause:
