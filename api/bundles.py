@@ -16,7 +16,7 @@ from policy_dsl.diagnostics import Diagnostic, PolicyError, Source
 from policy_dsl.files import read_files
 
 if TYPE_CHECKING:
-    from policy_dsl.bundle import Bundle
+    from policy_dsl.bundle import Bundle, Report
     from policy_dsl.catalogue import Catalogue
 
 _HELP = "A directory of rule files, or one file; ./rules, else those that come with ringfence."
@@ -54,12 +54,17 @@ def rules_path(given: Path | None) -> Path:
     if given is not None:
         return given
     here = Path("rules")
-    return here if here.is_dir() else packaged_rules()
+    return here if here.is_dir() else near(packaged_rules())
 
 
 def packaged_rules() -> Path:
     """The rules that come with ringfence, beside its packages in a checkout and in site-packages alike."""
     return _ROOT / "rules"
+
+
+def near(path: Path) -> Path:
+    """The path from the working directory, where it leads down; people read that more easily."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def catalogue() -> Catalogue:
@@ -81,17 +86,37 @@ def checked(path: Path) -> Checked:
     Raises PolicyError (RF110) if there is nothing to read.
     """
     contents, prefix = read_files(path), prefix_of(path)
-    today = datetime.now(UTC).date().isoformat()  # a check reports exceptions that have expired
-    key = cache_key(contents, _CHECKING, "check", prefix, today)
-    plain, diagnostics = cached(key, lambda: _check(contents, prefix))
-    sources = {prefix + name: Source(prefix + name, _text(data)) for name, data in contents.items()}
+    plain, diagnostics = cached(_key("findings", contents, prefix), lambda: _findings(contents, prefix))
+    sources = _sources(contents, prefix)
     return Checked(plain["bundle"], plain["counts"], plain["versions"], diagnostics, sources)
 
 
-def _check(contents: Mapping[str, bytes], prefix: str) -> tuple[dict[str, Any], tuple[Diagnostic, ...]]:
-    from policy_dsl.bundle import check_files
+def opened(path: Path) -> Bundle:
+    """The bundle at `path`, ready to run. Raises PolicyError with every error."""
+    return bundle_of(read_files(path), prefix_of(path))
 
-    report = check_files(contents, catalogue(), prefix=prefix)
+
+def bundle_of(contents: Mapping[str, bytes], prefix: str) -> Bundle:
+    """The bundle made of rule files given by name, remembered too. Raises PolicyError with every error."""
+
+    def made() -> tuple[Bundle | None, tuple[Diagnostic, ...]]:
+        report = _report(contents, prefix)
+        return report.bundle, report.diagnostics
+
+    bundle: Bundle | None
+    bundle, diagnostics = cached(_key("bundle", contents, prefix), made)
+    if bundle is None:
+        raise PolicyError((d for d in diagnostics if d.is_error), _sources(contents, prefix))
+    return bundle
+
+
+def _key(what: str, contents: Mapping[str, bytes], prefix: str) -> str:
+    today = datetime.now(UTC).date().isoformat()  # a check reports exceptions that have expired
+    return cache_key(contents, _CHECKING, what, prefix, today)
+
+
+def _findings(contents: Mapping[str, bytes], prefix: str) -> tuple[dict[str, Any], tuple[Diagnostic, ...]]:
+    report = _report(contents, prefix)
     bundle = report.bundle
     plain: dict[str, Any] = {"bundle": None, "counts": {"file": len(contents)}, "versions": {}}
     if bundle is not None:
@@ -102,20 +127,11 @@ def _check(contents: Mapping[str, bytes], prefix: str) -> tuple[dict[str, Any], 
     return plain, report.diagnostics
 
 
-def _text(data: bytes) -> str:
-    return data.decode("utf-8-sig", errors="replace")
-
-
-def opened(path: Path) -> Bundle:
-    """The bundle at `path`, ready to run. Raises PolicyError with every error."""
-    return bundle_of(read_files(path), prefix_of(path))
-
-
-def bundle_of(contents: Mapping[str, bytes], prefix: str) -> Bundle:
-    """The bundle made of rule files given by name. Raises PolicyError with every error."""
+def _report(contents: Mapping[str, bytes], prefix: str) -> Report:
     from policy_dsl.bundle import check_files
 
-    report = check_files(contents, catalogue(), prefix=prefix)
-    if report.bundle is None:
-        raise PolicyError((d for d in report.diagnostics if d.is_error), report.sources)
-    return report.bundle
+    return check_files(contents, catalogue(), prefix=prefix)
+
+
+def _sources(contents: Mapping[str, bytes], prefix: str) -> dict[str, Source]:
+    return {prefix + n: Source(prefix + n, d.decode("utf-8-sig", errors="replace")) for n, d in contents.items()}

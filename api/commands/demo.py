@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.bundles import catalogue, opened, packaged_rules
+from api.bundles import catalogue, near, opened, packaged_rules
 from api.commands.simulate import SEED, record
 from api.engines import Engine
 from api.terminal import count_of, progress, progress_told
@@ -41,13 +41,14 @@ def demo(
     from api.writing import write_whole
     from evaluators.recording import Recording
 
+    rules = near(packaged_rules())
     screen, recording, report = console(), out / "recording", out / "report.html"
-    bundle = opened(packaged_rules())
+    bundle = opened(rules)
     with progress_told() as told:
         made = record(recording, seed, None, overwrite=True, told=told)
     extract = Extract(Recording.open(recording, catalogue()), made.state.book)
     with progress("replaying", len(made.state.ts)) as advanced:
-        run = replay(Rules(bundle, "rules"), extract, Engine.DUCKDB, on_progress=advanced)
+        run = replay(Rules(bundle, str(rules)), extract, Engine.DUCKDB, on_progress=advanced)
     command = f"ringfence dry-run {recording} --html {report}"
     view = View(run, bundle, shown_outputs(bundle.program, None), command)
     _introduce(screen, view, seed)

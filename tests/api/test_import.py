@@ -33,11 +33,13 @@ def test_a_place_that_is_taken(run: Run, tmp_path: Path) -> None:
 
 
 def test_files_that_are_not_there_or_damaged(run: Run, tmp_path: Path) -> None:
-    assert "error[RF701]" in run("import", "nowhere.csv", "--to", "recorded", code=2).stderr
+    assert (
+        "`nowhere.csv` cannot be read: no such file" in run("import", "nowhere.csv", "--to", "recorded", code=2).stderr
+    )
     (tmp_path / "cut.parquet").write_bytes(b"PAR1" + b"\0" * 40)
-    assert "error[RF701]" in run("import", "cut.parquet", "--to", "recorded", code=2).stderr
+    assert "`cut.parquet` cannot be read" in run("import", "cut.parquet", "--to", "recorded", code=2).stderr
     (tmp_path / "odd.csv").write_text("a,b\n1,2\n", encoding="utf-8")
-    assert "error[RF7" in run("import", "odd.csv", "--to", "recorded", code=2).stderr
+    assert "error[RF8" in run("import", "odd.csv", "--to", "recorded", code=2).stderr
     assert not (tmp_path / "recorded").exists()
 
 
