@@ -19,14 +19,14 @@ def _interpreter(program: Program) -> Decide:
 
 
 def _python(program: Program) -> Decide:
-    from evaluators.python import PythonEvaluator
+    from evaluators.python import PythonEvaluator  # noqa: PLC0415 -- only who asks for it waits for it
 
     evaluator = PythonEvaluator(program)
     return lambda snapshots: [evaluator.decide(s) for s in snapshots]
 
 
 def _duckdb(program: Program) -> Decide:
-    from evaluators.duckdb import decide_all
+    from evaluators.duckdb import decide_all  # noqa: PLC0415 -- only who asks for it waits for DuckDB
 
     return lambda snapshots: decide_all(program, snapshots)
 

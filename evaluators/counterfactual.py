@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import cast
 
+from evaluators.binding import bindings_of
 from evaluators.decision import Decision, OutputValue, PerRow
-from evaluators.explanation import bindings_of
 from evaluators.expressions import Outputs, evaluate
 from evaluators.snapshot import Snapshot
 from policy_dsl.catalogue import Catalogue, Fact
@@ -36,8 +36,9 @@ _BUDGET = 3000
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One fact changed: the key is None for an entity with one row. `size` is how far, relative to its range or
-    figure; a fact that was missing is as far as can be.
+    """One fact changed; the key is None for an entity with one row.
+
+    `size` is how far it moves, relative to the larger of the two figures; a fact that was missing moves by 1.
     """
 
     entity: str

@@ -1,4 +1,4 @@
-"""Why a decision is what it is: the rules that bind, the facts they saw, and how far each comparison was from turning."""
+"""Why a decision is what it is: the rules that bind, what they saw, and how far each comparison was from turning."""
 
 from __future__ import annotations
 
@@ -6,22 +6,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
 
-from evaluators import exact
-from evaluators.decision import Decision, Firing, Grants, OutputValue, PerRow
-from evaluators.expressions import Bindings, BoundRow, Outputs, evaluate
+from evaluators.binding import Case, bindings_of
+from evaluators.decision import Decision, Firing
+from evaluators.expressions import Bindings, Outputs, evaluate
 from evaluators.snapshot import Snapshot
 from policy_dsl.diagnostics import Source, Span
 from policy_dsl.program import (
     Alert,
     AlertLevel,
     Compare,
-    Effect,
     Expression,
     FactRead,
     Hole,
-    How,
     OneOf,
-    Output,
     OutputRead,
     Permit,
     Program,
@@ -93,22 +90,11 @@ def observed(program: Program, snapshot: Snapshot, decision: Decision) -> tuple[
     return tuple(_reason(rules[f.rule], f, program, snapshot, whole) for f in decision.observed)
 
 
-def bindings_of(rule: Rule, key: str, snapshot: Snapshot) -> Bindings:
-    """The row of a firing under the rule's variable; a missing collection is a row of unknown facts."""
-    if rule.scope is None:
-        return {}
-    rows = snapshot.collection(rule.scope.entity)
-    if rows is None or key not in rows:
-        return {rule.scope.variable: BoundRow(rule.scope.entity, None, {})}
-    return {rule.scope.variable: BoundRow(rule.scope.entity, key, rows[key])}
-
-
 def _reason(rule: Rule, firing: Firing, program: Program, snapshot: Snapshot, decision: Decision) -> Reason:
     bindings = bindings_of(rule, firing.key, snapshot)
+    case = Case(program, snapshot, decision)
     bound = [
-        effect.output
-        for effect in rule.effects
-        if not isinstance(effect, Alert) and _binds(rule, effect, firing, program, snapshot, decision)
+        effect.output for effect in rule.effects if not isinstance(effect, Alert) and case.binds(rule, effect, firing)
     ]
     return Reason(
         rule=rule.id,
@@ -136,75 +122,6 @@ def because(rule: Rule, snapshot: Snapshot, bindings: Bindings, outputs: Outputs
     ambiguous = len(set(brief.values())) < len(set(exact_texts.values()))
     texts = exact_texts if ambiguous else brief
     return "".join(texts[part] if isinstance(part, Hole) else part for part in rule.because)
-
-
-# --- what binds ------------------------------------------------------------------------------------------------------
-
-
-def _binds(
-    rule: Rule, effect: Effect, firing: Firing, program: Program, snapshot: Snapshot, decision: Decision
-) -> bool:
-    """Whether the final value of an output is what this effect asks for, on any row that it reaches."""
-    assert not isinstance(effect, Alert)
-    output = program.output(effect.output)
-    final = decision.outputs[output.id]
-    own = bindings_of(rule, firing.key, snapshot)
-    if output.entity is None:
-        return _asks(effect, output, cast(OutputValue, final), program, snapshot, own, decision)
-    values = cast(PerRow, final)
-    keys = sorted(values) if rule.scope is None else [firing.key]
-    rows = snapshot.collection(output.entity) or {}
-    for key in keys:
-        if key in values:
-            bindings = {
-                **own,
-                **({output.entity: BoundRow(output.entity, key, rows[key])} if rule.scope is None else {}),
-            }
-            if _asks(effect, output, values[key], program, snapshot, bindings, decision):
-                return True
-    return False
-
-
-def _asks(
-    effect: Effect,
-    output: Output,
-    final: OutputValue,
-    program: Program,
-    snapshot: Snapshot,
-    bindings: Bindings,
-    decision: Decision,
-) -> bool:
-    assert not isinstance(effect, Alert)
-    narrowed = True if effect.where is None else evaluate(effect.where, snapshot, bindings, decision.outputs)
-    if narrowed is False:
-        return False
-    if isinstance(output.type, ItemSet):
-        granted = (
-            any(item == effect.item for item, _ in cast(Grants, final)) if not isinstance(effect, Tighten) else False
-        )
-        return granted if isinstance(effect, Permit) else _somebody_permits(effect, output, program, decision)
-    assert isinstance(effect, Tighten)
-    if final == output.starts:
-        return False
-    value = evaluate(effect.value, snapshot, bindings, decision.outputs)
-    if value is None:
-        return final == (exact.strict_end(output) if isinstance(output.type, Quantity) else output.strictest)
-    if effect.how is How.TO:
-        clamped = exact.clamp(int(value), *exact.limits(output)) if isinstance(output.type, Quantity) else value
-        return final == clamped
-    return True
-
-
-def _somebody_permits(effect: Effect, output: Output, program: Program, decision: Decision) -> bool:
-    """A forbid binds where a permit fired that it takes back."""
-    item = getattr(effect, "item", None)
-    permitting = {
-        r.id
-        for r in program.rules
-        for e in r.effects
-        if isinstance(e, Permit) and e.output == output.id and e.item == item
-    }
-    return any(f.rule in permitting for f in decision.firings)
 
 
 # --- what was seen ---------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from evaluators.explanation import bindings_of
+from evaluators.binding import bindings_of
 from evaluators.expressions import truth
 from evaluators.interpreter import Interpreter
 from evaluators.snapshot import Snapshot

@@ -1,0 +1,100 @@
+"""Which of the effects that fired decide: whose value is the final one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import cast
+
+from evaluators import exact
+from evaluators.decision import Decision, Firing, Grants, OutputValue, PerRow
+from evaluators.expressions import Bindings, BoundRow, evaluate
+from evaluators.snapshot import Snapshot
+from policy_dsl.program import Forbid, How, Output, Permit, Program, Rule, Tighten
+from policy_dsl.types import ItemSet, Quantity
+
+BindingEffect = Tighten | Forbid | Permit
+
+
+def bindings_of(rule: Rule, key: str, snapshot: Snapshot) -> Bindings:
+    """The row of a firing under the rule's variable; a missing collection is a row of unknown facts."""
+    if rule.scope is None:
+        return {}
+    rows = snapshot.collection(rule.scope.entity)
+    if rows is None or key not in rows:
+        return {rule.scope.variable: BoundRow(rule.scope.entity, None, {})}
+    return {rule.scope.variable: BoundRow(rule.scope.entity, key, rows[key])}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A program, a snapshot, and what was decided of it."""
+
+    program: Program
+    snapshot: Snapshot
+    decision: Decision
+
+    def binds(self, rule: Rule, effect: BindingEffect, firing: Firing) -> bool:
+        """Whether the final value of the effect's output, on any row it reaches, is what the effect asks for."""
+        output = self.program.output(effect.output)
+        return any(self._decides(effect, output, final, at) for final, at in self._reached(rule, output, firing))
+
+    def _reached(self, rule: Rule, output: Output, firing: Firing) -> Iterator[tuple[OutputValue, Bindings]]:
+        """Each value of the output that a firing reaches, with the rows in scope there."""
+        final, own = self.decision.outputs[output.id], bindings_of(rule, firing.key, self.snapshot)
+        if output.entity is None:
+            yield cast(OutputValue, final), own
+            return
+        values, rows = cast(PerRow, final), self.snapshot.collection(output.entity) or {}
+        for key in sorted(values) if rule.scope is None else [firing.key]:
+            if key in values:
+                row = {output.entity: BoundRow(output.entity, key, rows[key])} if rule.scope is None else {}
+                yield values[key], {**own, **row}
+
+    def _decides(self, effect: BindingEffect, output: Output, final: OutputValue, at: Bindings) -> bool:
+        narrowed = True if effect.where is None else evaluate(effect.where, self.snapshot, at, self.decision.outputs)
+        if narrowed is False:
+            return False
+        if isinstance(output.type, ItemSet):
+            granted = {item for item, _ in cast(Grants, final)}
+            if isinstance(effect, Permit):
+                return effect.item in granted
+            return isinstance(effect, Forbid) and self._permitted(effect, output)
+        assert isinstance(effect, Tighten)
+        if final == output.starts:
+            return False
+        if effect.how is How.TO or self._unknown(effect, at):
+            return final == self._asked(effect, output, at)
+        return not self._held_by_a_bound(output, final)
+
+    def _unknown(self, effect: Tighten, at: Bindings) -> bool:
+        return evaluate(effect.value, self.snapshot, at, self.decision.outputs) is None
+
+    def _asked(self, effect: Tighten, output: Output, at: Bindings) -> OutputValue | None:
+        """The value that a bound asks for: inside the range, and the strict end where it is unknown."""
+        value = evaluate(effect.value, self.snapshot, at, self.decision.outputs)
+        if not isinstance(output.type, Quantity):
+            return output.strictest if value is None else value
+        return exact.strict_end(output) if value is None else exact.clamp(int(value), *exact.limits(output))
+
+    def _held_by_a_bound(self, output: Output, final: OutputValue) -> bool:
+        """Whether a bound asks for the final value, so that no shift or factor decides it."""
+        rules = {r.id: r for r in self.program.rules}
+        for firing in self.decision.firings:
+            rule = rules[firing.rule]
+            for effect in rule.effects:
+                if isinstance(effect, Tighten) and effect.output == output.id and effect.how is How.TO:
+                    for value, at in self._reached(rule, output, firing):
+                        if value == final == self._asked(effect, output, at):
+                            return True
+        return False
+
+    def _permitted(self, effect: Forbid, output: Output) -> bool:
+        """A forbid decides where a permit fired that it takes back."""
+        permitting = {
+            rule.id
+            for rule in self.program.rules
+            for other in rule.effects
+            if isinstance(other, Permit) and (other.output, other.item) == (output.id, effect.item)
+        }
+        return any(firing.rule in permitting for firing in self.decision.firings)
