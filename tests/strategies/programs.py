@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from evaluators.exact import FACTOR_ONE
+from evaluators.exact import FACTOR_ONE, limits
 from evaluators.support import expressions_of
 from policy_dsl.program import (
     TRUE,
@@ -217,7 +217,7 @@ class Author:
         return self.stricter_value(writer, target)
 
     def stricter_value(self, writer: Writer, target: Output) -> Constant:
-        """A value that tightens the target, or a param that may or may not."""
+        """A value inside the target's range that tightens it, or a param that may do neither."""
         start = target.starts
         if start is None:
             raise AssertionError(f"{target.id} is a set")
@@ -225,7 +225,8 @@ class Author:
             params = [Constant(p.value, p.type, p.id) for p in writer.params if p.type == target.type]
             if params and writer.chance(3):
                 return writer.pick(params)
-            values: Sequence[Value] = FIGURES[target.type.unit]
+            low, high = limits(target)
+            values: Sequence[Value] = [v for v in FIGURES[target.type.unit] if low <= v <= high]
         else:
             values = range(len(target.type.members)) if isinstance(target.type, Levels) else (False, True)
         tighter = [v for v in values if v != start and target.stricter(v, start) == v]
