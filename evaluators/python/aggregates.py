@@ -50,7 +50,10 @@ class _Folding:
             self._quantify(fold is Fold.ANY)
             return Operand(self.name, nullable=True)
         if fold is Fold.COUNT or self.node.value is None:
-            self._total(None)
+            if self.node.where is None:
+                self._size()
+            else:
+                self._total(None)
             return Operand(self.name, nullable=True, low=0)
         if fold is Fold.SUM or fold is Fold.AVERAGE:
             self._total(self.node.value)
@@ -89,6 +92,11 @@ class _Folding:
                 else:
                     self.scribe.write(f"if {found.certain.text}:", *(f"    {line}" for line in settled))
                     self.scribe.write(f"{self.name} = None")
+
+    def _size(self) -> None:
+        """How many rows there are."""
+        unknown = "" if self.node.entity == "request" else f"None if {self.rows} is None else "
+        self.scribe.write(f"{self.name} = {unknown}len({self.rows} or NOTHING)")
 
     def _total(self, value: Expression | None) -> None:
         """A count (no value), sum or average."""

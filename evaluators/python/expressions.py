@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from evaluators.python import aggregates
 from evaluators.python.arithmetic import Computation, absolute, arithmetic, guarded, negation, pick
@@ -56,6 +56,9 @@ from policy_dsl.quantities import INT64_MAX, INT64_MIN
 
 Scene = Mapping[str, RowSlot]
 """The row that each variable in reach stands for."""
+
+Join = Callable[[Iterable[Condition]], Condition]
+"""Kleene `and` or `or`."""
 
 DEEPEST = 20
 """Parentheses in one another beyond which a condition is put into locals; Python's parser allows 200."""
@@ -186,7 +189,8 @@ class Expressions:
             case All() | AnyOf():
                 # De Morgan: a negated conjunction is the disjunction of the negations.
                 join = conjunction if isinstance(node, All) is not negated else disjunction
-                return self._shallow(join([self.condition(part, scene, negated) for part in node.operands]))
+                parts = [self.condition(part, scene, negated) for part in node.operands]
+                return self._shallow(join(self._hoisted(parts, join)))
             case Not():
                 return self.condition(node.operand, scene, not negated)
             case Compare():
@@ -226,10 +230,19 @@ class Expressions:
             return plain(NEVER if negated else ALWAYS)
         return plain((is_none if negated else is_known)(operand.text), operand.depth)
 
+    def _hoisted(self, parts: list[Condition], join: Join) -> list[Condition]:
+        """The parts, those that are the same for every row joined and put into locals outside of the loop."""
+        outer = [part for part in parts if part.depth == 0]
+        if not outer or len(outer) == len(parts) or (len(outer) == 1 and outer[0].nulls is not None):
+            return parts
+        return [self._local(join(outer)), *(part for part in parts if part.depth > 0)]
+
     def _shallow(self, condition: Condition) -> Condition:
         """The condition, by way of locals where its parentheses nest too deeply for the parser."""
-        if condition.nesting <= DEEPEST:
-            return condition
+        return condition if condition.nesting <= DEEPEST else self._local(condition)
+
+    def _local(self, condition: Condition) -> Condition:
+        """The condition by way of locals, set where all its names are."""
 
         def local(clause: Clause) -> Clause:
             def write(name: str) -> Operand:
