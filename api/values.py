@@ -52,9 +52,9 @@ class OutputTexts:
         }
 
     def shown(self, decision: Decision, only: str | None = None) -> Iterator[Shown]:
-        """Every value of a decision, in the program's order, rows by key; of one output if `only` names it."""
+        """Every value that a decision has, in the program's order, rows by key; of one output if `only` names it."""
         for id, output in self._outputs.items():
-            if only is not None and id != only:
+            if id not in decision.outputs or only not in (None, id):
                 continue
             value = decision.outputs[id]
             if isinstance(value, Mapping):

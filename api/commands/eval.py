@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -78,9 +79,8 @@ def _show(screen: Console, texts: OutputTexts, decision: Decision, why: list[Rea
     for reason in why:
         for level in reason.alerts:
             screen.print(f"{level.value} {_named(reason)}: {_because(reason)}", style="bold red")
-    if decision.would_be:
-        names = ", ".join(i for i in decision.would_be if only is None or i == only)
-        screen.print(f"observing rules would change: {names or 'nothing here'}")
+    for shown in texts.shown(replace(decision, outputs=decision.would_be), only):
+        screen.print(f"observing rules would have it: {shown.name} = {shown.text}")
 
 
 def _bound_by(shown: Shown, why: list[Reason]) -> list[str]:

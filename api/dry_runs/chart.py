@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from api.dry_runs.result import DryRun, RuleCount
+from api.dry_runs.result import DryRun, Episode, RuleCount
 from api.dry_runs.sheets import by_weight, clock
 from api.values import OutputTexts, duration
 from policy_dsl.program import Direction, Program
@@ -21,6 +21,8 @@ _PLOT = WIDTH - LEFT - RIGHT
 _LANE = 19
 _MOST_LANES = 28
 _MOST_POINTS = 900
+_APART = 0.8
+"""Boxes nearer than this are one."""
 _STEPS_MS = tuple(m * 60_000 for m in (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 7200, 14400, 43200))
 _MOST_TICKS = 13
 _WHOLE = 100
@@ -159,13 +161,28 @@ def _mode_lane(run: DryRun, program: Program, texts: OutputTexts, output: str, a
 
 
 def _rule_lane(count: RuleCount, axis: Axis, y: float) -> Lane:
-    boxes = []
-    for e in count.episodes:
-        certain = "definite" if e.definite else "missing"
-        why = "" if e.definite else ", because a fact was missing"
-        title = f"{e.rule}, {clock(e.since)} to {clock(e.until)} ({duration(e.duration)}){why}"
-        boxes.append(axis.box(e.since, e.until, "observing" if count.observing else certain, title))
+    kinds = {True: "observing" if count.observing else "definite", False: "missing"}
+    boxes: list[Box] = []
+    for run in _seen_apart(count.episodes, axis):
+        certain = any(e.definite for e in run)
+        spent = duration(sum(e.duration for e in run))
+        title = f"{count.rule}, {clock(run[0].since)} to {clock(run[-1].until)} ({spent})"
+        title += "" if len(run) == 1 else f", {len(run)} episodes"
+        title += "" if certain else ", because a fact was missing"
+        boxes.append(axis.box(run[0].since, run[-1].until, kinds[certain], title))
     return Lane(count.rule, y, tuple(boxes))
+
+
+def _seen_apart(episodes: Sequence[Episode], axis: Axis) -> Iterator[list[Episode]]:
+    """Episodes, those together that the eye cannot tell apart."""
+    run: list[Episode] = []
+    for episode in episodes:
+        if run and axis.x(episode.since) - axis.x(run[-1].until) >= _APART:
+            yield run
+            run = []
+        run.append(episode)
+    if run:
+        yield run
 
 
 def _legend(program: Program, output: str) -> tuple[tuple[str, str], ...]:

@@ -4,7 +4,8 @@ import pytest
 
 from api.dry_runs.binding import Binding, Outputs
 from api.dry_runs.changes import direction
-from api.dry_runs.chart import Axis, _thinned
+from api.dry_runs.chart import Axis, _seen_apart, _thinned
+from api.dry_runs.result import Episode
 from api.dry_runs.spans import Held, Runs, standing
 from api.values import duration, percent
 from evaluators.decision import Firing, OutputValue
@@ -112,6 +113,13 @@ def test_thinning_keeps_every_spike() -> None:
     kept = _thinned(points, len(points))
     assert len(kept) < 2_500
     assert {(4_321, 9.0), (8_765, -9.0), points[0], points[-1]} <= set(kept)
+
+
+def test_episodes_that_the_eye_cannot_tell_apart_are_one() -> None:
+    day = 86_400_000
+    flicker = [Episode("p.safe", at, at + 1_000, 1, 1) for at in range(0, 60_000, 5_000)]
+    later = Episode("p.safe", day // 2, day // 2 + 1_000, 1, 1)
+    assert list(_seen_apart([*flicker, later], Axis(0, day))) == [flicker, [later]]
 
 
 def test_ticks_are_round_times() -> None:

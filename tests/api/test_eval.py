@@ -43,7 +43,8 @@ def test_what_observing_rules_would_do(run: Run, rules: Path, state: Path) -> No
     found = json.loads(run("eval", "--rules", rules, "--state", state, "--json").stdout)
     assert found["outputs"]["desk.risk_mode"] == "NORMAL"
     assert found["would_be"] == {"desk.risk_mode": "CAUTIOUS"}
-    assert "observing rules would change: desk.risk_mode" in run("eval", "--rules", rules, "--state", state).stdout
+    shown = run("eval", "--rules", rules, "--state", state).stdout
+    assert "observing rules would have it: desk.risk_mode = CAUTIOUS" in shown
 
 
 def test_one_output(run: Run, rules: Path, state: Path) -> None:
