@@ -29,7 +29,7 @@ def run_tests(
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:
     """Run the tests in the rule files in every evaluator; a failure shows the expectation and the values there were."""
-    from api.test_reports import document, failure_text, junit_xml
+    from api.case_reports import document, failure_text, junit_xml
     from api.writing import write_whole
 
     bundle = opened(rules_path(rules))

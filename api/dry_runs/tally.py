@@ -45,10 +45,17 @@ class _RuleTally:
         run[3] += certain > 0
 
     def result(self, rule: Rule) -> RuleCount:
-        episodes = tuple(Episode(rule.id, *run) for run in self.runs)
-        missing = self.firings - self.definite
-        counts = (self.snapshots, self.firings, self.definite, missing, self.bound, self.time)
-        return RuleCount(rule.id, rule.observing, *counts, episodes)
+        return RuleCount(
+            rule=rule.id,
+            observing=rule.observing,
+            snapshots=self.snapshots,
+            firings=self.firings,
+            definite=self.definite,
+            because_missing=self.firings - self.definite,
+            bound=self.bound,
+            time=self.time,
+            episodes=tuple(Episode(rule.id, *run) for run in self.runs),
+        )
 
 
 class Tally:
