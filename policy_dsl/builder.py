@@ -12,7 +12,7 @@ from lark.lexer import Token
 from policy_dsl import syntax as s
 from policy_dsl.diagnostics import Span
 
-_CELL_MARK = re.compile(r'"(?:[^"\\]|\\.)*"|(#)|\|')
+_CELL_MARK = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|(#)|\|')
 _ESCAPES = {"n": "\n", "t": "\t"}
 
 

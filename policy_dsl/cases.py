@@ -18,6 +18,8 @@ from policy_dsl.writing import write_value
 MOST_SNAPSHOTS = 100_000
 """A test takes no more than this: at one a minute, that is two months."""
 
+_MOST_COLUMNS = 100
+
 DEFAULT_CADENCE = 60_000
 """A test takes a snapshot every minute unless it says otherwise (milliseconds)."""
 
@@ -221,6 +223,10 @@ class _Reader:
         self.timelines.append(Timeline(target, tuple(values)))
 
     def _table(self, table: s.Table) -> None:
+        if len(table.header) > _MOST_COLUMNS:
+            self.context.error("RF312", f"a table has at most {_MOST_COLUMNS} columns", table.header[0].span)
+            self.failed = True
+            return
         columns = [_column(cell, self.source, self.context) for cell in table.header]
         for row in table.rows:
             if len(row) != len(columns):

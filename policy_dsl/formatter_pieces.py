@@ -12,7 +12,7 @@ from policy_dsl.formatter_layout import Document, laid_out, row
 
 INDENT = 2
 
-_STRING_OR_COMMENT = re.compile(r'"(?:[^"\\\n]|\\.)*"|#[^\n]*')
+_STRING_OR_COMMENT = re.compile(r'"[^"\\\n]*(?:\\.[^"\\\n]*)*"?|#[^\n]*')
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,10 +26,14 @@ from policy_dsl.wording import Said, explain_character, explain_token
 MAX_DEPTH = 64
 """How deep an expression may nest; deeper ones are refused, so that no pass can run out of stack."""
 
+_EXPLAINED = 50
+_MOST_ERRORS = 500
+
 _DECLARATIONS = ("policy", "param", "levels", "output", "rule", "test", "always")
 _LINE_START = re.compile(rf"^[ \t]*(?:{'|'.join(_DECLARATIONS)})\b", re.MULTILINE)
-_STRING_OR_COMMENT = re.compile(r'"(?:[^"\\\n]|\\.)*"|(#[^\n]*)')
-_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\\n]|\\.)*"|#[^\n]*|([(\[{])|([)\]}])')
+# A string that is not closed goes to the end of its line here, so that no text is looked at twice.
+_STRING_OR_COMMENT = re.compile(r'"[^"\\\n]*(?:\\.[^"\\\n]*)*"?|(#[^\n]*)')
+_STRING_OR_BRACKET = re.compile(r'"[^"\\\n]*(?:\\.[^"\\\n]*)*"?|#[^\n]*|([(\[{])|([)\]}])')
 _NESTING = re.compile(r"\b(?:not|of|throughout|within|and|or)\b|[-+*/(]")
 
 _local = threading.local()
@@ -139,6 +143,10 @@ def _recover(source: Source, findings: Findings) -> list[Any]:
     items: list[Any] = []
     for start, end in zip(starts, [*starts[1:], len(source.text)], strict=True):
         items += _parse_text(source, start, end, findings, recover=False)
+        if len(findings.items) - before >= _MOST_ERRORS:
+            message = f"this file has {_MOST_ERRORS} syntax errors or more, and is read no further"
+            findings.error("RF101", message, Span(source.path, start, end))
+            break
     if len(findings.items) == before:  # each part reads alone but the whole does not: a declaration inside another
         findings.error("RF101", "the declarations of this file do not follow each other", Span(source.path, 0, 1))
     return items
@@ -164,7 +172,10 @@ def _sort_out(items: list[Any], findings: Findings) -> tuple[s.Policy | None, tu
 def _report(error: UnexpectedInput, source: Source, end: int, findings: Findings) -> None:
     """Report what stopped the parser in a part of a file that ends at `end`."""
     if isinstance(error, UnexpectedToken):
-        said = explain_token(error.token, set(error.accepts or error.expected), source.text, end)
+        # What the parser would accept is dear to find out; after so many errors nobody reads it.
+        few = len(findings.items) < _EXPLAINED
+        expected = set((error.accepts if few else None) or error.expected)
+        said = explain_token(error.token, expected, source.text, end)
     elif isinstance(error, UnexpectedCharacters):
         said = explain_character(source.text, cast(int, error.pos_in_stream), set(error.allowed or ()))
     else:

@@ -9,12 +9,33 @@ from policy_dsl import syntax as s
 PATH = "generated.rules"
 
 # Words of the language that may also be names, because of where they stand.
-_WORDS = "to by for until when unless because rule policy each as from x5 limit position account u a0 deny starts up"
+_WORDS = (
+    *(
+        "to",
+        "by",
+        "for",
+        "until",
+        "when",
+        "unless",
+        "because",
+        "rule",
+        "policy",
+        "each",
+        "as",
+        "from",
+        "deny",
+        "starts",
+    ),
+    *("up", "and", "or", "is", "in", "of", "where", "over", "x5", "limit", "position", "account", "u", "a0"),
+)
 _NEVER_HEADS = frozenset(
-    "yes no not known unknown missing min max abs previous count sum highest lowest average change any all latest".split()
+    {
+        *("yes", "no", "not", "known", "unknown", "missing", "min", "max", "abs", "previous"),
+        *("count", "sum", "highest", "lowest", "average", "change", "any", "all", "latest"),
+    }
 )
 
-idents = st.sampled_from(_WORDS.split()) | st.from_regex(r"[a-z][a-z0-9_]{0,6}", fullmatch=True)
+idents = st.sampled_from(_WORDS) | st.from_regex(r"[a-z][a-z0-9_]{0,6}", fullmatch=True)
 heads = idents.filter(lambda word: word not in _NEVER_HEADS)
 upper = st.sampled_from(["HIGH", "LOW", "A", "R", "USD", "B_2"]) | st.from_regex(r"[A-Z][A-Z0-9_]{0,5}", fullmatch=True)
 _characters = st.characters(exclude_categories=["Cs"])
