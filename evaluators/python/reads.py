@@ -60,18 +60,15 @@ class ReadsOf:
         key = (id(node), variable)
         found = self._seen.get(key)
         if found is None:
-            found = self._seen[key] = (node, self._look(node, variable))
+            inner = None if isinstance(node, Aggregate) and node.variable == variable else variable
+            found = self._seen[key] = (node, union([_own(node, variable), *(self(n, inner) for n in below(node))]))
         return found[1]
 
-    def _look(self, node: Condition, variable: str | None) -> Reads:
-        inner = None if isinstance(node, Aggregate) and node.variable == variable else variable
-        parts = [self(child, inner) for child in below(node)]
-        if isinstance(node, OutputRead):
-            here = node.row is None or (node.row.variable is not None and node.row.variable == variable)
-            name = frozenset((node.output,))
-            parts.append(Reads(near=name) if here else Reads(far=name))
-        elif isinstance(node, FactRead | RowRead | RowKey | Aggregate | Unexcused):
-            parts.append(SNAPSHOT)
-        elif not parts:
-            return NOTHING
-        return union(parts)
+
+def _own(node: Condition, variable: str | None) -> Reads:
+    """What a node reads but its parts do not."""
+    if isinstance(node, OutputRead):
+        here = node.row is None or (node.row.variable is not None and node.row.variable == variable)
+        name = frozenset((node.output,))
+        return Reads(near=name) if here else Reads(far=name)
+    return SNAPSHOT if isinstance(node, FactRead | RowRead | RowKey | Aggregate | Unexcused) else NOTHING
