@@ -14,6 +14,7 @@ from api.engines import Engine, EngineOption
 from api.terminal import console, progress, show_diagnostics, show_json, show_sheet
 
 if TYPE_CHECKING:
+    from api.dry_runs.chart import Curve
     from api.dry_runs.recorded import Extract
     from evaluators.recording import Recording
 
@@ -31,6 +32,9 @@ OutputOption = Annotated[
     list[str] | None, typer.Option("--output", metavar="NAME", help="Show this output over time; may be repeated.")
 ]
 HtmlOption = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write a report of one page.")]
+PricesOption = Annotated[
+    Path | None, typer.Option("--prices", metavar="CANDLES", help="Draw the price in these candles in the report.")
+]
 MarkdownOption = Annotated[Path | None, typer.Option("--markdown", metavar="FILE", help="Write the tables.")]
 
 
@@ -45,6 +49,7 @@ def dry_run(  # noqa: PLR0913 -- each option is a parameter
     output: OutputOption = None,
     engine: EngineOption = Engine.DUCKDB,
     html: HtmlOption = None,
+    prices: PricesOption = None,
     markdown: MarkdownOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
@@ -67,11 +72,12 @@ def dry_run(  # noqa: PLR0913 -- each option is a parameter
     source = Recording.open(recording, catalogue())
     show_diagnostics(source.notes, {}, err=True)
     extract = _extract(source, book, since, until)
+    price = None if prices is None else _price(prices, extract)
     with progress("replaying", len(extract.times())) as told:
         run = replay(mine, extract, engine, others, told)
     view = View(run, mine.bundle, shown, "ringfence " + shlex.join(sys.argv[1:]))
     if html is not None:
-        write_whole(html, page(view, Witness(mine.bundle, extract)))
+        write_whole(html, page(view, Witness(mine.bundle, extract), price))
     if markdown is not None:
         write_whole(markdown, written(view))
     if as_json:
@@ -82,6 +88,12 @@ def dry_run(  # noqa: PLR0913 -- each option is a parameter
     for file in (html, markdown):
         if file is not None:
             typer.echo(f"report: {file}")
+
+
+def _price(prices: Path, extract: Extract) -> Curve:
+    from api.dry_runs.prices import price_curve
+
+    return price_curve(prices, extract.book, extract.times())
 
 
 def _extract(source: Recording, book: str | None, since: str | None, until: str | None) -> Extract:

@@ -55,9 +55,10 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """A curve: its paths, and the labels (y, text) of its scale between `top` and `bottom`."""
+    """A curve of a kind (`gain`, `loss`): its paths, and the labels (y, text) of its scale from `top` to `bottom`."""
 
     name: str
+    kind: str
     top: float
     bottom: float
     line: str
@@ -214,7 +215,7 @@ def _plot(curve: Curve, axis: Axis, top: float, bottom: float) -> Plot:
         first, last = axis.x(piece[0][0]), axis.x(piece[-1][0])
         areas.append(f"M{first},{base} L" + " L".join(points) + f" L{last},{base} Z")
     labels = tuple((place(v), _label(v, curve.percent)) for v in (low, low + span / 2, high))
-    return Plot(curve.name, top, bottom, " ".join(lines), " ".join(areas), labels)
+    return Plot(curve.name, "loss" if curve.down else "gain", top, bottom, " ".join(lines), " ".join(areas), labels)
 
 
 def _label(value: float, percent: bool) -> str:

@@ -31,12 +31,12 @@ class Tile:
     note: str
 
 
-def page(view: View, witness: Witness) -> str:
+def page(view: View, witness: Witness, price: Curve | None = None) -> str:
     """The report as HTML: picture, tables, an example of each rule that bound, and how to get every figure again."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     run = view.run
-    curves = _curves(witness.extract)
+    curves = [*([] if price is None else [price]), *_curves(witness.extract)]
     environment = Environment(
         loader=PackageLoader("api.dry_runs"),
         autoescape=True,

@@ -179,6 +179,16 @@ def test_the_page_needs_nothing_else(run: Run, recording: Path, tmp_path: Path) 
         assert shown in page
 
 
+def test_prices_are_drawn_from_candles(run: Run, recording: Path, tmp_path: Path) -> None:
+    hours = [f"2025-10-10T{hour}:00:00Z,9,9,9,9,1" for hour in (20, 21)]
+    rows = "".join(f"{symbol},{hour}\n" for hour in hours for symbol in ("ADAUSDT", "BTCUSDT"))
+    (tmp_path / "candles.csv").write_text("symbol,ts,open,high,low,close,volume\n" + rows, encoding="utf-8")
+    run("dry-run", recording, "--prices", "candles.csv", "--html", "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert '<text class="name" x="4" y="22.0">BTCUSDT</text>' in page
+    assert "`nowhere.csv` cannot be read" in run("dry-run", recording, "--prices", "nowhere.csv", code=2).stderr
+
+
 def test_what_comes_from_outside_is_text_in_the_page(run: Run, recording: Path, tmp_path: Path) -> None:
     evil = DESK.replace("volatility is {market.volatility}", "<script>alert(1)</script>")
     (tmp_path / "rules" / "desk.rules").write_text(evil, encoding="utf-8")
