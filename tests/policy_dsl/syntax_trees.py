@@ -94,9 +94,12 @@ def _compound(inner: st.SearchStrategy[s.Expr]) -> st.SearchStrategy[s.Expr]:
     )
 
 
-expressions: st.SearchStrategy[s.Expr] = st.recursive(
-    quantities | dates | levels | texts | flags | paths, _compound, max_leaves=8
-)
+def expressions_of(leaves: st.SearchStrategy[s.Expr], size: int = 8) -> st.SearchStrategy[s.Expr]:
+    """Expressions of every form, over the leaves given."""
+    return st.recursive(leaves, _compound, max_leaves=size)
+
+
+expressions = expressions_of(quantities | dates | levels | texts | flags | paths)
 
 _types = st.one_of(
     st.builds(s.NamedType, st.sampled_from(["ratio", "money", "R", "flag", "tier"])),
