@@ -49,6 +49,8 @@ def _sum(operator: Operator, a: Unit, b: Unit) -> Unit | None:
         return Unit.DURATION if operator is Operator.SUBTRACT else None
     if a is Unit.TIME and b is Unit.DURATION:
         return Unit.TIME
+    if operator is Operator.ADD and a is Unit.DURATION and b is Unit.TIME:
+        return Unit.TIME
     return a if a is b else None
 
 

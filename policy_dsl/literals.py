@@ -130,9 +130,9 @@ def write_time(ms: int) -> str:
     except (OverflowError, ValueError, OSError):
         return f"{ms}ms since 1970"
     if ms % MS_PER_DAY == 0:
-        return moment.strftime("%Y-%m-%d")
+        return moment.date().isoformat()
     tail = f".{ms % 1000:03d}" if ms % 1000 else ""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S") + tail + "Z"
+    return moment.replace(tzinfo=None).isoformat(timespec="seconds") + tail + "Z"
 
 
 def _largest(quanta: int, suffixes: tuple[str, ...]) -> str:
