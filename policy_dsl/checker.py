@@ -76,7 +76,7 @@ def check(
         _report_expired(rule, today, findings)
     for output in names.outputs.values():
         check_latch(output, names, findings)
-    check_arguments(sorted(rules, key=lambda r: r.id), findings)
+    check_arguments(sorted(rules, key=lambda r: r.id), names, findings)
     outputs = ordered(names.outputs, rules, findings)
     program = None
     if outputs is not None and not any(i.is_error for i in findings.items):

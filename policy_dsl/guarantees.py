@@ -45,19 +45,36 @@ def check_latch(output: p.Output, names: Names, findings: Findings) -> None:
         findings.error("RF406", message, output.span, "a latch is released where its condition is definitely true")
 
 
-def check_arguments(rules: Iterable[p.Rule], findings: Findings) -> None:
-    """Report permits of one item that differ in how many arguments they give, or of which kind."""
-    first: dict[tuple[str, str], tuple[str, tuple[Type, ...]]] = {}
+def check_arguments(rules: Iterable[p.Rule], names: Names, findings: Findings) -> None:
+    """Report permits of one item that differ in their arguments, or whose arguments differ from row to row.
+
+    The smallest of several arguments counts, so a permit that is no longer granted (a fact went missing) would set a
+    larger one free: several permits of an item must say the same.
+    """
+    first: dict[tuple[str, str], tuple[str, p.Permit]] = {}
     for rule in rules:
         for effect in rule.effects:
             if not isinstance(effect, p.Permit):
                 continue
-            kinds = tuple(a.type for a in effect.arguments)
-            other, wanted = first.setdefault((effect.output, effect.item), (rule.id, kinds))
-            if kinds != wanted:
+            other, wanted = first.setdefault((effect.output, effect.item), (rule.id, effect))
+            if effect is not wanted and not _same_arguments(effect, wanted):
                 message = f"`{rule.id}` permits `{effect.item}` with other arguments than `{other}` does"
-                shown = ", ".join(map(str, wanted)) or "no arguments"
-                findings.error("RF410", message, rule.span, f"`{other}` gives {shown}; the smallest of each counts")
+                hint = "several permits of an item give the same fixed arguments: a param, say"
+                findings.error("RF410", message, rule.span, hint)
+            elif rule.scope is not None and names.outputs[effect.output].entity is None and not _fixed(effect):
+                message = f"`{rule.id}` permits `{effect.item}` for the whole fund with arguments of a row"
+                findings.error("RF410", message, rule.span, "give a fixed argument: a param, say")
+
+
+def _fixed(permit: p.Permit) -> bool:
+    return all(isinstance(a, p.Constant) for a in permit.arguments)
+
+
+def _same_arguments(one: p.Permit, other: p.Permit) -> bool:
+    def plain(permit: p.Permit) -> list[tuple[object, Type]]:
+        return [(a.value if isinstance(a, p.Constant) else None, a.type) for a in permit.arguments]
+
+    return _fixed(one) and _fixed(other) and plain(one) == plain(other)
 
 
 def _check_excuse(rule: p.Rule, tightening: bool, permits: bool, names: Names, findings: Findings) -> None:

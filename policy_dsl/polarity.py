@@ -151,6 +151,10 @@ def _membership(output: Output, values: set[Value]) -> Move:
 
 
 def _arithmetic(node: Arithmetic, output_of: OutputOf) -> Move:
+    for operand in (node.left, node.right):
+        # Without an end in sight a result may overflow, and what overflows is unknown: a truth that no rule intended.
+        if isinstance(operand, OutputRead) and None in (output_of(operand.output).low, output_of(operand.output).high):
+            return Move.MIXED
     left, right = _move(node.left, output_of), _move(node.right, output_of)
     if node.operator is Operator.ADD:
         return together((left, right))

@@ -24,9 +24,12 @@ def loosened(program: Program, before: Decision, after: Decision) -> list[str]:
 
 
 def is_looser(output: Output, was: OutputValue, now: OutputValue) -> bool:
-    """Whether `now` allows something that `was` does not: for sets, an item."""
+    """Whether `now` allows something that `was` does not: for sets, an item or a larger argument of one."""
     if isinstance(output.type, ItemSet):
-        return not items(now) <= items(was)
+        arguments = dict(cast(Grants, was))
+        return any(
+            a > b for item, given in cast(Grants, now) for a, b in zip(given, arguments.get(item, given), strict=True)
+        ) or (not items(now) <= items(was))
     return now != was and output.stricter(cast(Value, was), cast(Value, now)) == was
 
 

@@ -15,7 +15,7 @@ from tests.strategies.snapshots import snapshots
 @settings(report_multiple_bugs=False)
 @given(data=st.data())
 def test_whole_decisions_are_equal(name: str, data: st.DataObject) -> None:
-    program = data.draw(programs())
+    program = data.draw(programs(free_arguments=True))
     drawn = data.draw(st.lists(snapshots(program), min_size=1, max_size=4))
     # The same states once more, in another order: what an evaluator remembers may not show.
     states = drawn + data.draw(st.permutations(drawn))

@@ -63,12 +63,23 @@ EXCUSE_UNTIL = 1_750_000_000_000
 
 
 @st.composite
-def programs(draw: st.DrawFn, *, observing: bool = True, asks_known: bool = True, permits: bool = True) -> Program:
-    """A checked program without temporal forms; the arguments leave out a form where a law does not cover it."""
+def programs(
+    draw: st.DrawFn,
+    *,
+    observing: bool = True,
+    asks_known: bool = True,
+    permits: bool = True,
+    free_arguments: bool = False,
+) -> Program:
+    """A checked program without temporal forms; the flags leave out a form where a law does not cover it.
+
+    `free_arguments` lets several permits of an item differ in their arguments, which evaluators can do though the
+    checker refuses it.
+    """
     params = tuple(draw(param(f"alpha.limit{i}")) for i in range(choose(draw, range(3))))
     outputs = [draw(output(f"alpha.out{i}")) for i in range(choose(draw, range(1, 5)))]
     outputs.insert(choose(draw, range(len(outputs) + 1)), VERDICT)
-    author = Author(Writer(draw, {}, (), params, asks_known), tuple(outputs), observing, permits)
+    author = Author(Writer(draw, {}, (), params, asks_known), tuple(outputs), observing, permits, free_arguments)
     rules = tuple(author.rule(f"{POLICIES[i % 2]}.rule{i}") for i in range(choose(draw, range(1, 7))))
     return Program("generated", params, tuple(outputs), tuple(sorted(rules, key=lambda r: r.id)))
 
@@ -128,15 +139,18 @@ def number_output(draw: st.DrawFn, id: str, entity: str | None, direction: Direc
 class Author:
     """Writes rules over a fixed list of outputs."""
 
-    def __init__(self, writer: Writer, outputs: tuple[Output, ...], observing: bool, permits: bool) -> None:
+    def __init__(
+        self, writer: Writer, outputs: tuple[Output, ...], observing: bool, permits: bool, free_arguments: bool = False
+    ) -> None:
         self.writer, self.outputs, self.observing, self.permits = writer, outputs, observing, permits
+        self.free_arguments = free_arguments
 
     def rule(self, id: str) -> Rule:
         """A rule with that id."""
         scope = self.scope()
         variables = {} if scope is None else {scope.variable: scope.entity}
         writer = replace(self.writer, variables=variables)
-        effects = self.effects(writer, scope)
+        effects = self.effects(replace(writer, asks_known=False), scope)
         guard = self.guard(writer, effects)
         if scope is not None and scope.entity == "request" and not scope.including_exits:
             guard = All((no_exit(scope.variable), guard))
@@ -241,7 +255,11 @@ class Author:
         item = writer.pick(kind.items)
         if not self.permits or writer.chance(3):
             return Forbid(target.id, item, where)
-        arguments = tuple(writer.number(Unit.RATIO, 1) for _ in range(ITEMS.index(item)))
+        count = ITEMS.index(item)
+        if self.free_arguments:
+            arguments = tuple(writer.number(Unit.RATIO, 1) for _ in range(count))
+        else:
+            arguments = tuple(Constant(250_000_000 * (i + 1), Quantity(Unit.RATIO)) for i in range(count))
         return Permit(target.id, item, arguments, where)
 
     def number_effect(self, writer: Writer, target: Output, where: Expression | None) -> Effect:
