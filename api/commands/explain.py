@@ -39,7 +39,7 @@ def explain(
     if (id is None) == (state is None):
         raise typer.BadParameter("name one thing to explain, or give a state with --state")
     if id is not None and _CODE.fullmatch(id):
-        _explain_code(id.upper(), as_json=as_json)
+        raise typer.BadParameter(f"there is no page on `{id.upper()}`")
     elif id is not None:
         _explain_id(id, opened(rules_path(rules)), as_json=as_json)
     elif state is not None:
