@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from evaluators.duckdb import numbers
 from evaluators.duckdb.demands import NULL, Demands
-from evaluators.duckdb.fragments import FALSE, Case, Fragment, compose, every, listed
+from evaluators.duckdb.fragments import FALSE, Case, Fragment, added, compose, every, listed
 from evaluators.duckdb.frames import Column
 from evaluators.duckdb.masks import Trigger, acts
 from evaluators.duckdb.reads import bigint, constant, key_of
@@ -100,15 +100,11 @@ def _shifted(demands: Demands, start: int) -> Fragment:
     begin = Fragment(bigint(start))
     if not demands.shifts:
         return begin
-    total = listed(" + ", [compose("{}::HUGEINT", _paren(shift)) for shift in demands.shifts])
+    total = added([compose("({})::HUGEINT", shift) for shift in demands.shifts])
     sign = "-" if demands.output.direction is Direction.DOWN else "+"
     low, high = limits(demands.output)
-    moved = f"greatest({low}::HUGEINT, least({high}::HUGEINT, {start}::HUGEINT {sign} ({{}})))::BIGINT"
+    moved = f"greatest({low}::HUGEINT, least({high}::HUGEINT, {start}::HUGEINT {sign} {{}}))::BIGINT"
     return compose(moved, total).known()
-
-
-def _paren(fragment: Fragment) -> Fragment:
-    return compose("({})", fragment)
 
 
 def _scaled(demands: Demands, value: Fragment) -> Fragment:

@@ -63,6 +63,14 @@ def either(parts: Sequence[Fragment]) -> Fragment:
     return FALSE if not rest else rest[0] if len(rest) == 1 else compose("({})", listed(" OR ", rest))
 
 
+def added(parts: Sequence[Fragment]) -> Fragment:
+    """The sum of the parts, in parentheses; nested so that thousands of them do not nest deep."""
+    whole = list(parts)
+    while len(whole) > DEEPEST:
+        whole = [added(whole[i : i + DEEPEST]) for i in range(0, len(whole), DEEPEST)]
+    return compose("({})", listed(" + ", whole)) if len(whole) > 1 else whole[0]
+
+
 @dataclass(slots=True)
 class Case:
     """`CASE WHEN ... THEN ... ELSE ... END`, branch by branch; branches that cannot be taken are left out."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from evaluators.duckdb.fragments import FALSE, TRUE, ZERO, Case, Fragment, compose, either, every
+from evaluators.duckdb.fragments import FALSE, TRUE, ZERO, Case, Fragment, added, compose, either, every
 from evaluators.duckdb.frames import Column, Frame
 from policy_dsl.program import Rule
 
@@ -136,7 +136,7 @@ class Masks:
         found = []
         for word in range(self.words(frame)):
             parts = list(self.parts.get((frame, word), {}).values())
-            column = frame.compute(_plus([part.read for part in parts]), f"mask {word}")
+            column = frame.compute(added([part.read for part in parts]), f"mask {word}")
             self.whole |= dict.fromkeys(parts, column)
             mask = column.read
             doubts = self.doubts.get((frame, word), [])
@@ -145,10 +145,6 @@ class Masks:
                 unknown = compose("({} | {})", unknown, frame.compute(_sum(doubts), f"doubt {word}").read)
             found.append((fired, compose("({} & ~{})", fired, unknown)))
         return found
-
-
-def _plus(parts: list[Fragment]) -> Fragment:
-    return parts[0] if len(parts) == 1 else compose("(" + " + ".join(["{}"] * len(parts)) + ")", *parts)
 
 
 def _sum(terms: list[Fragment]) -> Fragment:

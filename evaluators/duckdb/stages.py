@@ -18,6 +18,8 @@ REQUEST = "request"
 
 _MOST_STEPS = 2
 """How many computations an output may be away from what is written, and still be computed where it is read."""
+_LONGEST = 20_000
+"""Characters of SQL that a view may take to compute outputs: it is planned anew by every query."""
 
 
 @dataclass(eq=False, slots=True)
@@ -105,10 +107,9 @@ class Stages:
         at_hand = {c for c in shown if c.level == 0 or c in whole.values()} | set(stage.written) | set(whole)
         derived: dict[Column, None] = {}
         for column in shown:
-            steps = _derived(column, at_hand, _MOST_STEPS)
-            if steps is None:
-                self.write(stage, column)
-            derived |= dict.fromkeys(steps or ())
+            derived |= dict.fromkeys(_derived(column, at_hand, _MOST_STEPS) or ())
+        if sum(len(c.definition.text) for c in derived if c.definition is not None) > _LONGEST:
+            derived = {}
         read = dict.fromkeys(p for c in derived if c.definition is not None for p in c.definition.columns)
         for column in [*shown, *read]:
             if column not in derived:
