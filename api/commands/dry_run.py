@@ -16,6 +16,7 @@ from api.terminal import console, progress, show_diagnostics, show_json, show_sh
 if TYPE_CHECKING:
     from api.dry_runs.chart import Curve
     from api.dry_runs.recorded import Extract
+    from api.dry_runs.view import View
     from evaluators.recording import Recording
 
 _MOST_ROWS = 25
@@ -27,7 +28,7 @@ AgainstOption = Annotated[
 ]
 FromOption = Annotated[str | None, typer.Option("--from", metavar="TIME", help="Replay from this time (UTC) on.")]
 ToOption = Annotated[str | None, typer.Option("--to", metavar="TIME", help="Replay up to before this time (UTC).")]
-BookOption = Annotated[str | None, typer.Option("--book", help="The book to replay, if the recording has several.")]
+BookOption = Annotated[str | None, typer.Option("--book", help="Replay this book only; else every one.")]
 OutputOption = Annotated[
     list[str] | None, typer.Option("--output", metavar="NAME", help="Show this output over time; may be repeated.")
 ]
@@ -71,23 +72,36 @@ def dry_run(  # noqa: PLR0913 -- each option is a parameter
     shown = shown_outputs(mine.bundle.program, output)
     source = Recording.open(recording, catalogue())
     show_diagnostics(source.notes, {}, err=True)
-    extract = _extract(source, book, since, until)
-    price = None if prices is None else _price(prices, extract)
-    with progress("replaying", len(extract.times())) as told:
-        run = replay(mine, extract, engine, others, told)
-    view = View(run, mine.bundle, shown, "ringfence " + shlex.join(sys.argv[1:]))
-    if html is not None:
-        write_whole(html, page(view, Witness(mine.bundle, extract), price))
-    if markdown is not None:
-        write_whole(markdown, written(view))
+    extracts = _extracts(source, book, since, until)
+    documents = []
+    for extract in extracts:
+        price = None if prices is None else _price(prices, extract)
+        with progress(f"replaying {extract.book}", len(extract.times())) as told:
+            run = replay(mine, extract, engine, others, told)
+        view = View(run, mine.bundle, shown, "ringfence " + shlex.join(sys.argv[1:]))
+        written_to = [None if f is None else _of_book(f, extract, extracts) for f in (html, markdown)]
+        if written_to[0] is not None:
+            write_whole(written_to[0], page(view, Witness(mine.bundle, extract), price))
+        if written_to[1] is not None:
+            write_whole(written_to[1], written(view))
+        if as_json:
+            documents.append(document(run, view.texts))
+        else:
+            _show(view, [f for f in written_to if f is not None])
     if as_json:
-        show_json(document(run, view.texts))
-        return
+        show_json(documents[0] if len(documents) == 1 else {"books": documents})
+
+
+def _show(view: View, files: list[Path]) -> None:
     for sheet in view.sheets(detail=False):
         show_sheet(console(), sheet, _MOST_ROWS)
-    for file in (html, markdown):
-        if file is not None:
-            typer.echo(f"report: {file}")
+    for file in files:
+        typer.echo(f"report: {file}")
+
+
+def _of_book(file: Path, extract: Extract, extracts: list[Extract]) -> Path:
+    """Where the report of a book goes: with several books, each has a file of its own name."""
+    return file if len(extracts) == 1 else file.with_name(f"{file.stem}-{extract.book}{file.suffix}")
 
 
 def _price(prices: Path, extract: Extract) -> Curve:
@@ -96,20 +110,19 @@ def _price(prices: Path, extract: Extract) -> Curve:
     return price_curve(prices, extract.book, extract.times())
 
 
-def _extract(source: Recording, book: str | None, since: str | None, until: str | None) -> Extract:
-    """The part of the recording to replay. Raises BadParameter where that is not clear, or there is none of it."""
+def _extracts(source: Recording, book: str | None, since: str | None, until: str | None) -> list[Extract]:
+    """The parts of the recording to replay, one a book. Raises BadParameter where there is none of it."""
     from api.dry_runs.recorded import Extract
     from api.moments import moment
     from api.names import resolved
 
-    if book is None and len(source.books) > 1:
-        raise typer.BadParameter(f"the recording has several: {', '.join(source.books)}", param_hint="--book")
-    chosen = source.books[0] if book is None else resolved(book, source.books, "book", "--book")
-    extract = Extract(source, chosen, moment(since, "--from"), moment(until, "--to"))
-    if not extract.times():
+    chosen = source.books if book is None else [resolved(book, source.books, "book", "--book")]
+    extracts = [Extract(source, name, moment(since, "--from"), moment(until, "--to")) for name in chosen]
+    filled = [extract for extract in extracts if extract.times()]
+    if not filled:
         from evaluators.timestamps import format_time
 
         first, last = (format_time(ts) for ts in source.span)
-        message = f"book `{chosen}` has no snapshot in that time; the recording goes from {first} to {last}"
+        message = f"`{', '.join(chosen)}` has no snapshot in that time; the recording goes from {first} to {last}"
         raise typer.BadParameter(message, param_hint="--from / --to")
-    return extract
+    return filled
