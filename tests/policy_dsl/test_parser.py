@@ -404,13 +404,13 @@ def test_a_word_at_the_start_of_a_line_in_a_string_starts_no_declaration() -> No
 
 
 def test_threads_read_side_by_side() -> None:
-    texts = [f"policy p{i} version 1.0.0\n" + f"rule r{i} when a{i} > {i} alert INFO\n" * 30 for i in range(4)]
+    texts = [f"policy p{i} version 1.0.0\n" + f"rule r{i} when a{i} > {i} alert INFO\n" * 30 for i in range(2)]
     found: dict[int, s.File] = {}
 
     def read(number: int) -> None:
         found[number] = parse(Source(f"{number}.rules", texts[number]), Findings())
 
-    threads = [threading.Thread(target=read, args=(i,)) for i in range(4)]
+    threads = [threading.Thread(target=read, args=(i,)) for i in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
