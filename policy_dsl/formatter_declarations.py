@@ -24,7 +24,8 @@ def policy(node: s.Policy, origin: Origin) -> list[Piece]:
         return [Piece(node.span.start, node.span.end, (head,), 0)]
     at = origin.first_quote(node.span)
     doc = Piece(at, node.span.end, (f"{' ' * INDENT}{quoted(node.doc)}",))
-    return [Piece(node.span.start, at, (head,), 0), doc]
+    end = node.span.start + len(origin.code[node.span.start : at].rstrip())
+    return [Piece(node.span.start, end, (head,), 0), doc]
 
 
 def params(nodes: list[s.ParamDecl]) -> list[Piece]:
