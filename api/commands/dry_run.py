@@ -11,7 +11,7 @@ import typer
 
 from api.bundles import RulesOption, catalogue, opened, rules_path
 from api.engines import Engine, EngineOption
-from api.terminal import console, progress, show_diagnostics, show_json, show_sheet
+from api.terminal import console, count_of, progress, show_diagnostics, show_json, show_sheet
 
 if TYPE_CHECKING:
     from api.dry_runs.chart import Curve
@@ -93,6 +93,11 @@ def dry_run(  # noqa: PLR0913 -- each option is a parameter
 
 
 def _show(view: View, files: list[Path]) -> None:
+    from api.dry_runs.sheets import clock
+
+    run = view.run
+    span = f"{clock(run.since)} to {clock(run.until)} UTC, {count_of(run.snapshots, 'snapshot')}"
+    typer.secho(f"{run.rules_from} on book {run.book}: {span}\n", bold=True)
     for sheet in view.sheets(detail=False):
         show_sheet(console(), sheet, _MOST_ROWS)
     for file in files:

@@ -40,7 +40,7 @@ def explain(
         raise typer.BadParameter("name one thing to explain, or give a state with --state")
     if id is not None and _CODE.fullmatch(id):
         raise typer.BadParameter(f"there is no page on `{id.upper()}`")
-    elif id is not None:
+    if id is not None:
         _explain_id(id, opened(rules_path(rules)), as_json=as_json)
     elif state is not None:
         _explain_state(state, opened(rules_path(rules)), output, calm=calm, as_json=as_json)

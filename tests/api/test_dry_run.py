@@ -160,6 +160,7 @@ def test_against_a_revision(run: Run, recording: Path, stricter: Path) -> None:
 
 def test_tables_on_the_terminal(run: Run, recording: Path) -> None:
     shown = run("dry-run", recording).stdout
+    assert shown.startswith("rules on book main: 2025-10-10 21:00 to 2025-10-10 22:30 UTC, 90 snapshots\n")
     for title in ("Time at each desk.risk_mode", "Changes of desk.risk_mode", "Rules", "Verdicts", "Missing facts"):
         assert title in shown
     assert "desk.crash" in shown
