@@ -14,8 +14,8 @@ from api.engines import Engine, EngineOption
 from api.terminal import console, count_of, progress, show_diagnostics, show_json, show_sheet
 
 if TYPE_CHECKING:
-    from api.dry_runs.chart import Curve
     from api.dry_runs.recorded import Extract
+    from api.dry_runs.replay import Rules
     from api.dry_runs.view import View
     from evaluators.recording import Recording
 
@@ -56,43 +56,62 @@ def dry_run(  # noqa: PLR0913 -- each option is a parameter
 ) -> None:
     """Replay recorded snapshots: time in each risk mode, what each rule did, requests denied, facts missing."""
     from api.dry_runs.documents import document
-    from api.dry_runs.documents import markdown as written
-    from api.dry_runs.examples import Witness
-    from api.dry_runs.page import page
-    from api.dry_runs.replay import Rules, replay
     from api.dry_runs.sheets import shown_outputs
-    from api.dry_runs.view import View
-    from api.revisions import rules_at
-    from api.writing import write_whole
     from evaluators.recording import Recording
 
-    path = rules_path(rules)
-    mine = Rules(opened(path), str(path))
-    others = None if against is None else Rules(rules_at(against, path), against)
+    mine, others = _rules(rules, against)
     shown = shown_outputs(mine.bundle.program, output)
     source = Recording.open(recording, catalogue())
     show_diagnostics(source.notes, {}, err=True)
     extracts = _extracts(source, book, since, until)
     documents = []
     for extract in extracts:
-        price = None if prices is None else _price(prices, extract)
-        with progress(f"replaying {extract.book}", len(extract.times())) as told:
-            run = replay(mine, extract, engine, others, told)
-        view = View(run, mine.bundle, shown, "ringfence " + shlex.join(sys.argv[1:]))
-        written_to = [None if f is None else _of_book(f, extract, extracts) for f in (html, markdown)]
-        if written_to[0] is not None:
-            write_whole(written_to[0], page(view, Witness(mine.bundle, extract), price))
-        if written_to[1] is not None:
-            write_whole(written_to[1], written(view))
+        view = _replayed(extract, mine, others, engine, shown)
+        own = [_of_book(file, extract, extracts) for file in (html, markdown)]
+        _write(view, extract, *own, prices)
         if as_json:
-            documents.append(document(run, view.texts))
+            documents.append(document(view.run, view.texts))
         else:
-            _show(view, [f for f in written_to if f is not None])
+            _show(view, own)
     if as_json:
         show_json(documents[0] if len(documents) == 1 else {"books": documents})
 
 
-def _show(view: View, files: list[Path]) -> None:
+def _rules(rules: Path | None, against: str | None) -> tuple[Rules, Rules | None]:
+    """The rules to replay, and those to compare them with."""
+    from api.dry_runs.replay import Rules
+    from api.revisions import rules_at
+
+    path = rules_path(rules)
+    others = None if against is None else Rules(rules_at(against, path), against)
+    return Rules(opened(path), str(path)), others
+
+
+def _replayed(extract: Extract, mine: Rules, others: Rules | None, engine: Engine, shown: tuple[str, ...]) -> View:
+    from api.dry_runs.replay import replay
+    from api.dry_runs.view import View
+
+    with progress(f"replaying {extract.book}", len(extract.times())) as told:
+        run = replay(mine, extract, engine, others, told)
+    return View(run, mine.bundle, shown, "ringfence " + shlex.join(sys.argv[1:]))
+
+
+def _write(view: View, extract: Extract, html: Path | None, markdown: Path | None, prices: Path | None) -> None:
+    """Write the reports that are asked for, each whole or not at all."""
+    from api.dry_runs import documents
+    from api.dry_runs.examples import Witness
+    from api.dry_runs.page import page
+    from api.dry_runs.prices import price_curve
+    from api.writing import write_whole
+
+    price = None if prices is None else price_curve(prices, extract.book, extract.times())
+    if html is not None:
+        write_whole(html, page(view, Witness(view.bundle, extract), price))
+    if markdown is not None:
+        write_whole(markdown, documents.markdown(view))
+
+
+def _show(view: View, files: list[Path | None]) -> None:
     from api.dry_runs.sheets import clock
 
     run = view.run
@@ -101,18 +120,13 @@ def _show(view: View, files: list[Path]) -> None:
     for sheet in view.sheets(detail=False):
         show_sheet(console(), sheet, _MOST_ROWS)
     for file in files:
-        typer.echo(f"report: {file}")
+        if file is not None:
+            typer.echo(f"report: {file}")
 
 
-def _of_book(file: Path, extract: Extract, extracts: list[Extract]) -> Path:
-    """Where the report of a book goes: with several books, each has a file of its own name."""
-    return file if len(extracts) == 1 else file.with_name(f"{file.stem}-{extract.book}{file.suffix}")
-
-
-def _price(prices: Path, extract: Extract) -> Curve:
-    from api.dry_runs.prices import price_curve
-
-    return price_curve(prices, extract.book, extract.times())
+def _of_book(file: Path | None, extract: Extract, extracts: list[Extract]) -> Path | None:
+    """Where the report of a book goes, if one is asked for: with several books, each has a file of its own name."""
+    return file if file is None or len(extracts) == 1 else file.with_name(f"{file.stem}-{extract.book}{file.suffix}")
 
 
 def _extracts(source: Recording, book: str | None, since: str | None, until: str | None) -> list[Extract]:
