@@ -67,7 +67,7 @@ def dry_run(  # noqa: PLR0913 -- each option is a parameter
     documents = []
     for extract in extracts:
         view = _replayed(extract, mine, others, engine, shown)
-        own = [_of_book(file, extract, extracts) for file in (html, markdown)]
+        own = (_of_book(html, extract, extracts), _of_book(markdown, extract, extracts))
         _write(view, extract, *own, prices)
         if as_json:
             documents.append(document(view.run, view.texts))
@@ -111,7 +111,7 @@ def _write(view: View, extract: Extract, html: Path | None, markdown: Path | Non
         write_whole(markdown, documents.markdown(view))
 
 
-def _show(view: View, files: list[Path | None]) -> None:
+def _show(view: View, files: tuple[Path | None, ...]) -> None:
     from api.dry_runs.sheets import clock
 
     run = view.run
