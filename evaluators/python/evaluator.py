@@ -14,6 +14,7 @@ from evaluators.python.runtime import NOTHING, Answer, Outputs, decision, namesp
 from evaluators.python.source import source_of
 from evaluators.snapshot import Fields, Snapshot
 from evaluators.support import require_stateless
+from policy_dsl.parser import without_gc
 from policy_dsl.program import Program
 
 Judge = Callable[[Fields, Mapping[str, Mapping[str, Fields] | None], int], Answer]
@@ -70,7 +71,8 @@ class PythonEvaluator:
 
 def compiled(program: Program) -> Compiled:
     """The program as a function, its source where tracebacks and debuggers look for it."""
-    source, places = source_of(program)
+    with without_gc():
+        source, places = source_of(program)
     size = len(program.rules) + len(program.outputs) + 1
     names = namespace(program, places, max(SMALLEST_MEMO, min(MEMO_CELLS // size, LARGEST_MEMO)))
     filename = f"<ringfence {hashlib.sha256(source.encode()).hexdigest()[:12]}>"

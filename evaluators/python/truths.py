@@ -162,9 +162,14 @@ def leaf(test: Clause, operands: Iterable[Operand], cut: Cut | None = None) -> C
     names = tuple(dict.fromkeys(operand.text for operand in used if operand.nullable))
     if not names:
         return plain(test, depth)
+    if len(names) == 1:
+        # Most of all conditions are of this kind, so they are written without looking for anything to simplify.
+        possible = Clause(f"{names[0]} is None or {test.text}", Binding.OR, test.nesting)
+        certain = Clause(f"{names[0]} is not None and {test.text}", Binding.AND, test.nesting)
+        return Condition(possible, certain, names, names, depth, test, cut)
     possible = either([*map(is_none, names), test])
     certain = both([*map(is_known, names), test])
-    return Condition(possible, certain, names, names, depth, test if len(names) == 1 else None, cut)
+    return Condition(possible, certain, names, names, depth)
 
 
 def conjunction(conditions: Iterable[Condition]) -> Condition:
