@@ -15,6 +15,7 @@ import enum
 import hashlib
 import json
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -59,7 +60,7 @@ class Fact:
     @property
     def path(self) -> str:
         """The name as rules write it: `account.drawdown`."""
-        return f"{self.entity}.{self.name}"
+        return sys.intern(f"{self.entity}.{self.name}")
 
     def in_range(self, value: Value | None) -> bool:
         """Whether a known value lies in the declared range (levels in theirs)."""
