@@ -67,7 +67,7 @@ def asked(expressions: list[Expression]) -> Program:
     return Program("arithmetic", (), outputs, rules)
 
 
-def agree(expressions: list[Expression], pairs: list[tuple[int | None, int | None]]) -> None:
+def assert_agree(expressions: list[Expression], pairs: list[tuple[int | None, int | None]]) -> None:
     """Every expression has the interpreter's value for every pair of `a` and `b`."""
     snapshots = [Snapshot("main", i, {"t.a": a, "t.b": b}) for i, (a, b) in enumerate(pairs)]
     for snapshot, decision in zip(snapshots, decide_all(asked(expressions), snapshots), strict=True):
@@ -90,7 +90,7 @@ def products() -> list[Expression]:
 
 def test_products_and_quotients_at_the_edges() -> None:
     pairs = [*itertools.product((*EDGES, None), EDGES)]
-    agree(products(), [*pairs, (1, None), (None, None)])
+    assert_agree(products(), [*pairs, (1, None), (None, None)])
 
 
 def test_products_and_quotients_by_a_figure() -> None:
@@ -100,12 +100,12 @@ def test_products_and_quotients_by_a_figure() -> None:
         expressions += [Arithmetic(o, A, literal, MONEY, up, down) for o in (Operator.MULTIPLY, Operator.DIVIDE)]
     expressions.append(Arithmetic(Operator.DIVIDE, Constant(10, MONEY), A, MONEY, 1, 1))
     expressions.append(Arithmetic(Operator.MULTIPLY, Constant(10, MONEY), Constant(3, MONEY), MONEY, 1, 4))
-    agree(expressions, [(a, None) for a in (*EDGES, None)])
+    assert_agree(expressions, [(a, None) for a in (*EDGES, None)])
 
 
 def test_halves_are_rounded_to_even() -> None:
     halves = [Arithmetic(Operator.MULTIPLY, A, B, MONEY, 1, 10), Arithmetic(Operator.DIVIDE, A, B, MONEY, 1, 1)]
-    agree([*halves], [(a, b) for a in range(-45, 46, 5) for b in (-10, -3, -2, -1, 1, 2, 3, 10)])
+    assert_agree([*halves], [(a, b) for a in range(-45, 46, 5) for b in (-10, -3, -2, -1, 1, 2, 3, 10)])
 
 
 def test_sums_signs_and_extremes() -> None:
@@ -118,14 +118,14 @@ def test_sums_signs_and_extremes() -> None:
         Pick(Extreme.HIGHEST, (A, Negate(B, MONEY)), MONEY),
         Arithmetic(Operator.SUBTRACT, Constant(INT64_MIN, MONEY), Negate(A, MONEY), MONEY),
     ]
-    agree(expressions, [*itertools.product((*EDGES, None), (*EDGES, None))])
+    assert_agree(expressions, [*itertools.product((*EDGES, None), (*EDGES, None))])
 
 
 def test_random_operands_of_every_size() -> None:
     chance = random.Random(11)  # noqa: S311 -- test data, no secret
     sizes = [chance.randrange(1, 64) for _ in range(300)]
     pairs = [(_signed(chance, n), _signed(chance, chance.randrange(1, 64))) for n in sizes]
-    agree(products(), [*pairs])
+    assert_agree(products(), [*pairs])
 
 
 def _signed(chance: random.Random, bits: int) -> int:
