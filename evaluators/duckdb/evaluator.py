@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import duckdb
 
 from evaluators.duckdb.compiler import design
+from evaluators.duckdb.needs import SNAPSHOT, needs_of
 from evaluators.duckdb.result import Decided, Result
 from evaluators.duckdb.statements import Statement, statements
 from evaluators.support import require_stateless
@@ -34,7 +35,8 @@ class DuckdbEvaluator:
     """Decides every snapshot of a recording, bit for bit as the reference interpreter does.
 
     `name` is what the relations of the result are called; those of the whole program, observing rules included, are
-    called `<name>_would_be`. Raises PolicyError (RF505) for a program that needs history.
+    called `<name>_would_be`. Raises PolicyError (RF505) for a program that needs history, ValueError where a relation
+    of the result would have the name of one that the program reads.
     """
 
     def __init__(self, program: Program, *, name: str = DECISION) -> None:
@@ -42,6 +44,10 @@ class DuckdbEvaluator:
         self.program = program
         self._enforced = _Compiled.of(program.enforced(), name)
         self._whole = _Compiled.of(program, f"{name}_would_be") if program.observes else None
+        read = {entity.casefold() for entity in (SNAPSHOT, *needs_of(program).entities)}
+        for relation in self._relations():
+            if relation.casefold() in read:
+                raise ValueError(f"the program reads `{relation}`; give the relations of its result another name")
 
     @property
     def sql(self) -> str:
@@ -60,6 +66,12 @@ class DuckdbEvaluator:
             for statement in self._statements():
                 connection.execute(statement.sql)
         return Result(connection, self._enforced.decided, None if self._whole is None else self._whole.decided)
+
+    def _relations(self) -> Iterator[str]:
+        for compiled in (self._enforced, self._whole):
+            if compiled is not None:
+                yield compiled.decided.relation(None)
+                yield from map(compiled.decided.relation, compiled.decided.entities)
 
     def _statements(self) -> Iterator[Statement]:
         yield from self._enforced.statements

@@ -28,9 +28,9 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """A rule that fired on the row `key` ("" for a fund-wide rule) from `start` to `end` (ms), on every row between.
+    """A rule that fired on the row `key` ("" for a fund-wide rule) from `start` to `end` (ms), and at all times between.
 
-    `end` is the time of the last row on which it fired, `rows` how many there were.
+    `end` is the time of the last snapshot at which it fired, `snapshots` how many there were.
     """
 
     rule: str
@@ -38,7 +38,7 @@ class Episode:
     key: str
     start: int
     end: int
-    rows: int
+    snapshots: int
 
 
 def counts(result: Result, decided: Decided | None = None) -> tuple[Count, ...]:
@@ -58,46 +58,50 @@ def counts(result: Result, decided: Decided | None = None) -> tuple[Count, ...]:
 
 def episodes(result: Result, decided: Decided | None = None) -> tuple[Episode, ...]:
     """When each rule fired, by rule, book, key and time; only rows on which a mask changes leave the database."""
+    decided = decided or result.enforced
     found: list[Episode] = []
-    for (relation, fired, _), places in _words(decided or result.enforced).items():
-        keyed = relation != (decided or result.enforced).relation(None)
-        changes = _changes(result, relation, fired, keyed)
-        found += _unpacked(changes, places)
+    for (relation, fired, _), places in _words(decided).items():
+        found += _unpacked(_changes(result, decided, relation, fired), places)
     return tuple(sorted(found, key=lambda e: (e.rule, e.book, e.key, e.start)))
 
 
-def _changes(result: Result, relation: str, fired: str, keyed: bool) -> Iterator[tuple[Any, ...]]:
-    """Book, key, time, number in its book (and key), mask, and the time before: where the mask differs from before.
+def _changes(result: Result, decided: Decided, relation: str, fired: str) -> Iterator[tuple[Any, ...]]:
+    """Book, key, time, number of the snapshot in its book, mask, and time and number of the row before.
 
-    After the last row of each book (and key) comes one with an empty mask.
+    One row where the mask differs from before, or a snapshot between lacks the row. After the last row of each book
+    and key comes one with an empty mask.
     """
-    key = "key" if keyed else "''"
+    keyed = relation != decided.relation(None)
+    key, rows = ("key", f"{quote(relation)} JOIN snapshots USING (book, ts)") if keyed else ("''", "snapshots")
     cursor = result.connection.execute(
-        f"""WITH numbered AS (
-          SELECT book, {key} AS key, epoch_ms(ts) AS at, {quote(fired)} AS mask, row_number() OVER w AS n,
-            lag({quote(fired)}) OVER w AS mask_before, lag(epoch_ms(ts)) OVER w AS at_before,
-            lead(ts) OVER w IS NULL AS is_last
-          FROM {quote(relation)} WINDOW w AS (PARTITION BY book, {key} ORDER BY ts))
-        SELECT book, key, at, n, mask, at_before FROM numbered WHERE mask IS DISTINCT FROM mask_before
+        f"""WITH snapshots AS (
+          SELECT *, row_number() OVER (PARTITION BY book ORDER BY ts) AS n
+          FROM (SELECT book, ts{"" if keyed else f", {quote(fired)}"} FROM {quote(decided.relation(None))})
+        ), numbered AS (
+          SELECT book, {key} AS key, epoch_ms(ts) AS ms, n, {quote(fired)} AS mask,
+            lag(epoch_ms(ts)) OVER w AS ms_before, lag(n) OVER w AS n_before, lag({quote(fired)}) OVER w AS mask_before, lead(n) OVER w IS NULL AS is_last
+          FROM {rows} WINDOW w AS (PARTITION BY book, {key} ORDER BY n)
+        )
+        SELECT book, key, ms, n, mask, ms_before, n_before FROM numbered
+        WHERE mask IS DISTINCT FROM mask_before OR n IS DISTINCT FROM n_before + 1
         UNION ALL
-        SELECT book, key, NULL, n + 1, 0, at FROM numbered WHERE is_last
+        SELECT book, key, NULL, n + 1, 0, ms, n FROM numbered WHERE is_last
         ORDER BY 1, 2, 4"""
     )
-    while rows := cursor.fetchmany(10_000):
-        yield from rows
+    while rows_ := cursor.fetchmany(10_000):
+        yield from rows_
 
 
 def _unpacked(changes: Iterator[tuple[Any, ...]], places: list[RulePlace]) -> Iterator[Episode]:
     begun: dict[str, tuple[int, int]] = {}
-    before = 0
-    for book, key, at, number, mask, at_before in changes:
-        for place in places if mask != before else ():
-            if mask & place.bit and place.rule not in begun:
-                begun[place.rule] = (at, number)
-            elif not mask & place.bit and place.rule in begun:
+    for book, key, ms, number, mask, ms_before, number_before in changes:
+        gone = number_before is None or number > number_before + 1
+        for place in places:
+            if place.rule in begun and (gone or not mask & place.bit):
                 start, first = begun.pop(place.rule)
-                yield Episode(place.rule, book, key, start, at_before, number - first)
-        before = mask
+                yield Episode(place.rule, book, key, start, ms_before, number_before - first + 1)
+            if place.rule not in begun and mask & place.bit:
+                begun[place.rule] = (ms, number)
 
 
 @dataclass(frozen=True, slots=True)
