@@ -28,7 +28,7 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """A rule that fired on the row `key` ("" for a fund-wide rule) from `start` to `end` (ms), and at all times between.
+    """A rule that fired on the row `key` ("" for a fund-wide rule) at every snapshot from `start` to `end` (ms).
 
     `end` is the time of the last snapshot at which it fired, `snapshots` how many there were.
     """
@@ -79,7 +79,8 @@ def _changes(result: Result, decided: Decided, relation: str, fired: str) -> Ite
           FROM (SELECT book, ts{"" if keyed else f", {quote(fired)}"} FROM {quote(decided.relation(None))})
         ), numbered AS (
           SELECT book, {key} AS key, epoch_ms(ts) AS ms, n, {quote(fired)} AS mask,
-            lag(epoch_ms(ts)) OVER w AS ms_before, lag(n) OVER w AS n_before, lag({quote(fired)}) OVER w AS mask_before, lead(n) OVER w IS NULL AS is_last
+            lag(epoch_ms(ts)) OVER w AS ms_before, lag(n) OVER w AS n_before,
+            lag({quote(fired)}) OVER w AS mask_before, lead(n) OVER w IS NULL AS is_last
           FROM {rows} WINDOW w AS (PARTITION BY book, {key} ORDER BY n)
         )
         SELECT book, key, ms, n, mask, ms_before, n_before FROM numbered
