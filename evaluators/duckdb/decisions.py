@@ -54,12 +54,13 @@ def decisions(result: Result) -> list[Decision]:
 
 
 def _read(result: Result, decided: Decided) -> dict[Moment, tuple[dict[str, OutputValue | PerRow], tuple[Firing, ...]]]:
-    """Outputs and sorted firings of every snapshot."""
+    """Outputs and sorted firings of every snapshot; equal outputs may be one object."""
     found: dict[Moment, tuple[Outputs, list[Firing]]] = {}
+    by_row = {id for id, place in decided.outputs.items() if place.output.entity is not None}
     fund = _Reader.of(decided, None)
     for cells in fund.rows(result.connection):
-        outputs: Outputs = {id: {} for id, place in decided.outputs.items() if place.output.entity is not None}
-        outputs |= fund.values(cells)
+        values = fund.values(cells)
+        outputs = {id: {} if id in by_row else values[id] for id in decided.outputs} if by_row else values
         found[cells[0], cells[1]] = outputs, fund.firings("", cells)
     for entity in decided.entities:
         reader = _Reader.of(decided, entity)
@@ -68,31 +69,29 @@ def _read(result: Result, decided: Decided) -> dict[Moment, tuple[dict[str, Outp
             firings += reader.firings(cells[2], cells)
             for id, value in reader.values(cells).items():
                 outputs[id][cells[2]] = value
-    order = list(decided.outputs)
-    return {
-        moment: ({id: outputs[id] for id in order}, tuple(sorted(firings)))
-        for moment, (outputs, firings) in found.items()
-    }
+    return {moment: (outputs, tuple(sorted(firings))) for moment, (outputs, firings) in found.items()}
 
 
 @dataclass(slots=True)
 class _Reader:
     """Reads one relation: which cells of a row hold which output, and which rules its masks name.
 
-    `known` remembers what each pair of masks names, for few of them differ.
+    `known` and `seen` remember what masks and cells mean, for few of them differ.
     """
 
     relation: str
+    leading: int
     columns: list[str]
     outputs: dict[str, tuple[OutputPlace, slice]]
     masks: dict[tuple[str, str], list[tuple[str, int]]]
     known: dict[tuple[str, str, int, int], list[tuple[str, bool]]] = field(default_factory=dict)
+    seen: dict[tuple[Any, ...], Outputs] = field(default_factory=dict)
 
     @classmethod
     def of(cls, decided: Decided, entity: str | None) -> _Reader:
         relation = decided.relation(entity)
         columns = ["book", "ts"] if entity is None else ["book", "ts", "key"]
-        outputs = {}
+        leading, outputs = len(columns), {}
         for id, place in decided.outputs.items():
             if place.output.entity == entity:
                 outputs[id] = place, slice(len(columns), len(columns) + len(columns_of(place)))
@@ -102,7 +101,7 @@ class _Reader:
             if rule.relation == relation:
                 masks.setdefault((rule.fired, rule.definite), []).append((rule.rule, rule.bit))
         columns += [column for pair in masks for column in pair]
-        return cls(relation, columns, outputs, masks)
+        return cls(relation, leading, columns, outputs, masks)
 
     def rows(self, connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
         """The relation's rows: book, time in ms, the key if there is one, outputs, masks."""
@@ -112,9 +111,16 @@ class _Reader:
             yield from rows
 
     def values(self, cells: tuple[Any, ...]) -> Outputs:
-        """The outputs of a row; none where it stands in for a missing collection."""
-        held = {id: (place, cells[where]) for id, (place, where) in self.outputs.items()}
-        return {id: decode(place, own) for id, (place, own) in held.items() if not own or own[0] is not None}
+        """The outputs of a row, not to be changed; none where it stands in for a missing collection."""
+        own = cells[self.leading : len(cells) - 2 * len(self.masks)]
+        found = self.seen.get(own)
+        if found is None:
+            held = {id: (place, cells[where]) for id, (place, where) in self.outputs.items()}
+            found = {id: decode(place, c) for id, (place, c) in held.items() if not c or c[0] is not None}
+            if len(self.seen) >= _AT_ONCE:
+                self.seen.clear()
+            self.seen[own] = found
+        return found
 
     def firings(self, key: str, cells: tuple[Any, ...]) -> list[Firing]:
         """The rules that fired on a row."""

@@ -116,7 +116,7 @@ def _condition(node: Expression, scene: Scene, contrary: bool) -> Fragment:
             parts = [condition(operand, scene, contrary) for operand in node.operands]
             return every(parts) if isinstance(node, All) is not contrary else either(parts)
         case Compare():
-            left, right = value(node.left, scene), value(node.right, scene)
+            left, right = _compared(node.left, scene), _compared(node.right, scene)
             return compose(f"({{}} {_SIGNS[node.comparator][contrary]} {{}})", left, right)
         case OneOf():
             return _one_of(node, scene, node.negated is not contrary)
@@ -130,6 +130,10 @@ def _condition(node: Expression, scene: Scene, contrary: bool) -> Fragment:
         case _:
             plain = _value(node, scene)
             return _contrary(plain) if contrary else plain
+
+
+def _compared(node: Expression, scene: Scene) -> Fragment:
+    return reads.operand(node.value, node.type) if isinstance(node, Constant) else value(node, scene)
 
 
 def _contrary(flag: Fragment) -> Fragment:
@@ -155,7 +159,7 @@ def _one_of(node: OneOf, scene: Scene, contrary: bool) -> Fragment:
         return compose("({} IS NULL OR NULL)" if contrary else "({} IS NULL AND NULL)", operand)
     if isinstance(node.operand.type, Levels):
         return _among_levels(operand, node.operand.type, node.values, contrary)
-    kept = [reads.constant(v, node.operand.type) for v in dict.fromkeys(node.values)]
+    kept = [reads.operand(v, node.operand.type) for v in dict.fromkeys(node.values)]
     return compose("({} NOT IN ({}))" if contrary else "({} IN ({}))", operand, listed(", ", kept))
 
 

@@ -26,6 +26,11 @@ def constant(value: Value, kind: Type) -> Fragment:
     return Fragment(literal(str(value)))
 
 
+def operand(value: Value, kind: Type) -> Fragment:
+    """A known value that is only compared: a number needs no type of its own there."""
+    return Fragment(str(int(value))) if isinstance(kind, Quantity) else constant(value, kind)
+
+
 def conversion(kind: Type) -> str:
     """The template that turns a column of the recording into a value of type `kind`."""
     return position_of(kind.members) if isinstance(kind, Levels) else "{}"
