@@ -53,8 +53,9 @@ def check(
     """Check `files` together. `today` (ms) reports exceptions that have expired; None reports none."""
     names = Names(catalogue)
     named = [(f, f.policy) for f in sorted(files, key=lambda f: f.path) if f.policy is not None]
-    for _file, policy in named:
+    for file, policy in named:
         _declare_policy(policy, names, findings)
+        names.broken |= {*file.unread, *(f"{policy.name.text}.{name}" for name in file.unread)}
 
     def each(kind: type[D], do: Callable[[D, s.File, Context], None]) -> None:
         for file, policy in named:

@@ -214,7 +214,7 @@ def resolve_type(node: s.TypeExpr, owner: str, context: Context) -> Type | None:
     match node:
         case s.NamedType():
             found = _NAMED.get(node.name) or context.names.levels.get(node.name)
-            if found is None:
+            if found is None and node.name not in context.names.broken:
                 hint = did_you_mean(node.name, [*_NAMED, *context.names.levels])
                 context.error("RF201", f"no type is called `{node.name}`", node.span, hint)
             return found

@@ -33,6 +33,7 @@ _DECLARATIONS = ("policy", "param", "levels", "output", "rule", "test", "always"
 _LINE_START = re.compile(rf"^[ \t]*(?:{'|'.join(_DECLARATIONS)})\b", re.MULTILINE)
 # A string that is not closed goes to the end of its line here, so that no text is looked at twice.
 _STRING_OR_COMMENT = re.compile(r'"[^"\\\n]*(?:\\.[^"\\\n]*)*"?|(#[^\n]*)')
+_DECLARED = re.compile(r"\s*(?:param|levels|output)\s+([a-z][a-z0-9_]*)")
 _STRING_OR_BRACKET = re.compile(r'"[^"\\\n]*(?:\\.[^"\\\n]*)*"?|#[^\n]*|([(\[{])|([)\]}])')
 _NESTING = re.compile(r"\b(?:not|of|throughout|within|and|or)\b|[-+*/(]")
 
@@ -85,12 +86,13 @@ def parse(source: Source, findings: Findings) -> s.File:
     if deep := _too_deep(source):
         findings.error("RF104", f"brackets nest more than {MAX_DEPTH} deep", deep, "split the condition into rules")
         return s.File(source.path, None, ())
-    items = _parse_text(source, 0, len(source.text), findings, recover=True)
+    unread: list[str] = []
+    items = _parse_text(source, 0, len(source.text), findings, unread)
     policy, declarations = _sort_out(items, findings)
     if policy is None and not any(d.is_error for d in findings.items if d.span and d.span.path == source.path):
         at = Span(source.path, 0, min(1, len(source.text)))
         findings.error("RF106", "the file does not start with `policy`", at, 'write `policy NAME version 1.0.0 "..."`')
-    return s.File(source.path, policy, declarations, comments(source))
+    return s.File(source.path, policy, declarations, comments(source), tuple(unread))
 
 
 def parse_expression(source: Source, span: Span, findings: Findings) -> s.Expr | None:
@@ -123,18 +125,19 @@ def comments(source: Source) -> tuple[s.Comment, ...]:
     )
 
 
-def _parse_text(source: Source, start: int, end: int, findings: Findings, *, recover: bool) -> list[Any]:
+def _parse_text(source: Source, start: int, end: int, findings: Findings, unread: list[str] | None) -> list[Any]:
+    """The declarations in a part of a file. An error ends it, unless `unread` takes the names that are lost."""
     try:
         items = list(_machine().read(source, start, end, "start"))
     except UnexpectedInput as error:
-        if not recover:
+        if unread is None:
             _report(error, source, end, findings)
             return []
-        return _recover(source, findings)
+        return _recover(source, findings, unread)
     return [item for item in items if not _may_be_deep(source.text, item.span) or _shallow(item, findings)]
 
 
-def _recover(source: Source, findings: Findings) -> list[Any]:
+def _recover(source: Source, findings: Findings, unread: list[str]) -> list[Any]:
     """Read declaration by declaration, so that one error does not hide the next."""
     starts = [m.start() for m in _LINE_START.finditer(source.text)]
     if not starts or source.text[: starts[0]].strip():
@@ -142,7 +145,10 @@ def _recover(source: Source, findings: Findings) -> list[Any]:
     before = len(findings.items)
     items: list[Any] = []
     for start, end in zip(starts, [*starts[1:], len(source.text)], strict=True):
-        items += _parse_text(source, start, end, findings, recover=False)
+        found = len(findings.items)
+        items += _parse_text(source, start, end, findings, None)
+        if len(findings.items) > found and (lost := _DECLARED.match(source.text, start)):
+            unread.append(lost[1])
         if len(findings.items) - before >= _MOST_ERRORS:
             message = f"this file has {_MOST_ERRORS} syntax errors or more, and is read no further"
             findings.error("RF101", message, Span(source.path, start, end))

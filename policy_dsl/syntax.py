@@ -506,3 +506,5 @@ class File:
     policy: Policy | None
     declarations: tuple[Declaration, ...]
     comments: tuple[Comment, ...] = field(default=(), compare=False)
+    unread: tuple[str, ...] = field(default=(), compare=False)
+    """Names whose declarations could not be read: what uses them is not wrong for that."""
