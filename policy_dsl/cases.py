@@ -314,7 +314,10 @@ def assignment(path: s.Path, value: s.Expr | s.Missing, context: Context) -> Ass
     made = expressions.expression(value, context, fact.type)
     if made is None:
         return None
-    if not isinstance(made, p.Constant) or not _fits(made.type, fact.type):
+    if not isinstance(made, p.Constant):
+        context.error("RF206", "a test gives fixed values: literals and params", value.span)
+        return None
+    if not _fits(made.type, fact.type):
         _wrong_value(value, made.type, fact.type, context)
         return None
     if not fact.in_range(made.value):
