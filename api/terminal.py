@@ -78,6 +78,17 @@ def _bar() -> Progress:
     return Progress(*columns, console=output, transient=True, disable=not output.is_terminal)
 
 
+def show_page(text: str) -> None:
+    """Print a page of Markdown: laid out on a terminal, as it is elsewhere."""
+    from rich.markdown import Markdown
+
+    screen = console()
+    if screen.is_terminal:
+        screen.print(Markdown(text))
+    else:
+        typer.echo(text.rstrip())
+
+
 def show_sheet(screen: Console, sheet: Sheet, most_rows: int) -> None:
     """Print a titled table: its title, its table with at most so many rows, and under it how to read it."""
     from rich.table import Table

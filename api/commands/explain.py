@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from api.bundles import RulesOption, catalogue, opened, rules_path
-from api.terminal import console, show_json
+from api.terminal import console, show_json, show_page
 
 if TYPE_CHECKING:
     from api.subjects import Subject
@@ -39,11 +40,22 @@ def explain(
     if (id is None) == (state is None):
         raise typer.BadParameter("name one thing to explain, or give a state with --state")
     if id is not None and _CODE.fullmatch(id):
-        raise typer.BadParameter(f"there is no page on `{id.upper()}`")
-    if id is not None:
+        _explain_code(id.upper(), as_json=as_json)
+    elif id is not None:
         _explain_id(id, opened(rules_path(rules)), as_json=as_json)
     elif state is not None:
         _explain_state(state, opened(rules_path(rules)), output, calm=calm, as_json=as_json)
+
+
+def _explain_code(code: str, *, as_json: bool) -> None:
+    page = files("policy_dsl").joinpath("codes", f"{code}.md")
+    if not page.is_file():
+        raise typer.BadParameter(f"there is no page on `{code}`")
+    text = page.read_text(encoding="utf-8")
+    if as_json:
+        show_json({"code": code, "title": text.partition("\n")[0].removeprefix(f"# {code}: "), "page": text})
+    else:
+        show_page(text)
 
 
 def _explain_id(word: str, bundle: Bundle, *, as_json: bool) -> None:

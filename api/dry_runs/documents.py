@@ -29,7 +29,7 @@ def document(run: DryRun, texts: OutputTexts) -> dict[str, Any]:
         "rules": {r.rule: _rule(r) for r in run.rules},
         "verdicts": dict(run.verdicts.counts),
         "denied_by": dict(run.verdicts.denied_by),
-        "unknown": {u.fact: {"unknown": u.unknown, "of": u.rows, "rate": u.rate} for u in run.unknowns},
+        "unknown": {u.fact: {"unknown": u.missing, "of": u.rows, "rate": u.rate} for u in run.unknowns},
     }
     if run.comparison is not None:
         out["comparison"] = _comparison(run.comparison, texts)

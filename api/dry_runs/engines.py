@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-import duckdb
-
 from api.dry_runs.recorded import Extract
 from api.engines import Engine
 from evaluators.back_ends import BACK_ENDS
@@ -39,7 +37,6 @@ def _set_based(program: Program, extract: Extract, times: Sequence[int]) -> Iter
     evaluator = DuckdbEvaluator(program)
     for start in range(0, len(times), _ROWS_AT_ONCE):
         chunk = times[start : start + _ROWS_AT_ONCE]
-        with duckdb.connect() as connection:
-            extract.recording.attach(connection, since=chunk[0], until=chunk[-1] + 1)
+        with extract.between(chunk[0], chunk[-1] + 1).tables() as connection:
             made = decided(evaluator.run(connection))
-        yield from (decision for decision in made if decision.book == extract.book)
+        yield from made

@@ -93,7 +93,7 @@ def _tiles(view: View, curves: Sequence[Curve]) -> Iterator[Tile]:
         yield Tile(percent(denied, total), "requests denied", f"{denied:,} of {total:,}")
     bound = sum(1 for r in run.rules if r.bound and not r.observing)
     yield Tile(f"{bound}", "rules bound", f"of {len(run.rules)}")
-    missing = sum(1 for u in run.unknowns if u.unknown)
+    missing = sum(1 for u in run.unknowns if u.missing)
     yield Tile(f"{missing}", "facts missing at times", f"of {len(run.unknowns)} that the rules read")
     if run.comparison is not None:
         share = percent(run.comparison.snapshots, run.snapshots)

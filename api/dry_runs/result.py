@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from api.dry_runs.spans import Held
 from evaluators.decision import OutputValue
+from evaluators.duckdb.coverage import Missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +67,6 @@ class Verdicts:
 
 
 @dataclass(frozen=True, slots=True)
-class UnknownRate:
-    """How often a fact that the rules read was missing: in `unknown` of `rows` (snapshots, or rows of its entity)."""
-
-    fact: str
-    unknown: int
-    rows: int
-
-    @property
-    def rate(self) -> float:
-        """Share that was missing, 0 to 1; 0 where there was nothing to know."""
-        return self.unknown / self.rows if self.rows else 0.0
-
-
-@dataclass(frozen=True, slots=True)
 class Changed:
     """An output (on a row, if `key` is not None) that the other rules would have decided otherwise.
 
@@ -129,7 +116,7 @@ class DryRun:
     rules: tuple[RuleCount, ...]
     courses: Mapping[str, Course]
     verdicts: Verdicts
-    unknowns: tuple[UnknownRate, ...]
+    unknowns: tuple[Missing, ...]
     comparison: Comparison | None = None
 
     def count(self, rule: str) -> RuleCount:

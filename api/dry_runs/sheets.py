@@ -144,9 +144,9 @@ def _episodes(run: DryRun) -> Sheet:
 
 
 def _unknowns(run: DryRun) -> Sheet:
-    rows = [(u.fact, percent(u.unknown, u.rows), f"{u.unknown:,}", f"{u.rows:,}") for u in run.unknowns if u.unknown]
+    rows = [(u.fact, percent(u.missing, u.rows), f"{u.missing:,}", f"{u.rows:,}") for u in run.unknowns if u.missing]
     never = len(run.unknowns) - len(rows)
-    note = f"of the facts that the rules read; the other {never} were never missing"
+    note = f"of the facts and collections (known.position) that the rules read; the other {never} were never missing"
     return Sheet("Missing facts", note, ("fact", "missing", "times", "of"), tuple(rows))
 
 

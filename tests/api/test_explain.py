@@ -46,6 +46,19 @@ def test_a_fact(run: Run) -> None:
     assert "read by: desk.crash" in shown
 
 
+def test_a_code(run: Run) -> None:
+    shown = run("explain", "rf505").stdout
+    assert shown.startswith("# RF505: ")
+    assert "## Example" in shown
+    found = json.loads(run("explain", "RF505", "--json").stdout)
+    assert (found["code"], found["page"].rstrip()) == ("RF505", shown.rstrip())
+    assert found["title"] == shown.splitlines()[0].removeprefix("# RF505: ")
+
+
+def test_a_code_that_there_is_not(run: Run) -> None:
+    assert "there is no page on `RF999`" in run("explain", "RF999", code=2).output
+
+
 def test_an_id_that_there_is_not(run: Run) -> None:
     assert "did you mean `desk.crash`?" in run("explain", "desk.crach", code=2).output
 
