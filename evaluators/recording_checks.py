@@ -92,7 +92,7 @@ def _report_missing(name: str, place: Path, fill_missing: bool, findings: Findin
     if fill_missing:
         findings.note("RF749", f"`{place}` has no column `{name}`", _at(place), "it is read as missing")
     else:
-        help = "record again with this version, or have what was not recorded read as missing (`fill_missing`)"
+        help = "import or simulate it again with this version"
         findings.error("RF749", f"`{place}` has no column `{name}`", _at(place), help)
 
 

@@ -84,7 +84,7 @@ def read_manifest(directory: Path) -> Manifest:
         raise refusal(
             "RF740",
             f"there is no recording at `{directory}`",
-            "a recording is a directory that `record`, `import` or `simulate` made",
+            "a recording is a directory that `import` or `simulate` made",
         )
     try:
         text = path.read_text(encoding="utf-8")

@@ -57,7 +57,7 @@ def reported(path: str) -> Iterator[None]:
 def _refusal_of(path: str, error: Exception) -> PolicyError:
     first = str(error).split("\n", 1)[0]
     if _LOCK in first:
-        help = "stop that process, or ask it over HTTP: one process owns the file"
+        help = "stop that process: one process owns the file"
         return refusal("RF771", f"`{path}` is in use by another process", help)
     if "version number" in first:
         help = "open it with the version of ringfence that wrote it, or a newer one"

@@ -41,7 +41,7 @@ def require_stateless(program: Program) -> None:
 
 def needs_history(form: str, where: str, span: Span | None = None) -> Diagnostic:
     """The finding that `form`, written in `where`, needs history."""
-    help_line = "evaluate it over a timeline or a recording, where the earlier snapshots are at hand"
+    help_line = "the evaluators judge each snapshot by itself: state the condition without looking back"
     return Diagnostic(
         NEEDS_HISTORY, f"`{form}` in `{where}` needs history, and a single snapshot has none", span, help_line
     )

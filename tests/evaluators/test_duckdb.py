@@ -48,13 +48,13 @@ Collection = Mapping[str, Fields]
 MODE = Levels("mode", ("SAFE", "NORMAL"))
 
 
-def agree(rules: Program, snapshots: list[Snapshot]) -> None:
+def assert_agree(rules: Program, snapshots: list[Snapshot]) -> None:
     interpreter = Interpreter(rules)
     assert decide_all(rules, snapshots) == [interpreter.decide(s) for s in snapshots]
 
 
 def test_a_day_of_a_desk() -> None:
-    agree(program(), [*day(150), *day(50, seed=4, book="other")])
+    assert_agree(program(), [*day(150), *day(50, seed=4, book="other")])
 
 
 def test_a_recording(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_names_and_texts_of_any_kind(entity: str, field: str, words: list[str]) 
         _rule(f"p.2{field}", OneOf(fact, tuple(words)), Tighten(outputs[0].id, How.TO, level)),
     )
     states: list[Fields] = [{f"{entity}.{field}": word, f"{entity}.{field}2": i} for i, word in enumerate(words)]
-    agree(Program("names", (), outputs, rules), [Snapshot(words[0], i, state) for i, state in enumerate(states)])
+    assert_agree(Program("names", (), outputs, rules), [Snapshot(words[0], i, state) for i, state in enumerate(states)])
 
 
 @given(entity=names | hostile.filter(lambda name: name not in ("snapshot", "decision")), word=names | hostile)
@@ -133,7 +133,9 @@ def test_entities_and_keys_of_any_name(entity: str, word: str) -> None:
         {},
     ]
     if entity.casefold() != "snapshot":
-        agree(Program("keys", (), (output, late), rules), [Snapshot("b", i, {}, rows) for i, rows in enumerate(states)])
+        assert_agree(
+            Program("keys", (), (output, late), rules), [Snapshot("b", i, {}, rows) for i, rows in enumerate(states)]
+        )
 
 
 def test_relations_are_not_called_like_what_they_are_made_of() -> None:
@@ -149,7 +151,7 @@ def test_names_that_differ_in_case_only() -> None:
         _rule(f"p.r{i}", _is(FactRead("a", f"f{i}", COUNT), 1), Tighten(o.id, How.TO, Constant(False, FLAG)))
         for i, o in enumerate(outputs)
     )
-    agree(Program("case", (), outputs, rules), [Snapshot("b", i, {f"a.f{i}": 1}) for i in range(3)])
+    assert_agree(Program("case", (), outputs, rules), [Snapshot("b", i, {f"a.f{i}": 1}) for i in range(3)])
 
 
 # --- sizes -----------------------------------------------------------------------------------------------------------
@@ -161,7 +163,7 @@ def test_more_rules_than_a_mask_has_bits() -> None:
         _rule(f"p.r{i:03}", _is(FactRead("a", "x", COUNT), i), Tighten("p.mode", How.TO, Constant(0, MODE)))
         for i in range(100)
     )
-    agree(
+    assert_agree(
         Program("many", (), (output,), rules),
         [Snapshot("b", i, {"a.x": v}) for i, v in enumerate((0, 31, 99, 7, None))],
     )
@@ -171,7 +173,7 @@ def test_hundreds_of_shifts() -> None:
     output = Output("p.loss", "p", None, RATIO, 10**9, Direction.DOWN, 0, 10**9)
     shift = Tighten("p.loss", How.BY, Constant(1_000_000, RATIO))
     rules = tuple(_rule(f"p.r{i:03}", _is(FactRead("a", "x", COUNT), i % 7), shift) for i in range(300))
-    agree(
+    assert_agree(
         Program("shifts", (), (output,), rules), [Snapshot("b", i, {"a.x": v}) for i, v in enumerate((0, 5, 9, None))]
     )
 
@@ -183,7 +185,7 @@ def test_a_deep_condition() -> None:
     output = Output("p.mode", "p", None, MODE, 1, Direction.DOWN)
     rule = _rule("p.r", guard, Tighten("p.mode", How.TO, Constant(0, MODE)))
     states: list[Fields] = [{"a.x": x, "a.y": y} for x in (0, 1, None) for y in (0, 1, 2, None)]
-    agree(Program("deep", (), (output,), (rule,)), [Snapshot("b", i, state) for i, state in enumerate(states)])
+    assert_agree(Program("deep", (), (output,), (rule,)), [Snapshot("b", i, state) for i, state in enumerate(states)])
 
 
 # --- rows ------------------------------------------------------------------------------------------------------------
@@ -203,7 +205,9 @@ def test_folds_within_folds() -> None:
     some: list[Collection] = [dict(list(positions.items())[:n]) for n in range(4)]
     asked: list[Collection] = [{}, {"r1": {"symbol": "BTC"}}, {"r1": {"symbol": None}, "r2": {"symbol": "ETH"}}]
     states: list[dict[str, Collection | None]] = [{"position": p, "request": r} for p in [None, *some] for r in asked]
-    agree(Program("nested", (), (output,), (rule,)), [Snapshot("b", i, {}, rows) for i, rows in enumerate(states)])
+    assert_agree(
+        Program("nested", (), (output,), (rule,)), [Snapshot("b", i, {}, rows) for i, rows in enumerate(states)]
+    )
 
 
 def test_an_output_of_a_row_read_by_its_key() -> None:
@@ -222,7 +226,7 @@ def test_an_output_of_a_row_read_by_its_key() -> None:
         rows | {"symbol": {"A": {"x": 1}, "B": {"x": 2}, "D": {}}},
         rows | {"symbol": {"C": {}}},
     ]
-    agree(Program("keys", (), (cap, mode), (low, held)), [Snapshot("b", i, {}, s) for i, s in enumerate(states)])
+    assert_agree(Program("keys", (), (cap, mode), (low, held)), [Snapshot("b", i, {}, s) for i, s in enumerate(states)])
 
 
 def test_a_level_that_the_catalogue_does_not_know_is_missing() -> None:

@@ -63,7 +63,7 @@ def test_a_level_that_is_gone_is_missing(tmp_path: Path) -> None:
 def test_a_fact_that_was_not_recorded_is_refused(tmp_path: Path) -> None:
     path = recorded(tmp_path / "r", RICH)
     parquet = path / f"snapshot/book=main/{DAY}/part-0.parquet"
-    help_line = "record again with this version, or have what was not recorded read as missing (`fill_missing`)"
+    help_line = "import or simulate it again with this version"
     later = extended(LaterFacts, ErrorFacts)
     assert refusals(lambda: opened(path, later)) == [
         ("RF749", f"`{path / 'recording.json'}` has no column `error.cost`", help_line),
