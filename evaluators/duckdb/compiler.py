@@ -97,9 +97,8 @@ def design(program: Program, name: str) -> Design:
 def _relation(frames: Frames, name: str, entity: str | None) -> Relation:
     frame = frames.fund if entity is None else frames.of(entity)
     relation = Relation(name, frame)
-    for column in ("book", "ts"):
-        carried = frames.carry(frames.fund.raw(column, column, nullable=False), frame, ())
-        relation.add(column, carried.read)
+    for column in frames.moment(frame):
+        relation.add(column.name, column.read)
     if entity is not None:
         key = key_of(frame).read
         relation.add("key", compose("coalesce({}, '')", key) if frame.stand_ins else key)

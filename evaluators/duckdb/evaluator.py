@@ -57,6 +57,9 @@ class DuckdbEvaluator:
     def run(self, connection: duckdb.DuckDBPyConnection) -> Result:
         """Decide all snapshots of the relation `snapshot` and of one relation a keyed entity, as recordings have them.
 
+        No two rows may have one book and time (and key), and every row of an entity must belong to a snapshot that
+        knows its collection; whoever writes recordings sees to both.
+
         The decisions are left in temporary relations on the connection, which replace those of an earlier run. Memory
         stays within DuckDB's `memory_limit`; what does not fit goes to its `temp_directory`.
 

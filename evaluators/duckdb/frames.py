@@ -183,6 +183,12 @@ class Frames:
         """Whether a snapshot knows the collection of `entity`."""
         return self.fund.raw(f"known.{entity}", f"known.{entity}", "({} IS TRUE)", nullable=False)
 
+    def moment(self, frame: Frame) -> list[Column]:
+        """The book and the time of a row."""
+        if len(frame.entities) > 1:
+            return [self.carry(column, frame, (0,)) for column in self.moment(self.of(frame.entities[0]))]
+        return [frame.raw(name, name, nullable=False) for name in ("book", "ts")]
+
     def carry(self, column: Column, frame: Frame, mapping: tuple[int, ...]) -> Column:
         """`column` as a column of `frame`, whose entities at `mapping` are those of the column's frame."""
         size = len(frame.entities)

@@ -81,7 +81,7 @@ class Judge:
         if rule.excuse is None or rule.excuse_until is None:
             return FALSE
         scene = self.scene(rule)
-        ts = self.frames.carry(self.frames.fund.raw("ts", "ts", nullable=False), scene.frame, ())
+        _, ts = self.frames.moment(scene.frame)
         in_time = compose(f"(epoch_ms({{}}) < {rule.excuse_until})", ts.read)
         return every([in_time, condition(rule.excuse, scene)])
 

@@ -98,17 +98,15 @@ class _Select:
         shared = [_named(self._text(fund, "s", _origin(c)), c.name) for c in self._carried()]
         own = [_named(_raw(c, "e."), c.name) for c in self._raws()]
         known = None if entity == REQUEST else f"s.{quote(frames.known(entity).name)}"
-        rows_ = (
-            f"SELECT {_listed(shared + own)}\n  FROM {quote(entity)} e"
-            f"\n  JOIN {self._table(fund)} s ON e.book = s.book AND e.ts = s.ts"
-        )
-        if known is not None:
-            rows_ += f"\n  WHERE {known}"
+        text = f"SELECT {_listed(shared + own)}\n  FROM {quote(entity)} e"
+        if not self.stages.stands_alone(self.stage):
+            text += f"\n  JOIN {self._table(fund)} s ON e.book = s.book AND e.ts = s.ts"
+            text += f"\n  WHERE {known}" if known is not None else ""
         if self.stage.frame.stand_ins:
-            nothing = [f"NULL AS {quote(c.name)}" for c in self._raws()]
-            rows_ += f"\n  UNION ALL\n  SELECT {_listed(shared + nothing)}\n  FROM {self._table(fund)} s"
-            rows_ += f"\n  WHERE NOT {known}"
-        return rows_
+            nothing = [_absent(c) for c in self._raws()]
+            text += f"\n  UNION ALL\n  SELECT {_listed(shared + nothing)}\n  FROM {self._table(fund)} s"
+            text += f"\n  WHERE NOT {known}"
+        return text
 
     def _pairs(self) -> str:
         """Every row of the smaller frame beside every row of the last entity, in the same snapshot."""
@@ -212,6 +210,12 @@ def _raw(column: Column, prefix: str) -> str:
     if not isinstance(column.origin, Raw):
         raise TypeError(f"`{column.name}` is no column of the recording")
     return column.origin.template.format(f"{prefix}{quote(column.origin.column)}")
+
+
+def _absent(column: Column) -> str:
+    """What a stand-in has instead of a column of the recording: its snapshot's book and time, or NULL."""
+    shared = isinstance(column.origin, Raw) and column.origin.column in ("book", "ts")
+    return f"s.{quote(column.name)}" if shared else f"NULL AS {quote(column.name)}"
 
 
 def _text_of(column: Column) -> str:

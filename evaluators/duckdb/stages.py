@@ -89,11 +89,12 @@ class Stages:
         last: dict[Frame, Stage] = {}
         for frame, round_ in sorted(steps, key=lambda step: (step[1], step[0].entities)):
             last[frame] = stages.made[frame, round_] = Stage(frame, round_, last.get(frame))
-        for stage in stages.in_order:
-            stages._use_rows(stage)
         for relation in design.relations:
             round_ = max(c.round for f in relation.columns.values() for c in f.columns)
             stages._finish(relation, stages.made[relation.frame, round_], design.whole)
+        # Rows of pairs need ids of the rows of one entity, and those may need their snapshots.
+        for stage in reversed(stages.in_order):
+            stages._use_rows(stage)
         return stages
 
     @property
@@ -137,7 +138,7 @@ class Stages:
             case LookedUp(key=key, column=Column() as other):
                 found += [other, *key.columns, self.frames.snapshot_id(frame), *self._address(other.frame)]
             case LookedUp(key=key):
-                found += [*key.columns, *self.moment(frame)]
+                found += [*key.columns, *self.frames.moment(frame)]
             case RolledUp(aggregate=aggregate, frame=inner):
                 found += [*aggregate.columns, *self.ids(frame), *self.outer_ids(inner)]
             case Raw() | RowId() | None:
@@ -152,7 +153,7 @@ class Stages:
             lone, rest = self.frames.of(frame.entities[-1]), self.frames.of(*frame.entities[:-1])
             return [self.frames.snapshot_id(rest), self.frames.snapshot_id(lone)]
         known = [] if frame.entities[0] == REQUEST else [self.frames.known(frame.entities[0])]
-        return [*self.moment(self.frames.fund), *known]
+        return [*self.frames.moment(self.frames.fund), *known]
 
     # --- columns that name rows --------------------------------------------------------------------------------------
 
@@ -169,11 +170,6 @@ class Stages:
     def outer_ids(self, frame: Frame) -> list[Column]:
         """The columns of `frame` that name the row it belongs to in the frame without the last entity."""
         return self.ids(frame, tuple(range(len(frame.entities) - 1)))
-
-    def moment(self, frame: Frame) -> list[Column]:
-        """The book and the time of a row."""
-        raw = [self.frames.fund.raw(name, name, nullable=False) for name in ("book", "ts")]
-        return [self.frames.carry(column, frame, ()) for column in raw]
 
     def _address(self, frame: Frame) -> list[Column]:
         """The snapshot and the key of a row of one entity."""
@@ -213,8 +209,9 @@ class Stages:
 
     def _use_rows(self, stage: Stage) -> None:
         """See to what the rows of a frame are made from, for the stage that makes them."""
-        for column in self._rows(stage.frame) if stage.previous is None else ():
-            self.write(self.made[column.frame, column.frame.first_round], column)
+        if stage.previous is None and not (self.stands_alone(stage) and not stage.frame.stand_ins):
+            for column in self._rows(stage.frame):
+                self.write(self.made[column.frame, column.frame.first_round], column)
 
     def write(self, stage: Stage, column: Column) -> None:
         """See to it that `column` can be read in the stage's table."""
@@ -226,7 +223,7 @@ class Stages:
         if stage.previous is not None:
             return [stage.previous]
         frames, entities = self.frames, stage.frame.entities
-        if not entities:
+        if not entities or (self.stands_alone(stage) and not stage.frame.stand_ins):
             return []
         rest = frames.of(*entities[:-1])
         parts = [rest] if rest is frames.fund else [rest, frames.of(entities[-1])]
@@ -246,13 +243,17 @@ class Stages:
                 there = self._address(other.frame)
                 return Link(self.made[other.frame, other.round], tuple(zip(here, there, strict=True)))
             case LookedUp(entity=entity, key=key):
-                moment = [(c.read, name) for c, name in zip(self.moment(frame), ("book", "ts"), strict=True)]
+                moment = [(c.read, name) for c, name in zip(self.frames.moment(frame), ("book", "ts"), strict=True)]
                 return Link(entity, (*moment, (key, "key")))
             case RolledUp(frame=inner, round=round_):
                 here = [c.read for c in self.ids(frame)]
                 there = self.outer_ids(inner)
                 return Link((self.made[inner, round_],), tuple(zip(here, there, strict=True)))
         return None
+
+    def stands_alone(self, stage: Stage) -> bool:
+        """Whether the rows of an entity need nothing of their snapshots."""
+        return len(stage.frame.entities) == 1 and not any(self.comes_with_rows(c) for c in stage.own)
 
     def comes_with_rows(self, column: Column) -> bool:
         """Whether a column is read from one of the tables that the rows of its frame are made from."""
