@@ -79,11 +79,17 @@ test "where it bites"
 Run = Callable[..., Result]
 
 
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where commands remember checked rules, all tests together."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture(autouse=True)
-def _own_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_surroundings(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands run in an empty directory, with a cache and rules of their own, at a width that does not vary."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RINGFENCE_CACHE", str(tmp_path / ".cache"))
+    monkeypatch.setenv("RINGFENCE_CACHE", str(cache))
     monkeypatch.setenv("COLUMNS", "120")
     for name in ("RINGFENCE_RULES", "RINGFENCE_DEBUG"):
         monkeypatch.delenv(name, raising=False)
