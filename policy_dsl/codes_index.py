@@ -1,24 +1,29 @@
-"""The pages on the codes of findings: what each code means and what to write instead."""
+"""The pages on diagnostic codes: what each means, why it matters, an example, and what to write instead."""
 
 from __future__ import annotations
 
 import re
+from functools import cache
 from importlib.resources import files
 
-_CODE = re.compile(r"RF\d{3}", re.ASCII)
+_CODE = re.compile(r"RF[0-9]{3}")
+
+
+@cache
+def codes() -> tuple[str, ...]:
+    """Every code that has a page, in order."""
+    names = (entry.name.removesuffix(".md") for entry in files("policy_dsl").joinpath("codes").iterdir())
+    return tuple(sorted(name for name in names if _CODE.fullmatch(name)))
 
 
 def page(code: str) -> str | None:
-    """The page on a code as Markdown text; None if there is none, or if `code` is no code. Case does not matter."""
-    wanted = code.upper()
-    if _CODE.fullmatch(wanted) is None:
+    """The page on a code such as `RF204`, as Markdown; None if there is none."""
+    if code not in codes():
         return None
-    found = files("policy_dsl").joinpath("codes", f"{wanted}.md")
-    return found.read_text(encoding="utf-8") if found.is_file() else None
+    return files("policy_dsl").joinpath("codes", f"{code}.md").read_text(encoding="utf-8")
 
 
-def codes() -> tuple[str, ...]:
-    """Every code that has a page, sorted."""
-    names = (entry.name for entry in files("policy_dsl").joinpath("codes").iterdir() if entry.name.endswith(".md"))
-    stems = (name.removesuffix(".md") for name in names)
-    return tuple(sorted(stem for stem in stems if _CODE.fullmatch(stem)))
+def title(code: str) -> str | None:
+    """What a code says, in a few words: the heading of its page. None if there is none."""
+    text = page(code)
+    return None if text is None else text.partition("\n")[0].removeprefix(f"# {code}: ")

@@ -255,11 +255,10 @@ def _distinct(members: tuple[s.Ident, ...], context: Context) -> bool:
 
 def _free(name: s.Ident, full: str, context: Context) -> bool:
     names = context.names
-    if name.text in RESERVED:
-        context.error("RF307", f"`{name.text}` is a word of the language", name.span)
-        return False
-    if name.text in names.catalogue.entities:
-        context.error("RF307", f"`{name.text}` is an entity of the fact catalogue", name.span)
+    taken = "a word of the language" if name.text in RESERVED else "an entity of the fact catalogue"
+    if name.text in RESERVED or name.text in names.catalogue.entities:
+        context.error("RF307", f"`{name.text}` is {taken}", name.span)
+        names.broken.add(full)
         return False
     first = names.params.get(full) or names.outputs.get(full)
     if first is not None or full in names.broken:
