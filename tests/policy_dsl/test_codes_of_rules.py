@@ -58,7 +58,6 @@ def test_every_page_is_on_a_code_that_is_reported(code: str) -> None:
 @pytest.mark.parametrize("code", [code for code in PAGES if bundle_under(code, "## Example")])
 def test_the_example_is_reported(code: str) -> None:
     bundle = bundle_under(code, "## Example")
-    assert bundle["p.rules"].startswith(b"policy ")
     assert code in {found.code for found in findings(bundle)}
 
 
@@ -68,8 +67,7 @@ def test_what_to_use_instead_is_not_reported(code: str) -> None:
     assert [each for each in found if each.code == code or each.is_error] == []
 
 
-def test_a_page_is_found_in_any_case_and_nothing_else_is() -> None:
-    assert page("rf101") == text_of("RF101")
+def test_what_is_no_code_has_no_page() -> None:
     assert [page(code) for code in ("RF999", "RF1011", "../RF101", "", "RF\u0661\u0660\u0661")] == [None] * 5
 
 
