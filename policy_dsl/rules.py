@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from policy_dsl import expressions
 from policy_dsl import program as p
@@ -95,30 +96,43 @@ def _because(node: s.RuleDecl, source: Source, context: Context) -> tuple[str | 
     """The parts of the reason; without `because`, the condition as it is written."""
     if node.because is None:
         return (_condition(node),)
-    raw = source.text[node.because.span.start + 1 : node.because.span.end - 1]
+    text, places = node.because.text, _places(node.because.span, source)
     parts: list[str | p.Hole] = []
     at = 0
-    for match in _HOLE.finditer(raw):
-        parts.append(_plain(raw, at, match.start(), node.because.span, context))
+    for match in _HOLE.finditer(text):
+        parts.append(_plain(text, at, match.start(), places, source.path, context))
         at = match.end()
         if match[1] is None:
             parts.append(match[0][0])
             continue
-        start = node.because.span.start + 1 + match.start(1)
-        hole = _hole(Span(source.path, start, start + len(match[1])), source, context)
+        span = Span(source.path, places[match.start(1)], places[match.end(1)])
+        hole = _hole(match[1], span, source, context)
         if hole is not None:
             parts.append(hole)
-    parts.append(_plain(raw, at, len(raw), node.because.span, context))
+    parts.append(_plain(text, at, len(text), places, source.path, context))
     return _joined(parts)
 
 
-def _plain(raw: str, start: int, end: int, span: Span, context: Context) -> str:
+def _places(span: Span, source: Source) -> Sequence[int]:
+    """Where each character of a string's value stands in the file, and where the string ends."""
+    first, last = span.start + 1, span.end - 1
+    if source.text.find("\\", first, last) < 0:
+        return range(first, last + 1)
+    places = []
+    while first < last:
+        places.append(first)
+        first += 2 if source.text[first] == "\\" else 1
+    return [*places, last]
+
+
+def _plain(text: str, start: int, end: int, places: Sequence[int], path: str, context: Context) -> str:
     """The words of a reason between its holes, which hold no brace."""
-    brace = re.search(r"[{}]", raw[start:end])
+    brace = re.search(r"[{}]", text[start:end])
     if brace is not None:
-        at = span.start + 1 + start + brace.start()
-        context.error("RF101", "a brace without its other half", Span(span.path, at, at + 1), "write `{{` for a brace")
-    return _unescaped(raw[start:end])
+        at = places[start + brace.start()]
+        place = Span(path, at, at + 1)
+        context.error("RF101", "a brace without its other half", place, "write `{{` for a brace")
+    return text[start:end]
 
 
 def _condition(node: s.RuleDecl) -> str:
@@ -129,17 +143,17 @@ def _condition(node: s.RuleDecl) -> str:
     return unless if node.when is None else f"{one_line(node.when, NEGATION)} and {unless}"
 
 
-def _unescaped(text: str) -> str:
-    return re.sub(r"\\(.)", lambda m: {"n": "\n", "t": "\t"}.get(m[1], m[1]), text)
-
-
-def _hole(span: Span, source: Source, context: Context) -> p.Hole | None:
-    text = source.text[span.start : span.end]
+def _hole(text: str, span: Span, source: Source, context: Context) -> p.Hole | None:
     if not text.strip():
         context.error("RF101", "empty braces in a reason", span, "write `{{` for a brace")
         return None
     # Almost every hole is one name; only the others are worth a run of the parser.
-    node = dotted_path(text, span) if _NAME.fullmatch(text) else parse_expression(source, span, context.findings)
+    if _NAME.fullmatch(text):
+        node: s.Expr | None = dotted_path(text, span)
+    else:
+        if "\\" in source.text[span.start : span.end]:  # quotes in quotes: read what they stand for, at the same place
+            source, span = Source(source.path, " " * span.start + text), span._replace(end=span.start + len(text))
+        node = parse_expression(source, span, context.findings)
     made = None if node is None else expressions.expression(node, context)
     return None if made is None else p.Hole(made, " ".join(text.split()))
 

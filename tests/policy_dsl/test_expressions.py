@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from policy_dsl import program as p
+from policy_dsl.formatter_expressions import quoted
 from policy_dsl.types import COUNT, DURATION, FLAG, MONEY, NUMBER, RATE, RATIO, TEXT, TIME, Reference, Type
 from policy_dsl.writing import write_expression
 from tests.catalogue_for_tests import SIDE, TIER, VOLATILITY
@@ -175,6 +178,12 @@ def test_a_row_found_by_its_key() -> None:
     another = guard('position["p1"].side is x.side', scope="for each position as x")
     assert isinstance(another, p.Compare)
     assert another.left == p.RowRead(p.Row("position", key=p.Constant("p1", TEXT)), "side", SIDE)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_a_key_is_any_text(key: str) -> None:
+    node = guard(f"position[{quoted(key)}].side is known")
+    assert node == p.Known(p.RowRead(p.Row("position", key=p.Constant(key, TEXT)), "side", SIDE))
 
 
 def test_a_row_alone_is_its_key() -> None:

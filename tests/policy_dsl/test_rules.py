@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from policy_dsl import program as p
-from policy_dsl.types import COUNT, FLAG, MONEY, RATIO
+from policy_dsl.types import COUNT, FLAG, MONEY, RATIO, TEXT
 from policy_dsl.writing import write_expression
 from tests.catalogue_for_tests import EFFECT
-from tests.policy_dsl.bundles import codes, effect, guard, program, rule
+from tests.policy_dsl.bundles import codes, effect, guard, program, report, rule
 
 STOP = p.IsTrue(p.FactRead("operator", "stop_requested", FLAG))
 DECLARED = """
@@ -101,6 +101,20 @@ def test_a_hole_holds_any_expression() -> None:
     (hole,) = rule('rule r alert INFO because "{40% of account.equity - 5 USD}"').because
     assert isinstance(hole, p.Hole)
     assert (hole.text, hole.expression.type) == ("40% of account.equity - 5 USD", MONEY)
+
+
+def test_a_hole_may_hold_a_quoted_key() -> None:
+    made = rule('rule r alert INFO because "\\"x\\" { verdict[\\"r1\\"] } {{\\{account.drawdown}"').because
+    verdict = p.OutputRead("verdict", p.Row("request", key=p.Constant("r1", TEXT)), program("").output("verdict").type)
+    assert made == ('"x" ', p.Hole(verdict, 'verdict["r1"]'), " {", p.Hole(DRAWDOWN, "account.drawdown"))
+
+
+def test_errors_after_quotes_are_underlined_where_they_stand() -> None:
+    found = report('rule r alert INFO because "\\"\\" {account.drawdwn} {verdict[\\"r1\\"].x} }"\n')
+    shown = [found.sources["p.rules"].text[d.span.start : d.span.end] for d in found.diagnostics if d.span]
+    assert shown[:1] == [".drawdwn"]
+    assert [d.code for d in found.diagnostics] == ["RF202", "RF202", "RF101"]
+    assert shown[-1] == "}"
 
 
 CONDITIONS = [
