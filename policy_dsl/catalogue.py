@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
 from policy_dsl.quantities import Unit, to_quanta
-from policy_dsl.types import Flag, Levels, Quantity, Reference, Text, Type, Value
+from policy_dsl.types import TIME, Flag, Levels, Quantity, Reference, Text, Type, Value
 
 
 class Rows(enum.Enum):
@@ -75,18 +75,19 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """A kind of row and its facts, in declared order."""
+    """A kind of row and its facts, in declared order; `time` is the fact that holds the time of an event, if any."""
 
     name: str
     rows: Rows
     facts: Mapping[str, Fact]
     doc: str = ""
+    time: str | None = None
 
     def __getstate__(self) -> tuple[object, ...]:
-        return (self.name, self.rows, dict(self.facts), self.doc)
+        return (self.name, self.rows, dict(self.facts), self.doc, self.time)
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        for field, value in zip(("name", "rows", "facts", "doc"), state, strict=True):
+        for field, value in zip(("name", "rows", "facts", "doc", "time"), state, strict=True):
             object.__setattr__(self, field, value)
 
 
@@ -111,7 +112,7 @@ class Catalogue:
     def hash(self) -> str:
         """SHA-256 over everything that can change a decision."""
         rows = [
-            [e.name, e.rows.value, [[f.name, str(f.type), *_plain(f)] for f in e.facts.values()]]
+            [e.name, e.rows.value, e.time, [[f.name, str(f.type), *_plain(f)] for f in e.facts.values()]]
             for _, e in sorted(self.entities.items())
         ]
         levels = [[n, *v.members, v.ordered] for n, v in sorted(self.levels.items())]
@@ -124,16 +125,17 @@ def _plain(fact: Fact) -> list[object]:
 
 
 class FactModel(BaseModel):
-    """Base of the pydantic models that declare facts; subclasses name their entity."""
+    """Base of the pydantic models that declare facts; subclasses name their entity, events the fact with their time."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=True)
 
     entity: ClassVar[str] = ""
     rows: ClassVar[Rows] = Rows.ONE
+    time: ClassVar[str | None] = None
 
-    def __init_subclass__(cls, entity: str = "", rows: Rows = Rows.ONE, **kwargs: Any) -> None:
+    def __init_subclass__(cls, entity: str = "", rows: Rows = Rows.ONE, time: str | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls.entity, cls.rows = entity, rows
+        cls.entity, cls.rows, cls.time = entity, rows, time
 
 
 _AGE = re.compile(r"(\d+)(ms|s|m|h|d)")
@@ -171,12 +173,15 @@ def catalogue_of(models: Iterable[type[FactModel]]) -> Catalogue:
     facts: dict[str, dict[str, Fact]] = {}
     rows: dict[str, Rows] = {}
     docs: dict[str, str] = {}
+    times: dict[str, str] = {}
     levels: dict[str, Levels] = {}
     for model in models:
         own = facts.setdefault(model.entity, {})
         if rows.setdefault(model.entity, model.rows) is not model.rows:
             raise ValueError(f"{model.__name__}: `{model.entity}` is declared with two kinds of rows")
         docs.setdefault(model.entity, (model.__doc__ or "").strip().split("\n")[0])
+        if model.time is not None:
+            times[model.entity] = model.time
         for name, field in model.model_fields.items():
             if name in own:
                 raise ValueError(f"`{model.entity}.{name}` is declared twice")
@@ -184,7 +189,10 @@ def catalogue_of(models: Iterable[type[FactModel]]) -> Catalogue:
             kind = own[name].type
             if isinstance(kind, Levels) and levels.setdefault(kind.name, kind) != kind:
                 raise ValueError(f"levels `{kind.name}` are declared twice with different members")
-    entities = {n: Entity(n, rows[n], MappingProxyType(f), docs[n]) for n, f in facts.items()}
+    for name, time in times.items():
+        if rows[name] is not Rows.EVENT or time not in facts[name] or facts[name][time].type != TIME:
+            raise ValueError(f"`{name}.{time}` is not the time of an event")
+    entities = {n: Entity(n, rows[n], MappingProxyType(f), docs[n], times.get(n)) for n, f in facts.items()}
     return Catalogue(MappingProxyType(entities), MappingProxyType(levels))
 
 

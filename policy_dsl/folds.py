@@ -136,11 +136,11 @@ def _events(node: s.Fold, entity: Entity, context: Context) -> p.Expression | No
         if not _is_bare(node, entity, context):
             return None
         result: Type = COUNT if kind is p.Fold.COUNT else TRUTH
-        return p.EventFold(kind, entity.name, variable, where, None, duration, result)
+        return p.EventFold(kind, entity.name, variable, where, None, duration, result, entity.time)
     value = _value(node, body, context)
     if value is None:
         return None
-    return p.EventFold(kind, entity.name, variable, where, value, duration, value.type)
+    return p.EventFold(kind, entity.name, variable, where, value, duration, value.type, entity.time)
 
 
 def _window(node: s.Fold, context: Context) -> p.Expression | None:

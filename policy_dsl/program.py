@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import get_args
 
 from policy_dsl.diagnostics import Span
-from policy_dsl.types import TRUTH, ItemSet, Levels, Quantity, Type, Value
+from policy_dsl.types import TIME, TRUTH, ItemSet, Levels, Quantity, Type, Value
 
 # --- expressions -----------------------------------------------------------------------------------------------------
 
@@ -295,7 +295,10 @@ class Previous:
 
 @dataclass(frozen=True, slots=True)
 class EventFold:
-    """`count(trade where ... over duration)` and its like, over timed events bound to `variable`."""
+    """`count(trade where ... over duration)` and its like, over timed events bound to `variable`.
+
+    `time` is the field that holds the time of the event, if the event says it itself.
+    """
 
     fold: Fold
     event: str
@@ -303,6 +306,86 @@ class EventFold:
     where: Expression | None
     value: Expression | None
     duration: int
+    type: Type
+    time: str | None = None
+
+
+# Forms that no author writes: `standing` and `recall` put them in place of what an author wrote.
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """The time of the snapshot."""
+
+    type: Type = TIME
+
+
+@dataclass(frozen=True, slots=True)
+class Strictest:
+    """The strictest value of an output over the trailing window: what it means that the output relaxes.
+
+    Of a row, over the snapshots that have it. Never unknown where the row exists.
+    """
+
+    operand: OutputRead
+    duration: int
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """The strictest value of an output since the last snapshot at which `release` was definitely true, that included.
+
+    Of a row, over the snapshots that have it. Never unknown where the row exists.
+    """
+
+    operand: OutputRead
+    release: Expression
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
+class Until:
+    """The strictest of the values of an output that are still in force; its start if none is.
+
+    The value of a snapshot is in force while `end` (another output, a time), as it was then, lies ahead. `fixed` is the
+    one value other than the start that the output takes, if there is but one. Never unknown where the row exists.
+    """
+
+    operand: OutputRead
+    end: OutputRead
+    type: Type
+    fixed: Value | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """What earlier snapshots leave to the one at hand: track number `track`, of the rows bound to `variables`.
+
+    `known`: never unknown where the rows are.
+    """
+
+    track: int
+    variables: tuple[str, ...]
+    type: Type
+    known: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """The average of what is recalled (a sum and how many, unknown as a whole) and of the snapshot at hand."""
+
+    recalled: Recall
+    operand: Expression
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
+class Lookback:
+    """An expression that looks back (`source`), as `value`: what is recalled, joined with the snapshot at hand."""
+
+    source: Expression
+    value: Expression
     type: Type
 
 
@@ -330,12 +413,22 @@ Expression = (
     | Window
     | Previous
     | EventFold
+    | Now
+    | Strictest
+    | Since
+    | Until
+    | Recall
+    | Mean
+    | Lookback
 )
 
 NODES: frozenset[type] = frozenset(get_args(Expression))
 """Every class of expression."""
 
 TRUE = All(())
+
+TEMPORAL = (Throughout, Within, Window, Previous, EventFold, Strictest, Since, Until)
+"""The classes whose value depends on earlier snapshots or events."""
 
 # --- outputs and rules -----------------------------------------------------------------------------------------------
 
@@ -521,7 +614,7 @@ class Program:
 
     def enforced(self) -> Program:
         """The program without its observing rules: what binds."""
-        return Program(self.hash, self.params, self.outputs, tuple(r for r in self.rules if not r.observing))
+        return replace(self, rules=tuple(r for r in self.rules if not r.observing))
 
     @property
     def observes(self) -> bool:
@@ -538,6 +631,7 @@ def items_of(output: Output) -> tuple[str, ...]:
 def _parts(kind: type) -> tuple[str, ...]:
     """The fields of a node class that can hold expressions."""
     plain = {"type", "span", "name", "entity", "variable", "comparator", "operator", "fold", "negated", "duration"}
+    plain |= {"source", "track", "variables", "known", "fixed", "event", "time"}
     return tuple(f.name for f in fields(kind) if f.name not in plain)
 
 

@@ -31,6 +31,8 @@ def write_briefly(value: Value | None, kind: Type) -> str:
 
 def write_expression(node: p.Expression, *, outer: bool = True) -> str:
     """A typed expression in the words of the language, with names resolved and params by name."""
+    if isinstance(node, p.Lookback):
+        return write_expression(node.source, outer=outer)
     text = _written(node)
     compound = isinstance(node, p.All | p.AnyOf | p.Not | p.Arithmetic | p.Throughout | p.Within)
     return text if outer or not compound else f"({text})"
@@ -63,6 +65,8 @@ def _written(node: p.Expression) -> str:
             return f"abs({_written(node.operand)})"
         case p.Pick():
             return f"{node.extreme.value}({', '.join(map(_written, node.operands))})"
+        case p.Lookback():
+            return _written(node.source)
         case p.Previous():
             return f"previous({_written(node.operand)})"
         case p.Window():

@@ -7,10 +7,10 @@ from typing import Annotated
 from modules.facts.account import MOST_MONEY
 from modules.facts.levels import ORDER_OUTCOME, SIDE, TRADE_EXIT
 from policy_dsl.catalogue import FactModel, Rows, fact
-from policy_dsl.types import MONEY, R_MULTIPLE, TEXT, TIME, Reference
+from policy_dsl.types import MONEY, R_MULTIPLE, RATIO, TEXT, TIME, Reference
 
 
-class TradeEvent(FactModel, entity="trade", rows=Rows.EVENT):
+class TradeEvent(FactModel, entity="trade", rows=Rows.EVENT, time="closed_at"):
     """A trade that was closed."""
 
     symbol: Annotated[str | None, Reference("symbol")] = fact("what was traded", owner="book", calm="BTCUSDT")
@@ -18,6 +18,9 @@ class TradeEvent(FactModel, entity="trade", rows=Rows.EVENT):
     exit: Annotated[str | None, TRADE_EXIT] = fact("why it was closed", owner="book", calm="SIGNAL")
     profit: Annotated[float | None, MONEY] = fact(
         "realised profit after fees, quote currency, signed", owner="book", low=-MOST_MONEY, high=MOST_MONEY, calm=10
+    )
+    profit_ratio: Annotated[float | None, RATIO] = fact(
+        "realised profit after fees / notional at the opening, signed", owner="book", low=-1000, high=1000, calm=0.01
     )
     r_multiple: Annotated[float | None, R_MULTIPLE] = fact(
         "realised profit / amount first at risk, signed", owner="book", low=-1000, high=1000, calm=0.1
