@@ -21,7 +21,8 @@ PerRow = Mapping[str, OutputValue]
 class Firing:
     """A rule that fired, on the row `key` ("" for a fund-wide rule, or where the whole collection is missing).
 
-    `definite` is false where the rule fired only because something was unknown: its guard, or the value of an effect.
+    `definite` is false where the rule fired only because something was unknown: its guard, the value of an effect, or
+    the whole collection.
     A rule whose only effects are permits fires when its guard is definitely true.
     """
 

@@ -5,16 +5,16 @@ Plain recursion over the typed nodes; every operation names an unknown operand (
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import NamedTuple, cast
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, cast
 
 from evaluators import exact
 from evaluators.decision import Grants, OutputValue, PerRow
 from evaluators.exact import Kleene
-from evaluators.snapshot import Fields, Snapshot
-from evaluators.support import needs_history, temporal_form
-from policy_dsl.diagnostics import PolicyError
+from evaluators.history import look_back, visible_events
+from evaluators.scene import Bindings, BoundRow, Outputs, Scene
+from evaluators.snapshot import Snapshot
 from policy_dsl.program import (
     Absolute,
     Aggregate,
@@ -24,6 +24,7 @@ from policy_dsl.program import (
     Comparator,
     Compare,
     Constant,
+    EventFold,
     Expression,
     Extreme,
     FactRead,
@@ -31,57 +32,47 @@ from policy_dsl.program import (
     Includes,
     IsTrue,
     Known,
+    Lookback,
+    Mean,
     Negate,
     Not,
+    Now,
     OneOf,
     OutputRead,
     Pick,
+    Previous,
+    Recall,
     Row,
     RowKey,
     RowRead,
+    Throughout,
+    Window,
+    Within,
 )
+from policy_dsl.quantities import divide_half_even
 from policy_dsl.types import Value
 
 
-class BoundRow(NamedTuple):
-    """The row a variable stands for; the key is None for the stand-in of a missing collection, all unknown."""
-
-    entity: str
-    key: str | None
-    fields: Fields
-
-
-Bindings = Mapping[str, BoundRow]
-"""The row at hand for each variable of an enclosing rule or aggregate."""
-
-Outputs = Mapping[str, OutputValue | PerRow]
-"""The final values of the outputs computed so far, by id."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Scene:
-    """All that an expression can see."""
-
-    snapshot: Snapshot
-    bindings: Bindings
-    outputs: Outputs
-
-
 def evaluate(expression: Expression, snapshot: Snapshot, bindings: Bindings, outputs: Outputs) -> Value | None:
-    """The value of `expression`, None if unknown.
+    """The value of `expression` on a snapshot that no other came before, None if unknown.
 
-    Every variable it reads must be in `bindings` and every output in `outputs` (KeyError otherwise: the checker rules
-    it out). Raises PolicyError (RF505) for a form that needs history.
+    What recalls is read from the snapshot's `past`. Every variable it reads must be in `bindings` and every output in
+    `outputs` (KeyError otherwise: the checker rules it out).
     """
-    return _value(expression, _Scene(snapshot, bindings, outputs))
+    return value_at(expression, Scene(snapshot, bindings, outputs))
 
 
-def truth(expression: Expression, snapshot: Snapshot, bindings: Bindings, outputs: Outputs) -> Kleene:
-    """The truth of a condition; see `evaluate`."""
-    return cast(Kleene, evaluate(expression, snapshot, bindings, outputs))
+def value_at(expression: Expression, scene: Scene) -> Value | None:
+    """The value of `expression` at a scene, None if unknown; see `evaluate`."""
+    return _value(expression, scene)
 
 
-def _value(node: Expression, scene: _Scene) -> Value | None:
+def truth_at(expression: Expression, scene: Scene) -> Kleene:
+    """The truth of a condition at a scene."""
+    return cast(Kleene, _value(expression, scene))
+
+
+def _value(node: Expression, scene: Scene) -> Value | None:
     match node:
         case Constant():
             return node.value
@@ -98,11 +89,40 @@ def _value(node: Expression, scene: _Scene) -> Value | None:
             return _number(node, scene)
         case Aggregate() if node.fold is not Fold.LATEST:
             return _aggregate(node, scene)
+        case EventFold():
+            return _folded_rows(node, visible_events(node, scene), scene)
+        case Throughout() | Within() | Window() | Previous():
+            return look_back(node, scene, _value)
+        case Now():
+            return scene.snapshot.ts
+        case Lookback():
+            return _value(node.value, scene)
+        case Recall():
+            return cast("Value | None", _recalled(node, scene))
+        case Mean():
+            return _mean(node, scene)
         case _:
             return _truth(node, scene)
 
 
-def _number(node: Arithmetic | Negate | Absolute | Pick, scene: _Scene) -> int | None:
+def _recalled(node: Recall, scene: Scene) -> object:
+    """What the snapshot's past says of a track; the key of a track of several rows is a tuple."""
+    if scene.snapshot.past is None:
+        raise ValueError("what looks back is recalled by a follower of the book")
+    entry: Any = scene.snapshot.past[node.track]
+    if not node.variables:
+        return cast(object, entry)
+    keys = tuple(scene.bindings[variable].key for variable in node.variables)
+    return None if None in keys else cast(object, entry[keys[0] if len(keys) == 1 else keys])
+
+
+def _mean(node: Mean, scene: Scene) -> int | None:
+    recalled = cast("tuple[int, int] | None", _recalled(node.recalled, scene))
+    now = cast("int | None", _value(node.operand, scene))
+    return None if recalled is None or now is None else divide_half_even(recalled[0] + now, recalled[1] + 1)
+
+
+def _number(node: Arithmetic | Negate | Absolute | Pick, scene: Scene) -> int | None:
     operands = [node.left, node.right] if isinstance(node, Arithmetic) else None
     if operands is None:
         operands = list(node.operands) if isinstance(node, Pick) else [cast("Negate | Absolute", node).operand]
@@ -121,7 +141,7 @@ def _number(node: Arithmetic | Negate | Absolute | Pick, scene: _Scene) -> int |
             return min(known) if node.extreme is Extreme.LOWEST else max(known)
 
 
-def _truth(node: Expression, scene: _Scene) -> Kleene:
+def _truth(node: Expression, scene: Scene) -> Kleene:
     match node:
         case Compare():
             return _compare(node, scene)
@@ -142,10 +162,10 @@ def _truth(node: Expression, scene: _Scene) -> Kleene:
         case Not():
             return exact.negation(_truth_of(node.operand, scene))
         case _:
-            raise PolicyError([needs_history(temporal_form(node) or type(node).__name__, "an expression")])
+            raise TypeError(f"{type(node).__name__} is written out by `spelt_out` and `recalled`")
 
 
-def _truth_of(node: Expression, scene: _Scene) -> Kleene:
+def _truth_of(node: Expression, scene: Scene) -> Kleene:
     return cast(Kleene, _value(node, scene))
 
 
@@ -159,7 +179,7 @@ _COMPARATORS: Mapping[Comparator, Callable[[int, int], bool]] = {
 }
 
 
-def _compare(node: Compare, scene: _Scene) -> Kleene:
+def _compare(node: Compare, scene: Scene) -> Kleene:
     left, right = _value(node.left, scene), _value(node.right, scene)
     if left is None or right is None:
         return None
@@ -167,7 +187,7 @@ def _compare(node: Compare, scene: _Scene) -> Kleene:
     return _COMPARATORS[node.comparator](cast(int, left), cast(int, right))
 
 
-def _row(row: Row, scene: _Scene) -> BoundRow | None:
+def _row(row: Row, scene: Scene) -> BoundRow | None:
     if row.variable is not None:
         return scene.bindings[row.variable]
     key = _value(row.key, scene) if row.key is not None else None
@@ -177,7 +197,7 @@ def _row(row: Row, scene: _Scene) -> BoundRow | None:
     return BoundRow(row.entity, key, rows[key])
 
 
-def _output(node: OutputRead, scene: _Scene) -> OutputValue | None:
+def _output(node: OutputRead, scene: Scene) -> OutputValue | None:
     value = scene.outputs[node.output]
     if node.row is None:
         return cast(OutputValue, value)
@@ -185,12 +205,15 @@ def _output(node: OutputRead, scene: _Scene) -> OutputValue | None:
     return None if row is None or row.key is None else cast(PerRow, value).get(row.key)
 
 
-def _aggregate(node: Aggregate, scene: _Scene) -> Value | None:
+def _aggregate(node: Aggregate, scene: Scene) -> Value | None:
     rows = scene.snapshot.collection(node.entity)
     if rows is None:
         return None
-    bound = [BoundRow(node.entity, key, rows[key]) for key in sorted(rows)]
-    scenes = [replace(scene, bindings={**scene.bindings, node.variable: row}) for row in bound]
+    return _folded_rows(node, [BoundRow(node.entity, key, rows[key]) for key in sorted(rows)], scene)
+
+
+def _folded_rows(node: Aggregate | EventFold, rows: Sequence[BoundRow], scene: Scene) -> Value | None:
+    scenes = [replace(scene, bindings={**scene.bindings, node.variable: row}) for row in rows]
     picks = [True if node.where is None else _truth_of(node.where, s) for s in scenes]
     if node.fold in (Fold.ANY, Fold.ALL):
         claims = [True if node.value is None else _truth_of(node.value, s) for s in scenes]
@@ -219,4 +242,4 @@ def _folded(fold: Fold, values: list[int]) -> int | None:
         return exact.average(values)
     if not values:
         return None
-    return max(values) if fold is Fold.HIGHEST else min(values)
+    return min(values) if fold is Fold.LOWEST else max(values)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from policy_dsl.types import Value
 
 Fields = Mapping[str, Value | None]
 """The facts of one row by name; absent or None is missing."""
+
+Past = Sequence[Any]
+"""What earlier snapshots leave, one entry a track of the program: a value, or of rows one by key (or tuple of keys)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,8 @@ class Snapshot:
     None, is a missing collection (nobody knows the positions), which is not the same as an empty one; requests are
     the input itself, so an absent `request` is an empty one. Values are quanta, ranks, bool and str; None is missing.
     Everything is already in range: whoever makes a snapshot has turned NaN, out-of-range and stale values into None.
+    `events` are those that the snapshot brings news of. `past` is what a follower of the book adds for one program
+    that looks back; None where nobody followed.
     """
 
     book: str
@@ -27,6 +33,7 @@ class Snapshot:
     facts: Fields
     rows: Mapping[str, Mapping[str, Fields] | None] = field(default_factory=dict)
     events: Mapping[str, tuple[Fields, ...]] = field(default_factory=dict)
+    past: Past | None = field(default=None, compare=False, repr=False)
 
     def collection(self, entity: str) -> Mapping[str, Fields] | None:
         """The rows of `entity` by key, None if the collection is missing."""

@@ -1,69 +1,33 @@
-"""What an evaluator can do: refusing programs that need history, before any snapshot is judged."""
+"""What a program asks of an evaluator: its expressions, and whether any of them looks back."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policy_dsl.diagnostics import Diagnostic, PolicyError, Span
 from policy_dsl.program import (
-    Aggregate,
+    TEMPORAL,
     Alert,
     Effect,
-    EventFold,
     Expression,
-    Fold,
     Forbid,
     Hole,
     Permit,
-    Previous,
     Program,
     Rule,
-    Throughout,
     Tighten,
-    Window,
-    Within,
     walk,
 )
 
-NEEDS_HISTORY = "RF505"
 
-
-def require_stateless(program: Program) -> None:
-    """Refuse a program whose decision depends on more than the snapshot at hand.
-
-    Raises PolicyError (RF505), with one diagnostic for each form that needs history, for evaluators of single
-    snapshots: the interpreter and the compilers.
-    """
-    found = tuple(dict.fromkeys(_findings(program)))
-    if found:
-        raise PolicyError(found)
-
-
-def needs_history(form: str, where: str, span: Span | None = None) -> Diagnostic:
-    """The finding that `form`, written in `where`, needs history."""
-    help_line = "the evaluators judge each snapshot by itself: state the condition without looking back"
-    return Diagnostic(
-        NEEDS_HISTORY, f"`{form}` in `{where}` needs history, and a single snapshot has none", span, help_line
-    )
-
-
-def temporal_form(node: Expression) -> str | None:
-    """The word for a node whose value depends on earlier snapshots or events; None for any other node."""
-    match node:
-        case Throughout():
-            return "throughout"
-        case Within():
-            return "within"
-        case Window(fold=fold):
-            return f"{fold.value} over"
-        case Previous():
-            return "previous"
-        case EventFold(fold=fold):
-            return f"{fold.value} over"
-        case Aggregate(fold=Fold.LATEST):
-            return "latest"
-        case _:
-            return None
+def looks_back(program: Program) -> bool:
+    """Whether a decision may depend on more than the snapshot at hand."""
+    if any(o.relaxes_after is not None or o.latches_until is not None for o in program.outputs):
+        return True
+    effects = (effect for rule in program.rules for effect in rule.effects if isinstance(effect, Tighten))
+    if any(effect.hold is not None or effect.until is not None for effect in effects):
+        return True
+    found = (node for rule in program.rules for expression in expressions_of(rule) for node in walk(expression))
+    return any(isinstance(node, TEMPORAL) for node in found)
 
 
 def expressions_of(rule: Rule) -> Iterator[Expression]:
@@ -88,20 +52,3 @@ def _expressions_of_effect(effect: Effect) -> Iterator[Expression]:
             yield from (e for e in (effect.where,) if e is not None)
         case Alert():
             return
-
-
-def _findings(program: Program) -> Iterator[Diagnostic]:
-    for output in program.outputs:
-        if output.relaxes_after is not None:
-            yield needs_history("relaxes after", output.id, output.span)
-        if output.latches_until is not None:
-            yield needs_history("latches until", output.id, output.span)
-    for rule in program.rules:
-        for effect in rule.effects:
-            if isinstance(effect, Tighten) and effect.hold is not None:
-                yield needs_history("tighten for", rule.id, rule.span)
-            if isinstance(effect, Tighten) and effect.until is not None:
-                yield needs_history("tighten until", rule.id, rule.span)
-        for form in (temporal_form(node) for e in expressions_of(rule) for node in walk(e)):
-            if form is not None:
-                yield needs_history(form, rule.id, rule.span)

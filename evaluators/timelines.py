@@ -10,6 +10,14 @@ from evaluators.snapshot import Fields, Snapshot
 from evaluators.timestamps import format_time
 from policy_dsl.types import Value
 
+DEFAULT_CADENCE = 60_000
+"""Milliseconds between two snapshots, where nobody declares it."""
+
+GAP_IN_CADENCES = 3
+"""A gap is longer than so many cadences, where nobody configures it."""
+
+DEFAULT_MAX_GAP = GAP_IN_CADENCES * DEFAULT_CADENCE
+
 BOOK_FORM = "a book has up to 64 letters, digits, `_`, `-` and `.`, and does not start with `-` or `.`"
 _BOOK = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 
@@ -22,6 +30,11 @@ class Order(enum.Enum):
     """The same again, which is no news."""
     CLASH = "clash"
     """Older, or of the same time and different: refused."""
+
+
+def longest_gap(configured: int | None, cadence: int) -> int:
+    """The longest distance (ms) of two snapshots that is no gap: as configured, else three times the cadence."""
+    return GAP_IN_CADENCES * cadence if configured is None else configured
 
 
 def is_book(name: str) -> bool:

@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from evaluators.decision import Decision, Firing
-from evaluators.interpreter import BoundRow, Interpreter, evaluate
+from evaluators.expressions import evaluate
+from evaluators.interpreter import Interpreter
+from evaluators.scene import BoundRow
 from evaluators.snapshot import Snapshot
 from policy_dsl.program import (
     TRUE,
@@ -224,7 +226,7 @@ def test_a_missing_collection_is_judged_once_and_reaches_fund_wide_outputs() -> 
     bound = rule("r", TRUE, Tighten("t.cap", How.TO, ratio(5)), Tighten("t.row_cap", How.TO, ratio(7)), scope=EACH)
     decision = decide((CAP, ROW_CAP), (bound,), state(position=None))
     assert decision.outputs == {"t.cap": 5, "t.row_cap": {}}
-    assert decision.firings == (Firing("t.r", "", True),)
+    assert decision.firings == (Firing("t.r", "", False),), "nobody knows whether there is a row"
 
 
 def test_a_missing_collection_permits_nothing_though_the_guard_is_true() -> None:
@@ -232,7 +234,7 @@ def test_a_missing_collection_permits_nothing_though_the_guard_is_true() -> None
     mixed = rule("s", TRUE, Permit("t.actions", "HOLD"), Tighten("t.cap", How.TO, ratio(5)), scope=EACH)
     decision = decide((CAP, ACTIONS), (granting, mixed), state(position=None))
     assert decision.outputs == {"t.cap": 5, "t.actions": ()}
-    assert decision.firings == (Firing("t.s", "", True),)
+    assert decision.firings == (Firing("t.s", "", False),)
 
 
 def test_an_effect_reads_outputs_that_a_sibling_effect_sets() -> None:
