@@ -10,7 +10,7 @@ from evaluators.python.nodes import shape
 from evaluators.python.operands import Operand
 from evaluators.python.scribe import RowSlot
 from evaluators.python.truths import ALWAYS, TRUE, Condition, conjunction, either, is_none
-from policy_dsl.program import Aggregate, Expression, Fold, OutputRead, RowKey, RowRead, walk
+from policy_dsl.program import Aggregate, Expression, Fold, OutputRead, Recall, RowKey, RowRead, walk
 
 if TYPE_CHECKING:
     from evaluators.python.expressions import Expressions, Scene
@@ -28,7 +28,8 @@ def _variables(node: Expression) -> set[str]:
     """The row variables that an expression reads, its own among them."""
     read = {n.row.variable for n in walk(node) if isinstance(n, RowRead | OutputRead) and n.row is not None}
     keys = {n.variable for n in walk(node) if isinstance(n, RowKey)}
-    return {variable for variable in read | keys if variable is not None}
+    recalled = {variable for n in walk(node) if isinstance(n, Recall) for variable in n.variables}
+    return {variable for variable in read | keys | recalled if variable is not None}
 
 
 class _Folding:

@@ -5,20 +5,20 @@ from __future__ import annotations
 import hashlib
 import linecache
 import weakref
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 from evaluators.decision import Decision
-from evaluators.python.runtime import NOTHING, Answer, Outputs, decision, namespace
+from evaluators.following import Following
+from evaluators.python.runtime import NOTHING, Outputs, decision, namespace
 from evaluators.python.source import source_of
-from evaluators.snapshot import Fields, Snapshot
-from evaluators.support import require_stateless
+from evaluators.recollection import Firings, Origin, Recollection
+from evaluators.snapshot import Fields, Past, Snapshot
+from evaluators.timelines import DEFAULT_MAX_GAP
 from policy_dsl.parser import without_gc
 from policy_dsl.program import Program
-
-Judge = Callable[[Fields, Mapping[str, Mapping[str, Fields] | None], int], Answer]
-"""Facts by path, rows by entity and key, and the time in ms; gives the outputs (read-only) and the sorted firings."""
+from policy_dsl.recall import Recalled, recalled
 
 MEMO_CELLS = 2_000_000
 """Rules and outputs that one memo may hold results of, over all its entries."""
@@ -26,10 +26,23 @@ MEMO_CELLS = 2_000_000
 SMALLEST_MEMO, LARGEST_MEMO = 64, 16_384
 
 
+class Judge(Protocol):
+    """The generated function."""
+
+    def __call__(
+        self, facts: Fields, rows: Mapping[str, Mapping[str, Fields] | None], ts: int, past: Past = ()
+    ) -> tuple[Any, ...]:
+        """Outputs (read-only), sorted firings, then the value of each track.
+
+        `facts` are by path, `rows` by entity and key, `ts` is in ms, `past` has an entry a track.
+        """
+
+
 @dataclass(frozen=True)
 class Compiled:
     """Generated source, the name it has in tracebacks, and the function `judge` in it."""
 
+    recalled: Recalled
     source: str
     filename: str
     judge: Judge
@@ -40,46 +53,115 @@ class PythonEvaluator:
 
     The program becomes a Python function that turns facts into bit masks of what holds, and remembers what followed
     from each mask (a bounded memo); only what no mask tells is computed again. A decision's `outputs` are read-only.
-
-    Raises PolicyError (RF505) for a program that needs history.
+    `max_gap` is the longest distance (ms) of two snapshots that is no gap.
     """
 
-    def __init__(self, program: Program) -> None:
-        require_stateless(program)
-        self.program = program
-        self.enforced = compiled(program.enforced())
-        self.whole = compiled(program) if program.observes else None
-        self._observing = frozenset(rule.id for rule in program.rules if rule.observing)
+    def __init__(self, program: Program, *, max_gap: int = DEFAULT_MAX_GAP) -> None:
+        self.program, self.max_gap = program, max_gap
+        self.enforced = compiled(recalled(program.enforced()))
+        self.whole = None
+        if program.observes:
+            self.whole = compiled(recalled(program, first=len(self.enforced.recalled.tracks)))
+        self.observing = frozenset(rule.id for rule in program.rules if rule.observing)
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether a decision may depend on more than the snapshot."""
+        return self.enforced.recalled.looks_back or (self.whole is not None and self.whole.recalled.looks_back)
 
     @property
     def source(self) -> str:
         """The generated Python: of the rules that bind, then, where some only observe, of all rules."""
         return self.enforced.source + ("" if self.whole is None else "\n\n" + self.whole.source)
 
+    @property
+    def told(self) -> Program:
+        """The program as an author knows it, in expressions that can be worked out on a snapshot with its past."""
+        if not self.looks_back:
+            return self.program
+        told = {rule.id: rule for part in self._parts() for rule in part.recalled.told.rules}
+        told |= {rule.id: rule for rule in self.enforced.recalled.told.rules}
+        return replace(self.program, rules=tuple(told[rule.id] for rule in self.program.rules))
+
     def decide(self, snapshot: Snapshot) -> Decision:
-        """What the rules decide of `snapshot`: effective values, firings, and what observing rules would change."""
-        outputs, firings = self.enforced.judge(snapshot.facts, snapshot.rows, snapshot.ts)
+        """What the rules decide of `snapshot`: effective values, firings, and what observing rules would change.
+
+        Of one that `PythonBook.recall` gave, in the light of that book; else of the first one of a book.
+        """
+        if snapshot.past is None and self.looks_back:
+            return PythonBook(self).decide(snapshot)
+        return self.judged(snapshot, snapshot.rows, snapshot.past or ())[0]
+
+    def following(self) -> Following:
+        """Decides the snapshots of books as they come."""
+        return Following(lambda _: PythonBook(self), ordered=self.looks_back)
+
+    def judged(
+        self, snapshot: Snapshot, rows: Mapping[str, Mapping[str, Fields] | None], past: Past
+    ) -> tuple[Decision, tuple[tuple[Sequence[Any], Firings], ...]]:
+        """The decision, and for each part of the program the values of its tracks and the rules that fired."""
+        outputs, firings, *values = self.enforced.judge(snapshot.facts, rows, snapshot.ts, past)
         if self.whole is None:
-            return decision(snapshot.book, snapshot.ts, outputs, firings)
-        all_outputs, all_firings = self.whole.judge(snapshot.facts, snapshot.rows, snapshot.ts)
+            return decision(snapshot.book, snapshot.ts, outputs, firings), ((values, firings),)
+        all_outputs, all_firings, *all_values = self.whole.judge(snapshot.facts, rows, snapshot.ts, past)
         would_be: Outputs = NOTHING
         if all_outputs != outputs:
             would_be = {id: value for id, value in all_outputs.items() if value != outputs[id]}
-        observed = tuple(firing for firing in all_firings if firing.rule in self._observing)
-        return decision(snapshot.book, snapshot.ts, outputs, firings, would_be, observed)
+        observed = tuple(firing for firing in all_firings if firing.rule in self.observing)
+        made = decision(snapshot.book, snapshot.ts, outputs, firings, would_be, observed)
+        return made, ((values, firings), (all_values, all_firings))
+
+    def _parts(self) -> Iterator[Compiled]:
+        yield self.enforced
+        if self.whole is not None:
+            yield self.whole
 
 
-def compiled(program: Program) -> Compiled:
+class PythonBook:
+    """One book, followed from its first snapshot on: its windows are kept up to date, and nothing else."""
+
+    def __init__(self, evaluator: PythonEvaluator) -> None:
+        self.evaluator = evaluator
+        parts = [part.recalled for part in (evaluator.enforced, evaluator.whole) if part is not None]
+        self._parts = [Recollection.of(part.tracks, part.events, evaluator.max_gap) for part in parts]
+
+    def decide(self, snapshot: Snapshot) -> Decision:
+        """The decision on the next snapshot of the book."""
+        ts, parts = snapshot.ts, self._parts
+        past = [entry for part in parts for entry in part.recall(ts)]
+        rows = snapshot.rows
+        for part in parts:
+            rows = part.rows(snapshot, rows)
+        made, told = self.evaluator.judged(snapshot, rows, past)
+        for part, (values, firings) in zip(parts, told, strict=True):
+            part.keep(snapshot, values, firings)
+        return made
+
+    def recall(self, snapshot: Snapshot) -> Snapshot:
+        """The snapshot with what the book leaves to it, for an evaluator to decide and explain; nothing is kept."""
+        past = [entry for part in self._parts for entry in part.recall_all(snapshot)]
+        rows = snapshot.rows
+        for part in self._parts:
+            rows = part.rows(snapshot, rows)
+        return replace(snapshot, rows=rows, past=past)
+
+    def origins(self, ts: int) -> tuple[Origin, ...]:
+        """Where the values are from that outputs keep and that are in force at `ts` (ms), of the rules that bind."""
+        return tuple(self._parts[0].origins(ts))
+
+
+def compiled(made: Recalled) -> Compiled:
     """The program as a function, its source where tracebacks and debuggers look for it."""
+    program = made.program
     with without_gc():
-        source, places = source_of(program)
+        source, places = source_of(program, made.tracks)
     size = len(program.rules) + len(program.outputs) + 1
     names = namespace(program, places, max(SMALLEST_MEMO, min(MEMO_CELLS // size, LARGEST_MEMO)))
     filename = f"<ringfence {hashlib.sha256(source.encode()).hexdigest()[:12]}>"
     exec(compile(source, filename, "exec"), names)  # noqa: S102 -- the source holds generated names and quoted literals only
-    made = Compiled(source, filename, names["judge"])
-    _show_in_tracebacks(made)
-    return made
+    whole = Compiled(made, source, filename, names["judge"])
+    _show_in_tracebacks(whole)
+    return whole
 
 
 def _show_in_tracebacks(made: Compiled) -> None:

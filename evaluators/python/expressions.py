@@ -26,8 +26,6 @@ from evaluators.python.truths import (
     leaf,
     plain,
 )
-from evaluators.support import needs_history, temporal_form
-from policy_dsl.diagnostics import PolicyError
 from policy_dsl.program import (
     Absolute,
     Aggregate,
@@ -42,12 +40,16 @@ from policy_dsl.program import (
     Includes,
     IsTrue,
     Known,
+    Lookback,
+    Mean,
     Negate,
     Not,
+    Now,
     OneOf,
     Output,
     OutputRead,
     Pick,
+    Recall,
     Row,
     RowKey,
     RowRead,
@@ -94,6 +96,14 @@ class Expressions:
                 return self._number(node, scene)
             case Aggregate() if node.fold is not Fold.LATEST:
                 return aggregates.aggregate(self, node, scene)
+            case Now():
+                return Operand("ts", low=INT64_MIN, high=INT64_MAX)
+            case Recall():
+                return self._recall(node, scene)
+            case Mean():
+                return self._mean(node, scene)
+            case Lookback():
+                return self.value(node.value, scene)
             case _:
                 return self._flag(node, scene)
 
@@ -155,6 +165,32 @@ class Expressions:
 
         return self.scribe.computed(("output", number, key.text), key.depth, write)
 
+    def _recall(self, node: Recall, scene: Scene) -> Operand:
+        """What is recalled of a track: of rows, by the key or the tuple of keys; of a stand-in nothing is known."""
+        keys = [scene[variable].key for variable in node.variables]
+        depth = max((key.depth for key in keys), default=0)
+        entry = f"past[{node.track}]"
+        if keys:
+            listed = keys[0].text if len(keys) == 1 else f"({', '.join(key.text for key in keys)})"
+            entry = f"{entry}[{listed}]"
+        doubts = [is_none(key.text) for key in keys if key.nullable]
+        entry = f"None if {either(doubts).text} else {entry}" if doubts else entry
+
+        def write(name: str) -> Operand:
+            self.scribe.write(f"{name} = {entry}")
+            return Operand(name, nullable=not node.known or bool(doubts))
+
+        return self.scribe.computed(("recall", entry), depth, write)
+
+    def _mean(self, node: Mean, scene: Scene) -> Operand:
+        recalled, now = self.value(node.recalled, scene), self.value(node.operand, scene)
+
+        def write(name: str) -> Operand:
+            self.scribe.write(f"{name} = mean({recalled.text}, {now.text})")
+            return Operand(name, nullable=True)
+
+        return self.scribe.computed(("mean", recalled.text, now.text), max(recalled.depth, now.depth), write)
+
     def _number(self, node: Arithmetic | Negate | Absolute | Pick, scene: Scene) -> Operand:
         parts = node.operands if isinstance(node, Pick) else _operands(node)
         operands = tuple(self.value(part, scene) for part in parts)
@@ -200,6 +236,8 @@ class Expressions:
                 return member(self.value(node.operand, scene), node, node.negated is not negated)
             case Known():
                 return self._known(node.operand, scene, node.negated is not negated)
+            case Lookback():
+                return self.condition(node.value, scene, negated)
             case Unexcused():
                 lifted = both([Clause(f"ts < {literal(node.until)}"), self.condition(node.operand, scene).certain])
                 return plain(lifted if negated else lifted.opposite(), self.condition(node.operand, scene).depth)
@@ -212,8 +250,6 @@ class Expressions:
             operand = self.value(node.operand, scene)
             test = Clause(f"includes({operand.text}, {literal(node.item)})")
             negated = node.negated is not negated
-        elif (form := temporal_form(node)) is not None:
-            raise PolicyError([needs_history(form, "an expression")])
         else:
             operand = self.value(node.operand if isinstance(node, IsTrue) else node, scene)
             test = Clause(operand.text)
@@ -221,6 +257,8 @@ class Expressions:
 
     def _known(self, node: Expression, scene: Scene, negated: bool) -> Condition:
         """Whether something is known; a condition is where it or its negation is certain."""
+        if isinstance(node, Lookback):
+            return self._known(node.value, scene, negated)
         if _is_condition(node):
             holds, fails = self.condition(node, scene), self.condition(node, scene, negated=True)
             known = self._shallow(plain(either([holds.certain, fails.certain]), holds.depth)).certain

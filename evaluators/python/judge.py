@@ -14,15 +14,17 @@ from evaluators.python.plan import Act, Figure, OutputPlan, Plan, RulePlan
 from evaluators.python.reaching import Reached, acting, operand_of, reached, truth_of
 from evaluators.python.schedule import Block, Step, schedule
 from evaluators.python.scribe import INDENT, Module, RowSlot, Scribe
+from evaluators.python.tracks import write_tracks
 from evaluators.python.truths import ALWAYS, Clause, both, is_known, is_none, mark
 from policy_dsl.program import FactRead, OutputRead, Permit, RowKey, RowRead
+from policy_dsl.standing import is_hidden
 
 MISSING = 1
 """The bit, in the first mask of a row, of the stand-in for a missing collection."""
 
 
 class Judge:
-    """Writes the function `judge(facts, rows, ts)`, and finds the masks that all settled values rest on."""
+    """Writes the function `judge(facts, rows, ts, past)`, and finds the masks that all settled values rest on."""
 
     def __init__(self, plan: Plan, module: Module) -> None:
         self.plan = plan
@@ -51,7 +53,7 @@ class Judge:
                 self._row_block(block, block.place, again=block.place in left)
         self._finish()
         body = [*self._header(), *self.scribe.frames[0].lines]
-        return ["def judge(facts, rows, ts):", *(INDENT + line for line in body)]
+        return ["def judge(facts, rows, ts, past=()):", *(INDENT + line for line in body)]
 
     # --- places ------------------------------------------------------------------------------------------------------
 
@@ -100,6 +102,10 @@ class Judge:
 
     def _outputs_at(self, place: str | None) -> list[OutputPlan]:
         return [output for output in self.plan.outputs.values() if output.output.entity == place]
+
+    def _shown_at(self, place: str | None) -> list[OutputPlan]:
+        """The outputs at a place that an author declared."""
+        return [output for output in self._outputs_at(place) if not is_hidden(output.output.id)]
 
     def _scene(self, rule: RulePlan) -> Scene:
         if rule.place is None or rule.variable is None:
@@ -255,8 +261,8 @@ class Judge:
         key, scribe = key_of(self.fund.names), self.scribe
         scribe.write(f"found = FUND.get({key})", "if found is None:")
         scribe.write(f"    found = keep(FUND, {key}, settle({', '.join(self.fund.names)}))")
-        computed = [(o, f"o{o.number}") for o in self._outputs_at(None) if not o.settled]
-        by_key = [(o, f"v{o.number}") for place in self.plan.places for o in self._outputs_at(place)]
+        computed = [(o, f"o{o.number}") for o in self._shown_at(None) if not o.settled]
+        by_key = [(o, f"v{o.number}") for place in self.plan.places for o in self._shown_at(place)]
         idle = [(o, self.expressions.collection(o.output.entity or "")) for o in self.plan.idle]
         scribe.write("answer, fired = found" if self.plan.places else "answer, _ = found")
         # What is remembered has no rows; where none has come, and nothing was computed, it stands as it is.
@@ -269,7 +275,11 @@ class Judge:
         if self.plan.places:
             scribe.frames[0].lines.insert(0, "marks = []")
             scribe.write("if marks:", "    answer = answer[0], merged(fired, marks)")
-        scribe.write("return answer")
+        if self.plan.tracks:
+            told = write_tracks(self.expressions, self.plan.tracks)
+            scribe.write("return (", *(f"{INDENT}{line}," for line in ("*answer", *told)), ")")
+        else:
+            scribe.write("return answer")
 
     def _header(self) -> list[str]:
         """Reads of facts and collections."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
-from policy_dsl.program import Aggregate, Expression, Row, Rule, children
+from policy_dsl.program import Aggregate, Expression, Lookback, Recall, Row, Rule, children
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,10 @@ def shape(node: Expression | Row, rows: Mapping[str, str]) -> Shape:
 
     `rows` gives for each variable in reach what it stands for; equal shapes have equal values.
     """
+    if isinstance(node, Lookback):
+        return shape(node.value, rows)
+    if isinstance(node, Recall):
+        return (type(node).__name__, node.track, *(rows[variable] for variable in node.variables))
     inside = rows
     if isinstance(node, Aggregate):
         level = sum(stands_for.startswith("bound") for stands_for in rows.values())

@@ -15,6 +15,7 @@ from evaluators.python.nodes import guards
 from evaluators.python.operands import Operand
 from evaluators.python.reads import Reads, ReadsOf
 from policy_dsl.program import Alert, Effect, Expression, Forbid, Output, Permit, Program, Rule, Tighten
+from policy_dsl.recall import Track
 
 
 @dataclass(eq=False, slots=True)
@@ -104,16 +105,18 @@ class OutputPlan:
 class Plan:
     """All rules by id, all outputs in the order of computation, and the entities whose rows must be looked at.
 
-    `idle` are the outputs of other entities' rows: no rule reaches them and nothing reads them.
+    `idle` are the outputs of other entities' rows: no rule reaches them and nothing reads them. `tracks` are what is to
+    be told of each snapshot for the sake of later ones.
     """
 
     rules: tuple[RulePlan, ...]
     outputs: dict[str, OutputPlan]
     places: tuple[str, ...]
     idle: tuple[OutputPlan, ...]
+    tracks: tuple[Track, ...]
 
 
-def plan_of(program: Program) -> Plan:
+def plan_of(program: Program, tracks: tuple[Track, ...] = ()) -> Plan:
     """The plan of a program."""
     outputs = {output.id: OutputPlan(output, number) for number, output in enumerate(program.outputs)}
     rules = sorted(program.rules, key=lambda rule: rule.id)
@@ -121,11 +124,12 @@ def plan_of(program: Program) -> Plan:
     settled = _settled(rules, outputs, reads)
     splitter = Splitter(reads, settled)
     plans = tuple(_rule(rule, rank, splitter, outputs) for rank, rule in enumerate(rules))
-    _demand(plans, outputs)
+    told = [expression for track in tracks for expression in (track.operand, track.also) if expression is not None]
+    _demand(plans, outputs, {id for expression in told for id in reads(expression, None).outputs})
     used = {rule.place for rule in plans}
     used |= {plan.output.entity for plan in outputs.values() if plan.acts or plan.demanded}
     idle = tuple(plan for plan in outputs.values() if plan.output.entity is not None and plan.output.entity not in used)
-    return Plan(plans, outputs, tuple(sorted(place for place in used if place is not None)), idle)
+    return Plan(plans, outputs, tuple(sorted(place for place in used if place is not None)), idle, tracks)
 
 
 def figures_of(effect: Effect) -> tuple[Expression, ...]:
@@ -205,9 +209,9 @@ def _where(
     return splitter.split(effect.where, place, variable)
 
 
-def _demand(rules: tuple[RulePlan, ...], outputs: dict[str, OutputPlan]) -> None:
+def _demand(rules: tuple[RulePlan, ...], outputs: dict[str, OutputPlan], told: set[str]) -> None:
     """Mark the outputs whose values are needed at every snapshot, and all that these need in turn."""
-    wanted = [id for id, plan in outputs.items() if not plan.settled]
+    wanted = [*told, *(id for id, plan in outputs.items() if not plan.settled)]
     for rule in rules:
         for guard in (guard for act in rule.acts for guard in act.guards):
             wanted += [id for item in items(guard) for id in item.reads.outputs]

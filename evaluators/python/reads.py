@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from evaluators.python.nodes import Condition, Unexcused, below
-from policy_dsl.program import Aggregate, FactRead, OutputRead, RowKey, RowRead
+from policy_dsl.program import Aggregate, FactRead, Now, OutputRead, Recall, RowKey, RowRead
 
 
 class Reads(NamedTuple):
@@ -71,4 +71,4 @@ def _own(node: Condition, variable: str | None) -> Reads:
         here = node.row is None or (node.row.variable is not None and node.row.variable == variable)
         name = frozenset((node.output,))
         return Reads(near=name) if here else Reads(far=name)
-    return SNAPSHOT if isinstance(node, FactRead | RowRead | RowKey | Aggregate | Unexcused) else NOTHING
+    return SNAPSHOT if isinstance(node, FactRead | RowRead | RowKey | Aggregate | Unexcused | Now | Recall) else NOTHING

@@ -136,6 +136,13 @@ def scaled_up(value: int, factor: int, low: int, high: int) -> int:
     return exact.clamp(divide_half_even(value * usable, exact.FACTOR_ONE), low, high)
 
 
+def mean(recalled: tuple[int, int] | None, value: int | None) -> int | None:
+    """The average of a sum of so many values and of one more, rounded half-even; unknown if either is."""
+    if recalled is None or value is None:
+        return None
+    return divide_half_even(recalled[0] + value, recalled[1] + 1)
+
+
 def namespace(program: Program, places: int, limit: int) -> dict[str, Any]:
     """The globals of the generated module; `limit` bounds each of its memos."""
     rules = sorted(program.rules, key=lambda rule: rule.id)
@@ -158,6 +165,7 @@ def namespace(program: Program, places: int, limit: int) -> dict[str, Any]:
         intern,
         itemgetter,
         least,
+        mean,
         merged,
         name_firings,
         scaled_down,

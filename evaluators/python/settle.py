@@ -13,6 +13,7 @@ from evaluators.python.reaching import operand_of, reached, truth_of
 from evaluators.python.scribe import INDENT, Module, RowSlot, Scribe
 from evaluators.python.truths import ALWAYS, Clause, any_bit, both, either, is_known
 from policy_dsl.program import Permit
+from policy_dsl.standing import is_hidden
 
 
 class _Settling:
@@ -41,13 +42,13 @@ class _Settling:
         """The rules that fire; `present` tells a row from the stand-in for a missing collection."""
         self.scribe.write("fired = []")
         for rule in self.plan.rules:
-            if rule.place == self.place and rule.rule.effects:
+            if rule.place == self.place and rule.rule.effects and not is_hidden(rule.rule.id):
                 self._firing(rule, present)
 
     def _firing(self, rule: RulePlan, present: Clause) -> None:
         guard = truth_of(rule.guard, self.expressions, self.scene(rule))
         known = [both(self._known(figure, rule) for figure in act.figures) for act in rule.acts]
-        fires, sure = guard.possible, both([guard.certain, *known])
+        fires, sure = guard.possible, both([guard.certain, present, *known])
         if all(isinstance(effect, Permit) for effect in rule.rule.effects):
             # What only permits acts on certainty, and only by what it grants.
             fires, sure = both([guard.certain, present, either(known)]), both(known)
@@ -79,7 +80,7 @@ def settle_fund(plan: Plan, module: Module, judge: Judge) -> list[str]:
     values = {output.output.id: f"o{output.number}" for output in fund}
     values |= {output.output.id: "NOTHING" for output in plan.outputs.values() if output.output.entity is not None}
     settling.scribe.write("outputs = {")
-    settling.scribe.write(*(f"    {literal(id)}: {values.get(id)}," for id in plan.outputs))
+    settling.scribe.write(*(f"    {literal(id)}: {values.get(id)}," for id in plan.outputs if not is_hidden(id)))
     settling.scribe.write("}", "return settled(outputs, fired)")
     return settling.lines(f"def settle({', '.join(judge.fund.names)}):")
 

@@ -7,18 +7,20 @@ from evaluators.python.plan import plan_of
 from evaluators.python.scribe import Module
 from evaluators.python.settle import settle_fund, settle_rows
 from policy_dsl.program import Program
+from policy_dsl.recall import Track
 
 LEGEND = """\
 # Generated from rules. Unknown is None; numbers are quanta, levels ranks.
 #   f fact     x field of a row     t, y computed value     c, p, k, w collection, its rows in order, key, row
 #   m, r       masks: what of the rules' conditions may hold, and what holds for certain, of the fund and of a row
 #   o, v       value of an output, values by key            a     figures gathered from rows
+# `past` has what earlier snapshots leave, one entry a track; behind the firings `judge` gives what this one leaves.
 # `judge` turns facts into masks; `settle` says what follows from masks, once for each that is new."""
 
 
-def source_of(program: Program) -> tuple[str, int]:
+def source_of(program: Program, tracks: tuple[Track, ...] = ()) -> tuple[str, int]:
     """The text of the module, and the number of its places (entities with rules or outputs of their own)."""
-    plan, module = plan_of(program), Module()
+    plan, module = plan_of(program, tracks), Module()
     judge = Judge(plan, module)
     judging = judge.write()
     settling = [settle_fund(plan, module, judge)]

@@ -238,10 +238,17 @@ def test_observing_rules_change_what_would_be() -> None:
     assert "'t.b'" in PythonEvaluator(made).source
 
 
-def test_a_program_that_needs_history_is_refused() -> None:
-    made = program((MODE,), rule("a", above(Previous(DRAWDOWN, RATIO), 5), to(MODE, 0)))
-    with pytest.raises(PolicyError, match="RF505"):
-        PythonEvaluator(made)
+def test_a_snapshot_alone_is_the_first_of_its_book() -> None:
+    evaluator = PythonEvaluator(program((MODE,), rule("a", above(Previous(DRAWDOWN, RATIO), 5), to(MODE, 0))))
+    alone = evaluator.decide(fund(drawdown=1))
+    assert alone.firings == (Firing("t.a", "", definite=False),)
+    assert evaluator.decide(fund(drawdown=1)) == alone, "one decision leaves nothing to the next"
+
+
+def test_a_followed_book_decides_in_the_light_of_what_came_before() -> None:
+    following = PythonEvaluator(program((MODE,), rule("a", above(Previous(DRAWDOWN, RATIO), 5), to(MODE, 0)))).following()
+    found = [following.decide(replace(fund(drawdown=d), ts=t)) for t, d in enumerate((9, 1, 1))]
+    assert [d.firings for d in found] == [(Firing("t.a", "", definite=False),), (Firing("t.a", "", definite=True),), ()]
 
 
 def test_outputs_out_of_order_are_refused() -> None:
