@@ -8,7 +8,8 @@ from typing import cast
 
 from evaluators import exact
 from evaluators.decision import Decision, Firing, Grants, OutputValue, PerRow
-from evaluators.expressions import Bindings, BoundRow, evaluate
+from evaluators.expressions import evaluate
+from evaluators.scene import Bindings, BoundRow
 from evaluators.snapshot import Snapshot
 from policy_dsl.program import Forbid, How, Output, Permit, Program, Rule, Tighten
 from policy_dsl.types import ItemSet, Quantity
@@ -61,11 +62,16 @@ class Case:
                 return effect.item in granted
             return isinstance(effect, Forbid) and self._permitted(effect, output)
         assert isinstance(effect, Tighten)
-        if final == output.starts:
+        if final == output.starts or self._is_over(effect, at):
             return False
         if effect.how is How.TO or self._unknown(effect, at):
             return final == self._asked(effect, output, at)
         return not self._held_by_a_bound(output, final)
+
+    def _is_over(self, effect: Tighten, at: Bindings) -> bool:
+        """Whether the effect binds until a time that has come."""
+        end = None if effect.until is None else evaluate(effect.until, self.snapshot, at, self.decision.outputs)
+        return end is not None and int(end) <= self.snapshot.ts
 
     def _unknown(self, effect: Tighten, at: Bindings) -> bool:
         return evaluate(effect.value, self.snapshot, at, self.decision.outputs) is None

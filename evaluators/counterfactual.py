@@ -8,7 +8,8 @@ from typing import cast
 
 from evaluators.binding import bindings_of
 from evaluators.decision import Decision, OutputValue, PerRow
-from evaluators.expressions import Outputs, evaluate
+from evaluators.expressions import evaluate
+from evaluators.scene import Outputs
 from evaluators.snapshot import Snapshot
 from policy_dsl.catalogue import Catalogue, Fact
 from policy_dsl.ordering import effect_reads, reads
@@ -22,8 +23,10 @@ from policy_dsl.program import (
     Program,
     RowRead,
     Rule,
+    Scope,
     walk,
 )
+from policy_dsl.recall import variables_read
 from policy_dsl.types import Flag, Levels, Quantity, Value
 from policy_dsl.writing import write_value
 
@@ -143,7 +146,14 @@ class _Search:
                     needed = reads(rule.guard).union(*(effect_reads(e) for e in rule.effects))
                     grown = True
                     wanted |= needed
-        return [found[i] for i in sorted(found)]
+        return [found[i] for i in sorted(found)] + [r for id in sorted(wanted) for r in self._releases(id)]
+
+    def _releases(self, id: str) -> Iterator[Rule]:
+        """The release of an output's latch, as a rule that does nothing: what would let the output go."""
+        output = self.program.output(id)
+        if output.latches_until is not None:
+            scope = None if output.entity is None else Scope(output.entity, output.entity)
+            yield Rule(output.id, output.policy, scope, output.latches_until, (), ())
 
     def candidates(self, state: Snapshot, made: tuple[Move, ...]) -> Iterator[Move]:
         """The changes worth trying next: one fact of one rule moved across a figure it is compared with."""
@@ -211,12 +221,8 @@ class _Search:
 
 def _local(node: Expression, rule: Rule) -> bool:
     """Whether an expression reads a row that only an aggregate binds."""
-    own = rule.scope.variable if rule.scope is not None else None
-    for part in walk(node):
-        row = getattr(part, "row", None)
-        if row is not None and row.variable is not None and row.variable != own:
-            return True
-    return False
+    own = set() if rule.scope is None else {rule.scope.variable}
+    return not variables_read(node).keys() <= own
 
 
 def _current(state: Snapshot, fact: Fact, key: str | None) -> Value | None:

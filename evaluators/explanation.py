@@ -8,7 +8,8 @@ from typing import cast
 
 from evaluators.binding import Case, bindings_of
 from evaluators.decision import Decision, Firing
-from evaluators.expressions import Bindings, Outputs, evaluate
+from evaluators.expressions import evaluate
+from evaluators.scene import Bindings, Outputs
 from evaluators.snapshot import Snapshot
 from policy_dsl.diagnostics import Source, Span
 from policy_dsl.program import (
@@ -18,6 +19,7 @@ from policy_dsl.program import (
     Expression,
     FactRead,
     Hole,
+    Lookback,
     OneOf,
     OutputRead,
     Permit,
@@ -27,7 +29,8 @@ from policy_dsl.program import (
     Tighten,
     walk,
 )
-from policy_dsl.types import ItemSet, Quantity
+from policy_dsl.recall import variables_read
+from policy_dsl.types import ItemSet, Quantity, Truth
 from policy_dsl.writing import write_briefly, write_expression, write_value
 
 
@@ -44,7 +47,7 @@ class Margin:
     """One comparison of a guard, how it came out, and how far the left side was from turning it.
 
     `distance` is `left - right` in quanta of `left`'s unit (None if unknown or not a number); `text` is that distance
-    as a person reads it.
+    as a person reads it. A condition over time has no sides: both are empty.
     """
 
     comparison: str
@@ -150,11 +153,7 @@ def _seen(rule: Rule, snapshot: Snapshot, bindings: Bindings, outputs: Outputs) 
 
 def _is_bound(node: Expression, bindings: Bindings) -> bool:
     """Whether every row variable the node reads is the rule's own, not one that an aggregate runs over."""
-    for part in walk(node):
-        row = getattr(part, "row", None)
-        if row is not None and row.variable is not None and row.variable not in bindings:
-            return False
-    return True
+    return variables_read(node).keys() <= bindings.keys()
 
 
 def _margins(guard: Expression, snapshot: Snapshot, bindings: Bindings, outputs: Outputs) -> Iterator[Margin]:
@@ -180,3 +179,6 @@ def _margins(guard: Expression, snapshot: Snapshot, bindings: Bindings, outputs:
             truth = cast("bool | None", evaluate(node, snapshot, bindings, outputs))
             among = ", ".join(write_value(v, node.operand.type) for v in node.values)
             yield Margin(write_expression(node), truth, write_value(value, node.operand.type), among, None, "")
+        elif isinstance(node, Lookback) and isinstance(node.type, Truth) and _is_bound(node, bindings):
+            truth = cast("bool | None", evaluate(node, snapshot, bindings, outputs))
+            yield Margin(write_expression(node), truth, "", "", None, "")

@@ -1,0 +1,168 @@
+"""Books that a store keeps, followed across restarts: what is decided does not depend on when anybody started."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evaluators.interpreter import Interpreter
+from evaluators.snapshot import Snapshot
+from evaluators.store import Store
+from evaluators.store_follower import StoreFollower
+from policy_dsl.bundle import load_text
+from policy_dsl.diagnostics import PolicyError
+from policy_dsl.program import Program
+from tests.evaluators.stored_states import CATALOGUE, codes, snapshot
+from tests.strategies import vocabulary
+from tests.strategies.programs import programs
+from tests.strategies.timelines import timelines
+
+RULES = """
+policy t version 1.0.0 "a stop that a person re-arms, and a mode that relaxes"
+
+output mode: SAFE < NORMAL starts NORMAL relaxes after 3m
+output stop: HALTED < ARMED starts ARMED latches until operator.stop_requested
+
+rule deep
+  when account.drawdown > 5%
+  tighten mode to SAFE
+  tighten stop to HALTED
+"""
+DEEP = 60_000_000
+
+
+def program() -> Program:
+    return load_text({"t.rules": RULES}, CATALOGUE).program
+
+
+def opened(path: Path, made: Program) -> Store:
+    store = Store(path, vocabulary.CATALOGUE)
+    store.save_bundle(made.hash, {"t.rules": RULES})
+    return store
+
+
+def states(drawdowns: Sequence[int | None]) -> list[Snapshot]:
+    return [replace(snapshot(m), facts={"account.drawdown": d}) for m, d in enumerate(drawdowns)]
+
+
+@settings(max_examples=25)
+@given(data=st.data())
+def test_a_run_cut_anywhere_and_resumed_decides_as_one_that_was_not(data: st.DataObject) -> None:
+    made = data.draw(programs(temporal=True))
+    timeline = data.draw(timelines(made, books=2, longest=6))
+    expected = Interpreter(made, max_gap=timeline.max_gap).timeline(timeline.snapshots)
+    with TemporaryDirectory() as directory, opened(Path(directory) / "state.duckdb", made) as store:
+        # A follower that has seen nothing is one that was started just now.
+        fresh = [StoreFollower(store, made, max_gap=timeline.max_gap).decide(s) for s in timeline.snapshots]
+        assert fresh == expected
+        resumed = StoreFollower(store, made, max_gap=timeline.max_gap)
+        for book in store.books:
+            last = next(d for d in reversed(expected) if d.book == book)
+            assert resumed.resume(book)[1] == last
+
+
+def test_a_latch_and_a_hold_outlive_the_process_that_set_them(tmp_path: Path) -> None:
+    made = program()
+    with opened(tmp_path / "state.duckdb", made) as store:
+        first = StoreFollower(store, made)
+        assert [first.decide(s).outputs["t.stop"] for s in states([0, DEEP, 0])] == [1, 0, 0]
+    with opened(tmp_path / "state.duckdb", made) as store:
+        second = StoreFollower(store, made)
+        found = [second.decide(s).outputs for s in states([0] * 6)[3:]]
+        assert [(o["t.mode"], o["t.stop"]) for o in found] == [(0, 0), (1, 0), (1, 0)]
+        reset = replace(states([0] * 7)[6], facts={"account.drawdown": 0, "operator.stop_requested": True})
+        assert second.decide(reset).outputs["t.stop"] == 1
+
+
+CHILD = """
+import sys
+from tests.evaluators.test_store_follower import DEEP, opened, program, states
+from evaluators.store_follower import StoreFollower
+from pathlib import Path
+follower = StoreFollower(opened(Path(sys.argv[1]), program()), program())
+for state in states([0, DEEP, *[0] * 10_000]):
+    print(follower.decide(state).ts, flush=True)
+"""
+
+
+def test_a_latch_survives_kill_nine(tmp_path: Path) -> None:
+    path, made = tmp_path / "state.duckdb", program()
+    child = subprocess.Popen([sys.executable, "-c", CHILD, str(path)], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    with child, child.stdout as acknowledged:
+        for _ in range(4):
+            last = int(acknowledged.readline())
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        last = max([last, *(int(line) for line in acknowledged)])
+    with opened(path, made) as store:
+        newest = store.latest(snapshot().book)
+        assert newest is not None
+        assert newest.ts >= last
+        stored = list(store.decisions())
+        assert max(d.decision.ts for d in stored) >= last, "what was acknowledged is there"
+        decided = StoreFollower(store, made).decide(replace(newest, ts=newest.ts + 60_000))
+        assert decided.outputs["t.stop"] == 0
+
+
+def test_a_repeat_is_the_same_decision_and_leaves_no_trace(tmp_path: Path) -> None:
+    made = program()
+    with opened(tmp_path / "state.duckdb", made) as store:
+        follower = StoreFollower(store, made)
+        first, second = states([DEEP, 0])
+        assert follower.decide(first) == follower.decide(first)
+        assert follower.decide(second).outputs == {"t.mode": 0, "t.stop": 0, "verdict": {}}
+        assert StoreFollower(store, made).decide(second) == follower.decide(second)
+        assert len(list(store.snapshots(first.book))) == 2
+
+
+def test_what_comes_too_late_is_refused_and_leaves_no_trace(tmp_path: Path) -> None:
+    made = program()
+    with opened(tmp_path / "state.duckdb", made) as store:
+        follower = StoreFollower(store, made)
+        early, deep, late = states([DEEP, 0, 0])
+        follower.decide(deep)
+        assert codes(lambda: follower.decide(early)) == ["RF777"]
+        assert codes(lambda: follower.decide(replace(early, ts=deep.ts))) == ["RF777"]
+        assert follower.decide(late).outputs == {"t.mode": 1, "t.stop": 1, "verdict": {}}
+
+
+def test_what_cannot_be_stored_is_not_remembered_either(tmp_path: Path) -> None:
+    made = program()
+    with opened(tmp_path / "state.duckdb", made) as store:
+        follower = StoreFollower(store, made)
+        calm, deep, after = states([0, DEEP, 0])
+        follower.decide(calm)
+        with pytest.raises(PolicyError, match="RF742"):
+            follower.decide(replace(deep, facts={**deep.facts, "account.nothing": 1}))
+        assert follower.decide(after).outputs == {"t.mode": 1, "t.stop": 1, "verdict": {}}
+
+
+def test_other_rules_look_back_at_the_same_history(tmp_path: Path) -> None:
+    made = program()
+    longer = load_text({"t.rules": RULES.replace("relaxes after 3m", "relaxes after 10m")}, CATALOGUE).program
+    with opened(tmp_path / "state.duckdb", made) as store:
+        follower = StoreFollower(store, made)
+        for state in states([DEEP, 0, 0, 0]):
+            follower.decide(state)
+        store.save_bundle(longer.hash, {"t.rules": "other"})
+        [*_, after] = states([0] * 5)
+        assert StoreFollower(store, longer).decide(after).outputs["t.mode"] == 0
+
+
+def test_a_long_replay_is_told(tmp_path: Path) -> None:
+    made, told = program(), []
+    with opened(tmp_path / "state.duckdb", made) as store:
+        store.append_many(states([0] * 2_500))
+        follower = StoreFollower(store, made, on_replay=lambda book, count: told.append((book, count)))
+        follower.decide(states([0] * 2_501)[-1])
+    assert told == [("main", 1_000), ("main", 2_000), ("main", 2_500)]
