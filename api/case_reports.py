@@ -7,10 +7,12 @@ from itertools import groupby
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from api.values import duration
-from evaluators.testing import CaseResult, Failure
+from evaluators.testing import CaseResult, Failure, Found
 from policy_dsl.bundle import Bundle
+from policy_dsl.cases import Case
 from policy_dsl.diagnostics import Diagnostic, render
+from policy_dsl.types import DURATION
+from policy_dsl.writing import write_value
 
 
 def name_of(result: CaseResult) -> str:
@@ -22,17 +24,38 @@ def failure_text(result: CaseResult, bundle: Bundle) -> str:
     """Each expectation that did not hold, under its source, with the values there were."""
     parts = [f"FAILED {name_of(result)}"]
     for _, alike in groupby(result.failures, key=lambda f: (f.span, f.variant, f.at, f.found)):
-        parts.append(_expectation(list(alike), bundle))
+        parts.append(_expectation(list(alike), result, bundle))
     return "\n".join(parts) + "\n"
 
 
-def _expectation(alike: Sequence[Failure], bundle: Bundle) -> str:
-    first = alike[0]
-    when = f" at {duration(first.at)}" if first.at else ""
-    evaluators = "every evaluator" if len(alike) > 1 else first.evaluator
-    found = "".join(f"\n  `{name}` is {value}" for name, value in first.found)
+def _expectation(alike: Sequence[Failure], result: CaseResult, bundle: Bundle) -> str:
+    first, case = alike[0], result.case
+    when = f" at {_time(first.at)}" if case.timed else ""
+    row = f", with row {first.variant + 1} of the table" if _is_in_every_row(first, case) else ""
+    where = "every evaluator" if len(alike) == len(result.evaluators) else " and ".join(f.evaluator for f in alike)
+    found = "".join(f"\n  {_found(f, timed=case.timed)}" for f in first.found)
     excerpt = render(Diagnostic("", "", first.span), bundle.sources).partition("\n")[2]
-    return f"this does not hold{when}, in {evaluators}:\n{excerpt}{found}"
+    return f"this does not hold{when}{row}, in {where}:\n{excerpt}{found}"
+
+
+def _is_in_every_row(failure: Failure, case: Case) -> bool:
+    """Whether the expectation stands beside a table, so that its place does not say which row it failed with."""
+    stating = [v for v in case.variants if any(e.span == failure.span for m in v for e in m.expected)]
+    return len(stating) > 1
+
+
+def _found(found: Found, *, timed: bool) -> str:
+    text = f"`{found.name}` is {found.value}"
+    if not timed or found.since is None:
+        return text
+    if found.before is None:
+        return f"{text}, as from the start"
+    return f"{text} since {_time(found.since)}, and was {found.before} before"
+
+
+def _time(at: int) -> str:
+    """A time after the start, as `at` would say it."""
+    return write_value(at, DURATION) if at else "0m"
 
 
 def document(results: Sequence[CaseResult], bundle: Bundle) -> dict[str, Any]:
@@ -60,7 +83,8 @@ def _failure(failure: Failure, bundle: Bundle) -> dict[str, Any]:
         "case": failure.variant,
         "after_seconds": failure.at / 1000,
         "at": _place(failure.span, bundle),
-        "found": dict(failure.found),
+        "found": {f.name: f.value for f in failure.found},
+        "since_seconds": {f.name: f.since / 1000 for f in failure.found if f.since is not None and f.before},
     }
 
 

@@ -21,3 +21,13 @@ class Engine(StrEnum):
 
 EngineOption = Annotated[Engine, typer.Option("--engine", help="What applies the rules; all decide alike.")]
 """The engine to use, as an option."""
+
+CadenceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--cadence",
+        metavar="DURATION",
+        help="How far apart the states of a timeline are; 1m. Three times that is a gap.",
+    ),
+]
+"""The declared distance of the states in a timeline, as an option."""

@@ -9,17 +9,15 @@ from importlib.resources import files
 from lark import Lark
 
 from api.subjects import outputs_of, place, text
+from api.tested import TestedProgram
 from api.trees import tree
 from api.values import OutputTexts
 from evaluators.duckdb import DuckdbEvaluator
-from evaluators.explanation import reasons
-from evaluators.interpreter import Interpreter
 from evaluators.python import PythonEvaluator
 from evaluators.snapshot import Snapshot
 from evaluators.support import expressions_of
-from evaluators.testing import promoted, states
+from evaluators.testing import promoted
 from policy_dsl.bundle import Bundle
-from policy_dsl.cases import Case
 from policy_dsl.catalogue import Catalogue
 from policy_dsl.diagnostics import Findings
 from policy_dsl.lexer import RuleLexer
@@ -53,10 +51,10 @@ def stages(rule: Rule, bundle: Bundle, catalogue: Catalogue) -> Iterator[Stage]:
 
 
 def slice_of(rule: Rule, program: Program) -> Program:
-    """The program of one rule alone, with the outputs that it acts on or reads."""
+    """The program of one rule alone, with the outputs that it acts on or reads; what they hold on to is not its own."""
     read = {n.output for e in expressions_of(rule) for n in walk(e) if isinstance(n, OutputRead)}
     wanted = read.union(outputs_of(rule))
-    outputs = tuple(replace(o, latches_until=None) for o in program.outputs if o.id in wanted)
+    outputs = tuple(replace(o, relaxes_after=None, latches_until=None) for o in program.outputs if o.id in wanted)
     return replace(program, outputs=outputs, rules=(rule,), params=())
 
 
@@ -91,35 +89,20 @@ def _declaration(rule: Rule, bundle: Bundle) -> RuleDecl | None:
 
 def _decision(rule: Rule, bundle: Bundle, catalogue: Catalogue) -> Stage:
     program = promoted(bundle.written)
-    what, by = "the whole bundle on the first test state in which it fires", "evaluators/interpreter.py"
-    found = first_state(rule, bundle, catalogue, program)
+    what, by = "the whole bundle on the first test state in which it fires", "evaluators/telling.py"
+    found = TestedProgram(program, bundle.cases, catalogue).first_firing(rule.id)
     if found is None:
         return Stage("decision", what, by, "no test makes this rule fire")
-    case, state = found
-    decision = Interpreter(program).decide(state)
+    case, told = found
     texts = OutputTexts(program)
     acting = set(outputs_of(rule))
-    lines = [f'test "{case.name}"', *_seen(rule, state)]
-    lines += [f"{s.name} = {s.text}" for s in texts.shown(decision) if s.output in acting]
-    for reason in reasons(program, state, decision):
+    lines = [f'test "{case.name}"', *_seen(rule, told.snapshot)]
+    lines += [f"{s.name} = {s.text}" for s in texts.shown(told.decision) if s.output in acting]
+    for reason in told.reasons:
         on = f"[{reason.key}]" if reason.key else ""
         if acting & set(reason.binds) or reason.rule == rule.id:
             lines.append(f"{reason.rule}{on} binds {', '.join(reason.binds) or 'nothing'}: {reason.because}")
     return Stage("decision", what, by, "\n".join(lines))
-
-
-def first_state(rule: Rule, bundle: Bundle, catalogue: Catalogue, program: Program) -> tuple[Case, Snapshot] | None:
-    """The first test state in which a rule fires, definitely if there is one, and the test that it is of."""
-    evaluator = PythonEvaluator(program)
-    unsure = None
-    for case in bundle.cases:
-        for state in states(case, catalogue):
-            firings = [f for f in evaluator.decide(state).firings if f.rule == rule.id]
-            if any(f.definite for f in firings):
-                return case, state
-            if firings and unsure is None:
-                unsure = case, state
-    return unsure
 
 
 def _seen(rule: Rule, state: Snapshot) -> Iterator[str]:

@@ -12,17 +12,23 @@ from evaluators.support import expressions_of
 from policy_dsl.bundle import Bundle
 from policy_dsl.program import Alert, OutputRead, Rule, walk
 
-_AFTER_MS = 10 * 60_000
-"""How long after a spell the output that is told is still followed."""
+_AFTER_MS = 60 * 60_000
+"""How long after the reset that follows a spell the output that is told is still followed: it relaxes in steps."""
+
+_RESET = "operator.reset_requested"
 
 
 @dataclass(frozen=True, slots=True)
 class Spell:
-    """Something that went wrong: from `start` to before `end` (ms), what it was, in a sentence."""
+    """Something that went wrong: from `start` to before `end` (ms), what it was, in a sentence.
+
+    At `reset` (ms) a person asked for the emergency stop to be re-armed.
+    """
 
     start: int
     end: int
     what: str
+    reset: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +42,28 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True)
+class Reset:
+    """What became of an output that a reset releases: its values before and after, and the causes that still stood."""
+
+    output: str
+    before: str
+    after: str
+    standing: tuple[Cause, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Chapter:
     """What the rules did in a spell.
 
     `values` are (time, value) of the output that is told: as it was before, and each change. `causes` judged facts,
-    `followed` are rules that then acted on what others had decided.
+    `followed` are rules that then acted on what others had decided; `resets` is what the reset did.
     """
 
     spell: Spell
     values: tuple[tuple[int, str], ...]
     causes: tuple[Cause, ...]
     followed: tuple[str, ...]
+    resets: tuple[Reset, ...]
 
 
 def chapter(spell: Spell, run: DryRun, witness: Witness, output: str) -> Chapter:
@@ -61,11 +78,11 @@ def chapter(spell: Spell, run: DryRun, witness: Witness, output: str) -> Chapter
         if spell.start <= episode.since <= spell.end
     }
     first = [id for id, _ in sorted(began.items(), key=lambda item: (item[1], item[0])) if _judges_facts(rules[id])]
-    witness.asked(began[id] for id in first)
+    witness.asked([*(began[id] for id in first), spell.reset])
     causes = tuple(c for id in first for c in _cause(id, began[id], witness))
     followed = tuple(sorted(set(began) - set(first)))
-    values = _values(run, bundle, output, spell.start, spell.end + _AFTER_MS)
-    return Chapter(spell, tuple(values), causes, followed)
+    values = _values(run, bundle, output, spell.start, spell.reset + _AFTER_MS)
+    return Chapter(spell, tuple(values), causes, followed, tuple(_resets(spell.reset, run, witness)))
 
 
 def _judges_facts(rule: Rule) -> bool:
@@ -78,6 +95,27 @@ def _cause(id: str, ts: int, witness: Witness) -> Iterator[Cause]:
     for reason in witness.reasons(ts):
         if reason.rule == id:
             yield Cause(ts, id, reason.because, reason.definite)
+
+
+def _resets(at: int, run: DryRun, witness: Witness) -> Iterator[Reset]:
+    """The outputs that a reset at `at` (ms) releases, if no cause stands."""
+    program = witness.bundle.program
+    texts = OutputTexts(program)
+    for output in program.outputs:
+        release = output.latches_until
+        if output.entity is not None or release is None or _RESET not in facts_read(release):
+            continue
+        before, after = (_value_at(run, output.id, ts) for ts in (at - 1, at))
+        if before is None or after is None:
+            continue
+        standing = (r for r in witness.reasons(at) if output.id in r.binds and r.definite)
+        causes = tuple(Cause(at, r.rule, r.because, r.definite) for r in standing)
+        yield Reset(output.id, texts.text(output.id, before), texts.text(output.id, after), causes)
+
+
+def _value_at(run: DryRun, output: str, ts: int) -> OutputValue | None:
+    held = (h.value for h in run.courses[output].held if h.since <= ts < h.until)
+    return next(held, None)
 
 
 def _values(run: DryRun, bundle: Bundle, output: str, start: int, end: int) -> Iterator[tuple[int, str]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from evaluators.support import expressions_of
-from evaluators.testing import promoted, states
+from evaluators.testing import promoted
 from policy_dsl.bundle import Bundle
 from policy_dsl.catalogue import Catalogue, Fact
 from policy_dsl.diagnostics import Span
@@ -94,13 +94,10 @@ def _mode(rule: Rule, bundle: Bundle) -> str:
 
 
 def _tests(id: str, bundle: Bundle, catalogue: Catalogue) -> Iterator[str]:
-    from evaluators.python import PythonEvaluator
+    from api.tested import TestedProgram
 
-    evaluator = PythonEvaluator(promoted(bundle.written))
-    for case in bundle.cases:
-        found = (evaluator.decide(state).firings for state in states(case, catalogue))
-        if any(f.rule == id for firings in found for f in firings):
-            yield f"{case.policy}: {case.name}"
+    tests = TestedProgram(promoted(bundle.written), bundle.cases, catalogue)
+    yield from (f"{case.policy}: {case.name}" for case in tests.firing(id))
 
 
 def _facts_read(rule: Rule) -> set[str]:

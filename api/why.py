@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from api.states import kept_end
 from api.values import OutputTexts
 from evaluators.counterfactual import Change, Decide, would_change
 from evaluators.decision import Decision
 from evaluators.explanation import Margin, Reason
+from evaluators.keeping import Kept
 from evaluators.snapshot import Snapshot
 from policy_dsl.bundle import Bundle
 from policy_dsl.catalogue import Catalogue
@@ -28,11 +30,11 @@ def questions(program: Program, decision: Decision, shown: Iterable[str]) -> Ite
 
 
 def changes(
-    bundle: Bundle, catalogue: Catalogue, snapshot: Snapshot, decide: Decide, asked: Iterable[tuple[str, str | None]]
+    program: Program, catalogue: Catalogue, snapshot: Snapshot, decide: Decide, asked: Iterable[tuple[str, str | None]]
 ) -> Iterator[tuple[str, str | None, Change | None]]:
     """For each output (and row), the smallest change of facts found that decides it otherwise."""
     for output, key in asked:
-        yield output, key, would_change(bundle.program, catalogue, snapshot, decide, output, key)
+        yield output, key, would_change(program, catalogue, snapshot, decide, output, key)
 
 
 def reason_lines(reason: Reason, bundle: Bundle) -> Iterator[str]:
@@ -50,6 +52,8 @@ def reason_lines(reason: Reason, bundle: Bundle) -> Iterator[str]:
 
 
 def _margin(margin: Margin) -> str:
+    if not margin.left:
+        return ""
     figures = f" ({margin.left} against {margin.right}"
     return figures + (f", {margin.text.removeprefix('-')} apart)" if margin.text else ")")
 
@@ -61,6 +65,12 @@ def change_line(output: str, key: str | None, change: Change | None, texts: Outp
         return f"{name}: no change of up to six facts was found that decides it otherwise"
     moves = " and ".join(move.text(catalogue) for move in change.moves)
     return f"{name} would be {texts.text(output, change.after)} with {moves}"
+
+
+def stays_line(kept: Kept, program: Program) -> str:
+    """That no fact of the moment decides an output otherwise, which keeps its value."""
+    name = kept.output if kept.key is None else f'{kept.output}["{kept.key}"]'
+    return f"{name}: no fact of this moment; it stays {kept_end(kept, program)}"
 
 
 def reason_document(reason: Reason, bundle: Bundle) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,15 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.bundles import RulesOption, catalogue, opened, rules_path
-from api.engines import Engine, EngineOption
+from api.engines import CadenceOption, Engine, EngineOption
 from api.terminal import console, show_json
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from api.values import OutputTexts, Shown
-    from evaluators.decision import Decision
     from evaluators.explanation import Reason
+    from evaluators.telling import Told
+    from policy_dsl.program import Program
 
 
 def evaluate(
@@ -32,6 +32,7 @@ def evaluate(
     calm: Annotated[
         bool, typer.Option("--calm", help="Facts that the state leaves out hold their calm value, as in tests.")
     ] = False,
+    cadence: CadenceOption = None,
     engine: EngineOption = Engine.PYTHON,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON: a document, or for a timeline one a line.")
@@ -39,7 +40,7 @@ def evaluate(
 ) -> None:
     """Apply the rules to a state: outputs, the rules that bind and why, and what observing rules would change."""
     from api.names import resolved
-    from api.states import decided, document, read_states
+    from api.states import document, max_gap_of, read_states, told
     from api.values import OutputTexts
     from evaluators.back_ends import BACK_ENDS
 
@@ -49,11 +50,14 @@ def evaluate(
     only = None if output is None else resolved(output, (o.id for o in program.outputs), "output", "--output")
     snapshots = read_states(state, facts, calm=calm)
     texts, screen, timeline = OutputTexts(program), console(), len(snapshots) > 1
-    for _, decision, why in decided(bundle, BACK_ENDS[engine.value](program), snapshots):
+    max_gap = max_gap_of(bundle, cadence, snapshots)
+    decisions = BACK_ENDS[engine.value](program, max_gap=max_gap)(list(snapshots))
+    for decision, why in zip(decisions, told(bundle, snapshots, max_gap), strict=True):
+        made = replace(why, decision=decision, kept=tuple(k for k in why.kept if only in (None, k.output)))
         if not as_json:
-            _show(screen, texts, decision, _about(why, only), only)
+            _show(screen, texts, program, made, only)
             continue
-        found = document(program, decision, _about(why, only), bundle)
+        found = document(program, made, bundle, lambda reason: _is_about(reason, only))
         if only is not None:
             found |= {part: {k: v for k, v in found[part].items() if k == only} for part in ("outputs", "would_be")}
         if timeline:
@@ -62,19 +66,20 @@ def evaluate(
             show_json(found)
 
 
-def _about(why: Sequence[Reason], only: str | None) -> list[Reason]:
-    return [r for r in why if only is None or only in r.binds]
+def _is_about(reason: Reason, only: str | None) -> bool:
+    return only is None or only in reason.binds
 
 
-def _show(screen: Console, texts: OutputTexts, decision: Decision, why: list[Reason], only: str | None) -> None:
+def _show(screen: Console, texts: OutputTexts, program: Program, told: Told, only: str | None) -> None:
     from rich.table import Table
 
     from evaluators.timestamps import format_time
 
+    decision, why = told.decision, [reason for reason in told.reasons if _is_about(reason, only)]
     table = Table("output", "value", "bound by", title=f"{decision.book} at {format_time(decision.ts)}", expand=False)
     for shown in texts.shown(decision, only):
         style = "dim" if shown.loosest else None
-        table.add_row(shown.name, shown.text, "\n".join(_bound_by(shown, why)), style=style)
+        table.add_row(shown.name, shown.text, "\n".join(_bound_by(shown, why, told, program)), style=style)
     screen.print(table)
     for reason in why:
         for level in reason.alerts:
@@ -83,10 +88,13 @@ def _show(screen: Console, texts: OutputTexts, decision: Decision, why: list[Rea
         screen.print(f"observing rules would have it: {shown.name} = {shown.text}")
 
 
-def _bound_by(shown: Shown, why: list[Reason]) -> list[str]:
+def _bound_by(shown: Shown, why: list[Reason], told: Told, program: Program) -> list[str]:
+    from api.states import kept_cause
+
     if shown.loosest and shown.text != "nothing":
         return []
-    return [
+    kept = [kept_cause(k, program) for k in told.kept if (k.output, k.key) == (shown.output, shown.key)]
+    return kept + [
         f"{_named(reason)}: {_because(reason)}"
         for reason in why
         if shown.output in reason.binds and reason.key in ("", shown.key or reason.key)

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.bundles import RulesOption, catalogue, opened, rules_path
+from api.engines import CadenceOption
 from api.terminal import console, show_json, show_page
 
 if TYPE_CHECKING:
     from api.subjects import Subject
+    from evaluators.telling import Teller, Told
     from policy_dsl.bundle import Bundle
 
 _CODE = re.compile(r"RF\d{3}", re.IGNORECASE)
@@ -34,6 +36,10 @@ def explain(
         str | None, typer.Option("--output", metavar="NAME", help="With --state: this output only.")
     ] = None,
     calm: Annotated[bool, typer.Option("--calm", help="With --state: facts left out hold their calm value.")] = False,
+    at: Annotated[
+        str | None, typer.Option("--at", metavar="TIME", help="With a timeline: say why at this moment (UTC) only.")
+    ] = None,
+    cadence: CadenceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Explain a rule, an output, a param, a fact or an error code; or why a state is decided as it is."""
@@ -44,7 +50,7 @@ def explain(
     elif id is not None:
         _explain_id(id, opened(rules_path(rules)), as_json=as_json)
     elif state is not None:
-        _explain_state(state, opened(rules_path(rules)), output, calm=calm, as_json=as_json)
+        _explain_state(state, opened(rules_path(rules)), output, (at, cadence), calm=calm, as_json=as_json)
 
 
 def _explain_code(code: str, *, as_json: bool) -> None:
@@ -85,33 +91,59 @@ def _show(found: Subject) -> None:
                 screen.print(f"  {value}")
 
 
-def _explain_state(path: Path, bundle: Bundle, output: str | None, *, calm: bool, as_json: bool) -> None:
-    from api import why
+def _explain_state(
+    path: Path, bundle: Bundle, output: str | None, when: tuple[str | None, str | None], *, calm: bool, as_json: bool
+) -> None:
+    from api.moments import moment
     from api.names import resolved
-    from api.states import decided, read_states
-    from api.values import OutputTexts
-    from evaluators.back_ends import BACK_ENDS
-    from evaluators.python import PythonEvaluator
+    from api.states import max_gap_of, read_states
+    from evaluators.telling import Teller
     from evaluators.timestamps import format_time
 
-    facts, program = catalogue(), bundle.program
-    outputs = [o.id for o in program.outputs]
+    outputs = [o.id for o in bundle.program.outputs]
     shown = outputs if output is None else [resolved(output, outputs, "output", "--output")]
-    texts, evaluator, screen = OutputTexts(program), PythonEvaluator(program), console()
-    for snapshot, decision, found in decided(bundle, BACK_ENDS["python"](program), read_states(path, facts, calm=calm)):
-        reasons = [r for r in found if output is None or set(r.binds) & set(shown)]
-        asked = why.questions(program, decision, shown)
-        others = list(why.changes(bundle, facts, snapshot, evaluator.decide, asked))
-        if as_json:
-            because = [why.reason_document(r, bundle) for r in reasons]
-            otherwise = [why.change_document(*other, texts, facts) for other in others]
-            show_json(
-                {"book": decision.book, "ts": format_time(decision.ts), "reasons": because, "otherwise": otherwise}
-            )
-            continue
-        screen.print(f"{decision.book} at {format_time(decision.ts)}", style="bold")
-        for reason in reasons:
-            screen.print("\n".join(why.reason_lines(reason, bundle)) + "\n")
-        screen.print("The smallest change of facts that would decide otherwise:", style="bold")
-        for other in others:
-            screen.print(f"  {why.change_line(*other, texts, facts)}")
+    snapshots = read_states(path, catalogue(), calm=calm)
+    at = moment(when[0], "--at")
+    if at is not None and all(snapshot.ts != at for snapshot in snapshots):
+        raise typer.BadParameter(f"the timeline has no state at {format_time(at)}", param_hint="--at")
+    teller = Teller(bundle.program, max_gap=max_gap_of(bundle, when[1], snapshots))
+    for snapshot in snapshots:
+        if at in (None, snapshot.ts):
+            _explain_decision(teller, teller.tell(snapshot), bundle, shown, as_json=as_json)
+        else:
+            teller.follow(snapshot)
+
+
+def _explain_decision(teller: Teller, told: Told, bundle: Bundle, shown: list[str], *, as_json: bool) -> None:
+    """The reasons of a decision for the outputs shown, what they keep, and what would decide otherwise."""
+    from api import why
+    from api.states import kept_document, kept_line
+    from api.values import OutputTexts
+    from evaluators.timestamps import format_time
+
+    facts, program, decision = catalogue(), bundle.program, told.decision
+    texts = OutputTexts(program)
+    kept = [k for k in told.kept if k.output in shown]
+    every = len(shown) == len(program.outputs)
+    reasons = [r for r in told.reasons if every or set(r.binds) & set(shown)]
+    asked = why.questions(program, decision, shown)
+    others = list(why.changes(teller.told, facts, told.snapshot, teller.evaluator.decide, asked))
+    if as_json:
+        head = {"book": decision.book, "ts": format_time(decision.ts)}
+        because = [why.reason_document(r, bundle) for r in reasons]
+        otherwise = [why.change_document(*other, texts, facts) for other in others]
+        show_json(
+            head | {"reasons": because, "kept": [kept_document(k, program) for k in kept], "otherwise": otherwise}
+        )
+        return
+    screen = console()
+    screen.print(f"{decision.book} at {format_time(decision.ts)}", style="bold")
+    for reason in reasons:
+        screen.print("\n".join(why.reason_lines(reason, bundle)) + "\n")
+    for one in kept:
+        screen.print(f"{kept_line(one, program)}\n")
+    screen.print("The smallest change of facts that would decide otherwise:", style="bold")
+    for id, key, change in others:
+        stays = next((k for k in kept if (k.output, k.key) == (id, key)), None) if change is None else None
+        line = why.change_line(id, key, change, texts, facts) if stays is None else why.stays_line(stays, program)
+        screen.print(f"  {line}")

@@ -28,14 +28,18 @@ def simulate(
     as_json: JsonOption = False,
 ) -> None:
     """Simulate a trading day with a feed outage, an error storm and a crash, one snapshot a minute."""
+    from evaluators.timestamps import format_time
+
     with progress_told() as told:
         made = record(to, seed, day, overwrite=overwrite, told=told)
     if as_json:
-        show_json({"recording": str(to), "book": made.state.book, "seed": seed, **_spells(made)})
+        resets = {"resets": [format_time(at) for at in made.resets]}
+        show_json({"recording": str(to), "book": made.state.book, "seed": seed, **_spells(made), **resets})
         return
     screen = console()
     for name, (start, end) in _spells(made).items():
         screen.print(f"{name:7} {start} to {end}")
+    screen.print(f"resets  {', '.join(format_time(at) for at in made.resets)}")
     screen.print(f"recording: {to} ({count_of(len(made.state.ts), 'snapshot')} of book {made.state.book})")
 
 

@@ -62,6 +62,12 @@ class Binding:
             if any(self._binds(ask, firing.key, outputs[ask.output], permitted) for ask in self._asks[firing.rule]):
                 yield firing
 
+    def asked(self, firings: Iterable[Firing], outputs: Outputs) -> frozenset[str]:
+        """The fund-wide outputs whose final values some of the firings of one snapshot ask for."""
+        asks = [ask for firing in firings for ask in self._asks[firing.rule]]
+        values = ((ask, outputs[ask.output]) for ask in asks)
+        return frozenset(ask.output for ask, value in values if not isinstance(value, Mapping) and ask.met(value))
+
     @staticmethod
     def _binds(
         ask: _Bound | _Item, key: str, final: OutputValue | PerRow, permitted: set[tuple[str, str, str]]

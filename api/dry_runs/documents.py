@@ -50,7 +50,10 @@ def _course(course: Course, texts: OutputTexts) -> dict[str, Any]:
         {"from": texts.json(course.output, a), "to": texts.json(course.output, b), "count": n}
         for (a, b), n in course.transitions.items()
     ]
-    return {"held": held, "transitions": transitions}
+    kept = [
+        {"value": texts.json(course.output, value), "seconds": ms / 1000} for value, ms in sorted(course.kept.items())
+    ]
+    return {"held": held, "transitions": transitions, "kept": kept}
 
 
 def _rule(count: RuleCount) -> dict[str, Any]:

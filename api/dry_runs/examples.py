@@ -8,10 +8,10 @@ from itertools import groupby
 
 from api.dry_runs.recorded import Extract
 from api.dry_runs.result import DryRun
-from evaluators.decision import Decision
-from evaluators.explanation import Reason, observed, reasons
-from evaluators.interpreter import Interpreter
-from evaluators.snapshot import Snapshot
+from evaluators.explanation import Reason
+from evaluators.support import looks_back
+from evaluators.telling import Teller
+from evaluators.timelines import longest_gap
 from policy_dsl.bundle import Bundle
 
 _READ_TOGETHER_MS = 3_600_000
@@ -39,22 +39,34 @@ class Witness:
     def asked(self, times: Iterable[int]) -> None:
         """Look at the snapshots of those times (ms) together, which is quicker than one by one."""
         wanted = sorted(set(times) - self._known.keys())
+        if not wanted:
+            return
+        self._known.update(dict.fromkeys(wanted, ()))
+        if looks_back(self.bundle.program):
+            self._follow(wanted)
+            return
         for _, together in groupby(wanted, key=lambda ts: ts // _READ_TOGETHER_MS):
             near = list(together)
-            self._known.update(dict.fromkeys(near, ()))
-            for snapshot in self.extract.recording.snapshots(self.extract.book, near[0], near[-1] + 1):
-                if snapshot.ts in near:
-                    self._known[snapshot.ts] = self._reasons(snapshot)
+            self._look(Teller(self.bundle.program), near, near[0])
+
+    def _follow(self, wanted: list[int]) -> None:
+        """Rules that look back are told from the beginning of the recording on."""
+        gap = longest_gap(self.bundle.configuration.max_gap, self.extract.recording.cadence_ms)
+        self._look(Teller(self.bundle.program, max_gap=gap), wanted, None)
+
+    def _look(self, teller: Teller, wanted: list[int], since: int | None) -> None:
+        asked = set(wanted)
+        for snapshot in self.extract.recording.snapshots(self.extract.book, since, wanted[-1] + 1):
+            if snapshot.ts in asked:
+                told = teller.tell(snapshot)
+                self._known[snapshot.ts] = told.reasons + told.would_be
+            elif since is None:
+                teller.follow(snapshot)
 
     def reasons(self, ts: int) -> tuple[Reason, ...]:
         """Every reason at that time, of enforced and of observing rules; none where there is no snapshot."""
         self.asked([ts])
         return self._known[ts]
-
-    def _reasons(self, snapshot: Snapshot) -> tuple[Reason, ...]:
-        decision: Decision = Interpreter(self.bundle.program).decide(snapshot)
-        found = reasons(self.bundle.program, snapshot, decision)
-        return found + (observed(self.bundle.program, snapshot, decision) if decision.observed else ())
 
 
 def examples(run: DryRun, witness: Witness) -> Mapping[str, Example]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 
@@ -13,6 +13,8 @@ from api.dry_runs.result import DryRun
 from api.dry_runs.spans import standing
 from api.dry_runs.tally import Tally
 from api.engines import Engine
+from evaluators.decision import Decision
+from evaluators.timelines import longest_gap
 from policy_dsl.bundle import Bundle
 
 OnProgress = Callable[[int], None]
@@ -39,18 +41,18 @@ def replay(
     A snapshot stands until the next one, but no longer than the bundle's `max_gap` (three times the cadence unless
     configured), which is how long "how long" counts.
 
-    Raises ValueError if the extract holds no snapshot, PolicyError (RF505) for rules that need history.
+    Raises ValueError if the extract holds no snapshot.
     """
     program, recording = rules.bundle.program, extract.recording
     times = extract.times()
     if not times:
         raise ValueError(f"book {extract.book} has no snapshot in that time")
     cadence = recording.cadence_ms
-    until = standing(times, cadence, rules.bundle.configuration.max_gap or 3 * cadence)
+    until = standing(times, cadence, _max_gap(rules, cadence))
     tally = Tally(program)
     changes = None if against is None else Changes(program, against.bundle.program)
-    others = repeat(None) if against is None else decisions(against.bundle.program, engine, extract, times)
-    for decision, other, end in zip(decisions(program, engine, extract, times), others, until, strict=False):
+    others = repeat(None) if against is None else _decided(against, engine, extract, times)
+    for decision, other, end in zip(_decided(rules, engine, extract, times), others, until, strict=False):
         tally.see(decision, end)
         if changes is not None and other is not None:
             changes.see(decision, other, end)
@@ -72,3 +74,12 @@ def replay(
         unknowns=extract.unknowns(program),
         comparison=None if changes is None or against is None else changes.result(against.origin),
     )
+
+
+def _max_gap(rules: Rules, cadence: int) -> int:
+    return longest_gap(rules.bundle.configuration.max_gap, cadence)
+
+
+def _decided(rules: Rules, engine: Engine, extract: Extract, times: Sequence[int]) -> Iterator[Decision]:
+    max_gap = _max_gap(rules, extract.recording.cadence_ms)
+    return decisions(rules.bundle.program, engine, extract, times, max_gap)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from api.dry_runs.spans import Held
 from evaluators.decision import OutputValue
@@ -51,11 +51,16 @@ class RuleCount:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """The values of a fund-wide output over time, and how often one followed another without a gap."""
+    """The values of a fund-wide output over time, and how often one followed another without a gap.
+
+    `kept`: for how long (ms), by value, the output stood there though no rule asked for it: it was relaxing or latched,
+    or an effect held it.
+    """
 
     output: str
     held: tuple[Held[OutputValue], ...]
     transitions: Mapping[tuple[OutputValue, OutputValue], int]
+    kept: Mapping[OutputValue, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

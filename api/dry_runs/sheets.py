@@ -78,9 +78,13 @@ def _time_at(course: Course, run: DryRun, texts: OutputTexts) -> Sheet:
         time, snapshots = sum(h.duration for h in own), sum(h.snapshots for h in own)
         longest = max(h.duration for h in own)
         row = (texts.text(course.output, value), duration(time), percent(time, whole), str(snapshots), str(len(own)))
-        rows.append((*row, duration(longest), clock(own[0].since)))
-    columns = (course.output, "time", "share", "snapshots", "times entered", "longest", "first")
-    return Sheet(f"Time at each {course.output}", f"over {duration(run.until - run.since)}", columns, tuple(rows))
+        kept = course.kept.get(value, 0)
+        rows.append((*row, duration(longest), clock(own[0].since), duration(kept) if kept else "·"))
+    columns = (course.output, "time", "share", "snapshots", "times entered", "longest", "first", "kept")
+    note = f"over {duration(run.until - run.since)}"
+    if any(course.kept.values()):
+        note += "; kept: while no rule asked for the value, which had not relaxed or been released yet"
+    return Sheet(f"Time at each {course.output}", note, columns, tuple(rows))
 
 
 def _transitions(course: Course, texts: OutputTexts) -> Sheet:

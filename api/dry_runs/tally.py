@@ -70,6 +70,11 @@ class Tally:
         self._transitions: dict[str, Counter[tuple[OutputValue, OutputValue]]] = {
             o.id: Counter() for o in self._outputs
         }
+        holding = {e.output for r in program.rules for e in r.effects if isinstance(e, Tighten) and (e.hold or e.until)}
+        self._keeping = [
+            o for o in self._outputs if o.relaxes_after is not None or o.latches_until is not None or o.id in holding
+        ]
+        self._kept: dict[str, Counter[OutputValue]] = {o.id: Counter() for o in self._keeping}
         self._verdicts: Counter[str] = Counter()
         self._denied_by: Counter[str] = Counter()
         self._denying = {r.id: r.scope is not None for r in program.rules if _denies(r)}
@@ -82,6 +87,7 @@ class Tally:
             before = self._runs[output.id].see(value, decision.ts, until)
             if before is not None:
                 self._transitions[output.id][before, value] += 1
+        self._see_kept(decision, until)
         self._see_verdicts(decision)
 
     def _see_rules(self, decision: Decision, until: int) -> None:
@@ -101,6 +107,15 @@ class Tally:
         for rule, firings in by_rule.items():
             self._rules[rule].see(firings, rule in bound, since, until)
 
+    def _see_kept(self, decision: Decision, until: int) -> None:
+        if not self._keeping:
+            return
+        asked = self._binding.asked(decision.firings, decision.outputs)
+        for output in self._keeping:
+            value = cast(OutputValue, decision.outputs[output.id])
+            if value != output.starts and output.id not in asked:
+                self._kept[output.id][value] += until - decision.ts
+
     def _see_verdicts(self, decision: Decision) -> None:
         verdicts = cast("PerRow", decision.outputs.get(VERDICT, {}))
         if not verdicts:
@@ -119,7 +134,10 @@ class Tally:
 
     def courses(self) -> Mapping[str, Course]:
         """The values over time of each fund-wide output, in the program's order."""
-        return {o.id: Course(o.id, self._runs[o.id].all(), dict(self._transitions[o.id])) for o in self._outputs}
+        return {
+            o.id: Course(o.id, self._runs[o.id].all(), dict(self._transitions[o.id]), dict(self._kept.get(o.id, {})))
+            for o in self._outputs
+        }
 
     def verdicts(self) -> Verdicts:
         """What became of the requests."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from evaluators.binding import bindings_of
-from evaluators.expressions import truth
+from evaluators.expressions import truth_at
 from evaluators.interpreter import Interpreter
+from evaluators.scene import Scene
 from evaluators.snapshot import Snapshot
 from evaluators.testing import promoted, states
 from modules.facts import CATALOGUE
@@ -28,7 +29,7 @@ def test_tests_see_each_rule_fire_rest_and_lack_its_facts() -> None:
             rows = {} if rule.scope is None else snapshot.collection(rule.scope.entity)
             for key in [""] if rule.scope is None or rows is None else sorted(rows):
                 bindings = bindings_of(rule, key, snapshot)
-                seen[rule.id].add(truth(rule.guard, snapshot, bindings, found))
+                seen[rule.id].add(truth_at(rule.guard, Scene(snapshot, bindings, found)))
     lacking = {rule.id: {True, False, None} - seen[rule.id] for rule in program.rules}
     directives = {r.id for r in program.rules if not _reads_facts(r.guard)}
     assert {r: kinds for r, kinds in lacking.items() if kinds - ({None} if r in directives else set())} == {}
