@@ -15,6 +15,7 @@ from evaluators.exact import Kleene
 from evaluators.history import look_back, visible_events
 from evaluators.scene import Bindings, BoundRow, Outputs, Scene
 from evaluators.snapshot import Snapshot
+from policy_dsl.events import counted_if
 from policy_dsl.program import (
     Absolute,
     Aggregate,
@@ -90,7 +91,7 @@ def _value(node: Expression, scene: Scene) -> Value | None:
         case Aggregate() if node.fold is not Fold.LATEST:
             return _aggregate(node, scene)
         case EventFold():
-            return _folded_rows(node, visible_events(node, scene), scene)
+            return _folded_rows(replace(node, where=counted_if(node)), visible_events(node, scene), scene)
         case Throughout() | Within() | Window() | Previous():
             return look_back(node, scene, _value)
         case Now():

@@ -231,8 +231,11 @@ class Builder(Transformer[Token, Any]):
     def every(self, meta: Extent, _word: Token, cadence: Token) -> s.Every:
         return s.Every(s.Quantity(str(cadence), self._at(cadence)), self._span(meta))
 
+    def every_series(self, meta: Extent, _word: Token, cadence: Token, path: s.Path, *runs: Any) -> s.Series:
+        return s.Series(path, runs, s.Quantity(str(cadence), self._at(cadence)), self._span(meta))
+
     def series(self, meta: Extent, _word: Token, path: s.Path, *runs: Any) -> s.Series:
-        return s.Series(path, runs, self._span(meta))
+        return s.Series(path, runs, None, self._span(meta))
 
     def run(self, meta: Extent, value: Any, times: Token | None) -> s.Run:
         return s.Run(value, 1 if times is None else int(times[1:]), self._span(meta))

@@ -13,7 +13,8 @@ from typing import TypeVar
 from policy_dsl import declarations as d
 from policy_dsl import program as p
 from policy_dsl import syntax as s
-from policy_dsl.cases import Case, Invariant, typed_invariant, typed_test
+from policy_dsl.case_steps import typed_test
+from policy_dsl.cases import Case, Invariant, typed_invariant
 from policy_dsl.catalogue import Catalogue
 from policy_dsl.configuration import Configuration, Mode, configured_params
 from policy_dsl.context import Context
@@ -70,7 +71,8 @@ def check(
     _declare_all(each, names, configuration, findings)
     seen: dict[str, Span] = {}
     each(s.RuleDecl, lambda n, f, c: _add_rule(n, sources[f.path], c, rules, seen))
-    each(s.TestDecl, lambda n, f, c: _add(cases, typed_test(n, sources[f.path], c)))
+    seen_tests: dict[tuple[str, str], Span] = {}
+    each(s.TestDecl, lambda n, f, c: _add_test(n, sources[f.path], c, cases, seen_tests))
     each(s.AlwaysDecl, lambda n, _f, c: _add(invariants, typed_invariant(n, c)))
     for rule in rules:
         check_rule(rule, names, findings)
@@ -131,6 +133,19 @@ def _add_rule(node: s.RuleDecl, source: Source, context: Context, rules: list[p.
     made = typed_rule(node, source, context)
     if made is not None:
         rules.append(made)
+
+
+def _add_test(
+    node: s.TestDecl, source: Source, context: Context, cases: list[Case], seen: dict[tuple[str, str], Span]
+) -> None:
+    """Add a test under its name, by which reports and `-k` find it."""
+    name = (context.policy, node.name.text)
+    if name in seen:
+        message = f"policy `{context.policy}` has a test of this name already"
+        context.error("RF301", message, node.name.span, None, Label(seen[name], "declared here"))
+        return
+    seen[name] = node.name.span
+    _add(cases, typed_test(node, source, context))
 
 
 def _program(

@@ -103,7 +103,20 @@ def _output(node: s.OutputDecl, full: str, context: Context) -> p.Output | None:
     if not isinstance(kind, Flag | Quantity) and not (isinstance(kind, Levels) and kind.ordered):
         context.error("RF305", f"an output cannot be {a_type(kind)}: it has no strict end", node.type.span)
         return None
+    if entity == "request" and not _is_of_the_moment(node, context):
+        return None
     return _ordered(node, full, entity, kind, context)
+
+
+def _is_of_the_moment(node: s.OutputDecl, context: Context) -> bool:
+    """Whether an output for each request keeps nothing: no later snapshot asks for the same request."""
+    for clause, words in ((node.relaxes, "relaxes after"), (node.latches, "latches until")):
+        if clause is not None:
+            message = f"an output for each request takes no `{words}`: a request is asked once"
+            hint = "keep what its rules read: an output of the whole fund, or a fact"
+            context.error("RF411", message, clause.span, hint)
+            return False
+    return True
 
 
 def _set(node: s.OutputDecl, full: str, entity: str | None, kind: ItemSet, context: Context) -> p.Output | None:

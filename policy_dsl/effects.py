@@ -109,6 +109,8 @@ def _tighten(node: s.TightenEffect, scope: p.Scope | None, context: Context) -> 
     value = _bound(node, output, context) if how is p.How.TO else _amount(node, how, output, context)
     if value is None or not _has_strict_end(value, output, node, context):
         return None
+    if not _may_hold(node, output, scope, context):
+        return None
     hold = None if node.hold is None else expressions.constant_duration(node.hold, context)
     until = None if node.until is None else expressions.expression(node.until, context)
     if (node.hold is not None and hold is None) or (node.until is not None and until is None):
@@ -117,6 +119,18 @@ def _tighten(node: s.TightenEffect, scope: p.Scope | None, context: Context) -> 
         _wrong_type(node.until, until.type, TIME, context)
         return None
     return p.Tighten(output.id, how, value, _row_filter(where), hold, until)
+
+
+def _may_hold(node: s.TightenEffect, output: p.Output, scope: p.Scope | None, context: Context) -> bool:
+    """Whether there is something to hold: a rule for each request meets its request once."""
+    kept = node.hold if node.hold is not None else node.until
+    if kept is None or scope is None or scope.entity != "request" or output.entity != "request":
+        return True
+    word = "for" if node.hold is not None else "until"
+    message = f"`{word}` holds nothing here: a request is asked once, and has no later snapshot"
+    hint = "a rule for each request may hold an output of the whole fund, a rule for the fund one of every request"
+    context.error("RF411", message, kept.span, hint)
+    return False
 
 
 def _bound(node: s.TightenEffect, output: p.Output, context: Context) -> p.Expression | None:

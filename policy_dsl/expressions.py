@@ -303,13 +303,22 @@ def _unit(made: p.Expression) -> Unit:
 def _call(node: s.Call, context: Context, expected: Type | None) -> p.Expression | None:
     if node.function == "previous":
         operand = expression(node.arguments[0], context) if _arity(node, 1, context) else None
-        return None if operand is None else p.Previous(operand, operand.type)
+        return None if operand is None else _previous(operand, node.arguments[0].span, context)
     if node.function == "abs":
         operand = expression(node.arguments[0], context, expected) if _arity(node, 1, context) else None
         if operand is None or _is_number(operand, node.span, context) is None:
             return None
         return p.Absolute(operand, operand.type)
     return _pick(node, context, expected)
+
+
+def _previous(operand: p.Expression, span: Span, context: Context) -> p.Expression | None:
+    if not isinstance(operand.type, ItemSet):
+        return p.Previous(operand, operand.type)
+    context.error(
+        "RF206", "`previous` takes a value or a condition, not a set", span, "ask for one item: `... includes ITEM`"
+    )
+    return None
 
 
 def _arity(node: s.Call, count: int, context: Context) -> bool:

@@ -45,6 +45,7 @@ def _beside(moment: s.At | None, piece: Piece, column: int) -> Piece:
 
 
 def _step(step: s.Given | s.Expect | s.Every | s.Series | s.Table, column: int, origin: Origin) -> list[Piece]:
+    document: Document
     match step:
         case s.Given():
             document = row("given ", _given(step))
@@ -53,7 +54,7 @@ def _step(step: s.Given | s.Expect | s.Every | s.Series | s.Table, column: int, 
         case s.Every():
             document = row(f"every {step.cadence.text}")
         case s.Series():
-            document = row("series ", _series(step))
+            document = _series(step)
         case s.Table():
             return _table(step, column, origin)
     return [as_piece(document, column, step.span.start, step.span.end)]
@@ -67,7 +68,8 @@ def _given(step: s.Given) -> Document:
 def _series(step: s.Series) -> Document:
     runs = [one_line(r.value) + ("" if r.times == 1 else f" x{r.times}") for r in step.runs]
     runs[0] = f"{path(step.path)} = {runs[0]}"
-    return listed(runs, indent=len("series "))
+    head = "series " if step.cadence is None else f"every {step.cadence.text} "
+    return row(head, listed(runs, indent=len(head)))
 
 
 def _table(table: s.Table, column: int, origin: Origin) -> list[Piece]:

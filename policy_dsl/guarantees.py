@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from policy_dsl import program as p
 from policy_dsl.diagnostics import Findings
 from policy_dsl.names import Names
-from policy_dsl.polarity import Move, falls_when_missing, move, moves_when_missing, rises_when_missing
+from policy_dsl.polarity import Move, falls_when_missing, move, moves_when_missing, output_read, rises_when_missing
 from policy_dsl.types import Levels, Type
+from policy_dsl.writing import write_expression
 
 _TIGHTER = (Move.STILL, Move.RISES)
 _LOOSER = (Move.STILL, Move.FALLS)
@@ -129,14 +130,15 @@ def _check_missing(rule: p.Rule, tightening: bool, permits: bool, findings: Find
 
 
 def _monotone_form(rule: p.Rule, names: Names) -> str | None:
-    """The nearest condition that only fires more: `risk_mode <= NORMAL` for `risk_mode is NORMAL`."""
+    """The nearest condition that only fires more: `risk_mode <= NORMAL` for `risk_mode is NORMAL`, now or before."""
     for node in p.walk(rule.guard):
         if not isinstance(node, p.Compare) or node.comparator is not p.Comparator.EQUAL:
             continue
-        for read, value in ((node.left, node.right), (node.right, node.left)):
-            if isinstance(read, p.OutputRead) and isinstance(value, p.Constant) and isinstance(read.type, Levels):
+        for side, value in ((node.left, node.right), (node.right, node.left)):
+            read = output_read(side)
+            if read is not None and isinstance(value, p.Constant) and isinstance(read.type, Levels):
                 output = names.outputs[read.output]
                 sign = "<=" if output.direction is p.Direction.DOWN else ">="
-                name = read.output.removeprefix(f"{rule.policy}.")
+                name = write_expression(side).replace(read.output, read.output.removeprefix(f"{rule.policy}."))
                 return f"did you mean `{name} {sign} {read.type.members[int(value.value)]}`?"
     return None

@@ -77,4 +77,6 @@ def _report(
     hint = "a latch waits for facts, such as a person's reset"
     if named:
         hint = f"cut one of: {', '.join(sorted({r.id for r in named}))}"
+    if cycle[0] == cycle[1] and named:
+        hint += "; what an output was is kept by `relaxes after`, `latches until` or `tighten ... for`"
     findings.error("RF402", f"outputs depend on each other: {shown}", span, hint)

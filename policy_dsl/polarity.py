@@ -29,8 +29,11 @@ from policy_dsl.program import (
     Output,
     OutputRead,
     Pick,
+    Previous,
+    Throughout,
     Window,
     WindowFold,
+    Within,
     children,
     walk,
 )
@@ -100,11 +103,22 @@ def _move(node: Expression, output_of: OutputOf) -> Move:
 
 
 def _unless_still(node: Expression, output_of: OutputOf) -> Move:
-    """MIXED, but for what reads no output at all; that a row exists does not depend on any output."""
-    if isinstance(node, Known) and isinstance(node.operand, OutputRead):
+    """MIXED, but for what reads no output at all; that a row exists, or did, does not depend on any output."""
+    if isinstance(node, Known) and output_read(node.operand) is not None:
         return Move.STILL
     still = all(_move(c, output_of) is Move.STILL for c in children(node))
     return Move.STILL if still else Move.MIXED
+
+
+def output_read(node: Expression) -> OutputRead | None:
+    """The output whose value `node` is: now, at the snapshot before, or the highest, lowest or average of a window.
+
+    Each of these is known whatever the values are, moves as the output does, and is at an end of the range only where
+    the output is, all or some of the time.
+    """
+    while isinstance(node, Previous) or (isinstance(node, Window) and node.fold is not WindowFold.CHANGE):
+        node = node.operand
+    return node if isinstance(node, OutputRead) else None
 
 
 def _compare(node: Compare, output_of: OutputOf) -> Move:
@@ -117,15 +131,17 @@ def _compare(node: Compare, output_of: OutputOf) -> Move:
         return Move.STILL
     flip = node.comparator is Comparator.DIFFERENT
     for read, value in ((node.left, node.right), (node.right, node.left)):
-        if isinstance(read, OutputRead) and isinstance(value, Constant):
-            found = _membership(output_of(read.output), {value.value})
+        output = output_read(read)
+        if output is not None and isinstance(value, Constant):
+            found = _membership(output_of(output.output), {value.value})
             return -found if flip else found
     return Move.MIXED
 
 
 def _one_of(node: OneOf, output_of: OutputOf) -> Move:
-    if isinstance(node.operand, OutputRead):
-        found = _membership(output_of(node.operand.output), set(node.values))
+    output = output_read(node.operand)
+    if output is not None:
+        found = _membership(output_of(output.output), set(node.values))
         return -found if node.negated else found
     still = _move(node.operand, output_of) is Move.STILL
     return Move.STILL if still else Move.MIXED
@@ -222,8 +238,12 @@ def _moves_when_missing(node: Expression) -> tuple[bool, bool]:
             return _joined(_moves_when_missing(node.left), _swapped(_moves_when_missing(node.right)))
         case Arithmetic(operator=Operator.ADD) | All() | AnyOf() | Pick() | IsTrue():
             return _joined(*(_moves_when_missing(c) for c in children(node)))
-        case Aggregate(fold=Fold.COUNT | Fold.ANY | Fold.ALL):
+        case Aggregate(fold=Fold.COUNT | Fold.ANY | Fold.ALL) | EventFold(fold=Fold.COUNT | Fold.ANY):
             return _joined(*(_moves_when_missing(c) for c in children(node)))
+        case Throughout() | Within() | Previous():
+            return _moves_when_missing(node.operand)
+        case Window(fold=WindowFold.HIGHEST | WindowFold.LOWEST | WindowFold.AVERAGE):
+            return _moves_when_missing(node.operand)
         case _:
             return _either(node)
 
@@ -245,4 +265,5 @@ def _either(node: Expression) -> tuple[bool, bool]:
 def _can_be_missing(node: Expression) -> bool:
     if isinstance(node, Constant):
         return False
-    return not (isinstance(node, OutputRead) and node.row is None)
+    read = output_read(node)
+    return read is None or read.row is not None

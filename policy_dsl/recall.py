@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from policy_dsl.events import counted_if, own_conditions
 from policy_dsl.program import (
     NODES,
     TRUE,
@@ -24,7 +25,6 @@ from policy_dsl.program import (
     EventFold,
     Expression,
     Extreme,
-    FactRead,
     Fold,
     Hole,
     Lookback,
@@ -272,11 +272,11 @@ class _Recalling:
         return Recall(track.number, tuple(name for name, _ in variables), _recall_type(source), output is not None)
 
     def _events(self, source: Expression, node: EventFold) -> Expression:
-        own = _own_condition(node)
+        own = joined(*own_conditions(node)) or TRUE
         entity = f"{HIDDEN}{node.event}.{self.first}.{len(self.events)}"
         self.events.append(EventTrack(entity, node.event, node.variable, node.duration, node.time, own))
         fold = Fold.HIGHEST if node.fold is Fold.LATEST else node.fold
-        return Aggregate(fold, entity, node.variable, node.where, node.value, source.type)
+        return Aggregate(fold, entity, node.variable, counted_if(node), node.value, source.type)
 
 
 def _is(a: object, b: object) -> bool:
@@ -287,22 +287,3 @@ def _recall_type(source: Temporal) -> Type:
     if isinstance(source, Throughout | Within):
         return TRUTH
     return TIME if isinstance(source, Window) and source.operand.type == TIME else source.type
-
-
-def _own_condition(node: EventFold) -> Expression:
-    """The conjuncts of the event's condition that read its own fields alone."""
-    if node.where is None:
-        return TRUE
-    parts = node.where.operands if isinstance(node.where, All) else (node.where,)
-    own = tuple(part for part in parts if _reads_only(part, node.variable))
-    return own[0] if len(own) == 1 else All(own)
-
-
-def _reads_only(node: Expression, variable: str) -> bool:
-    """Whether an expression reads the row bound to `variable` and nothing else."""
-    match node:
-        case RowRead():
-            return node.row.variable == variable
-        case FactRead() | Aggregate() | OutputRead() | RowKey() | Lookback() | Now():
-            return False
-    return all(_reads_only(part, variable) for part in children(node))

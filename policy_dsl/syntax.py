@@ -432,10 +432,11 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """`series PATH = 0% x5, 4% x10, missing x2`: one value a snapshot."""
+    """`series PATH = 0% x5, 4% x10, missing x2`: one value a snapshot; `every D PATH = ...` says how often too."""
 
     path: Path
     runs: tuple[Run, ...]
+    cadence: Quantity | None = None
     span: Span = _span()
 
 

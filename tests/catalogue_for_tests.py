@@ -88,7 +88,7 @@ class RequestFacts(FactModel, entity="request", rows=Rows.KEYED):
     duplicate: Annotated[bool | None, FLAG] = fact("duplicate", owner="book", calm=False)
 
 
-class TradeFacts(FactModel, entity="trade", rows=Rows.EVENT):
+class TradeFacts(FactModel, entity="trade", rows=Rows.EVENT, time="closed_at"):
     """A closed trade."""
 
     symbol: Annotated[str | None, Reference("symbol")] = fact("symbol", owner="book", calm="BTCUSDT")

@@ -47,12 +47,12 @@ def test_a_fact(run: Run) -> None:
 
 
 def test_a_code(run: Run) -> None:
-    shown = run("explain", "rf505").stdout
-    assert shown.startswith("# RF505: ")
+    shown = run("explain", "rf204").stdout
+    assert shown.startswith("# RF204: ")
     assert "## Example" in shown
-    found = json.loads(run("explain", "RF505", "--json").stdout)
-    assert (found["code"], found["page"].rstrip()) == ("RF505", shown.rstrip())
-    assert found["title"] == shown.splitlines()[0].removeprefix("# RF505: ")
+    found = json.loads(run("explain", "RF204", "--json").stdout)
+    assert (found["code"], found["page"].rstrip()) == ("RF204", shown.rstrip())
+    assert found["title"] == shown.splitlines()[0].removeprefix("# RF204: ")
 
 
 def test_a_code_that_there_is_not(run: Run) -> None:

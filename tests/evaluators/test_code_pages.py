@@ -16,7 +16,7 @@ from policy_dsl.diagnostics import Diagnostic, Findings, PolicyError, Source, re
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "policy_dsl" / "codes"
 HEADINGS = ["What it means", "Why it matters", "Example", "Use instead"]
-_CODE = re.compile(r"\bRF(?:505|[78]\d\d)\b")
+_CODE = re.compile(r"\bRF[78]\d\d\b")
 _HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
 _JSON = re.compile(r"^```json\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _PRINTED = re.compile(r"is answered with:\n\n```text\n(.*?)\n```$", re.MULTILINE | re.DOTALL)

@@ -159,14 +159,21 @@ _cells = st.builds(
     ),
 )
 _rows = st.lists(_cells, max_size=3).map(tuple)
+_runs = st.lists(st.builds(s.Run, values, st.integers(0, 99)), min_size=1, max_size=9).map(tuple)
+# After `every 1m` these begin the next step or declaration, so that no series is of what they name.
+_AFTER_CADENCE = frozenset(
+    {
+        *("given", "expect", "at", "every", "series"),
+        *("policy", "param", "levels", "output", "rule", "test", "always"),
+    }
+)
 _steps = st.one_of(
     st.builds(s.Given, st.lists(st.builds(s.Assign, paths, values), min_size=1, max_size=4).map(tuple)),
     st.builds(s.Expect, expressions),
     st.builds(s.At, quantities),
     st.builds(s.Every, quantities),
-    st.builds(
-        s.Series, paths, st.lists(st.builds(s.Run, values, st.integers(0, 99)), min_size=1, max_size=9).map(tuple)
-    ),
+    st.builds(s.Series, paths, _runs),
+    st.builds(s.Series, paths.filter(lambda path: path.head not in _AFTER_CADENCE), _runs, quantities),
     st.builds(s.Table, _rows, st.lists(_rows, max_size=3).map(tuple)),
 )
 _tests = st.builds(s.TestDecl, texts, st.lists(_steps, min_size=1, max_size=5).map(tuple))

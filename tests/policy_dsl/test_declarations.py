@@ -101,6 +101,13 @@ def test_a_latch_for_each_row_reads_its_row() -> None:
     assert latch.left == p.RowRead(p.Row("position", "position"), "notional", MONEY)
 
 
+@pytest.mark.parametrize("clause", ["relaxes after 5m", "latches until operator.stop_requested"])
+def test_an_output_for_each_request_keeps_nothing(clause: str) -> None:
+    output = f"output o for each {{}}: A < B\n  starts B\n  {clause}\n"
+    assert codes(output.format("request")) == ["RF411"]
+    assert codes(output.format("position")) == []
+
+
 def test_an_output_may_start_at_a_param() -> None:
     made = program("param limit = 80%\noutput o: ratio in 0% to 100%\n  starts limit\n  tightens down\n").output("p.o")
     assert made.starts == 800_000_000

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from policy_dsl import program as p
 from policy_dsl.formatter_expressions import quoted
-from policy_dsl.types import COUNT, DURATION, FLAG, MONEY, NUMBER, RATE, RATIO, TEXT, TIME, Reference, Type
+from policy_dsl.types import COUNT, DURATION, FLAG, MONEY, NUMBER, RATE, RATIO, TEXT, TIME, TRUTH, Reference, Type
 from policy_dsl.writing import write_expression
 from tests.catalogue_for_tests import SIDE, TIER, VOLATILITY
 from tests.policy_dsl.bundles import codes, guard, program
@@ -52,6 +52,14 @@ LEVELS_AND_WORDS = [
     ("not operator.stop_requested", p.Not(p.IsTrue(STOP))),
     ("operator.stop_requested throughout 5m", p.Throughout(p.IsTrue(STOP), 300_000)),
     ("operator.stop_requested within 1h", p.Within(p.IsTrue(STOP), 3_600_000)),
+    ("previous(operator.stop_requested)", p.IsTrue(p.Previous(STOP, FLAG))),
+    ("previous(not operator.stop_requested)", p.Previous(p.Not(p.IsTrue(STOP)), TRUTH)),
+    ("previous(market.volatility) in {HIGH}", p.OneOf(p.Previous(LEVEL, VOLATILITY), (2,))),
+    (
+        "previous(market.volatility) < HIGH",
+        p.Compare(p.Comparator.LESS, p.Previous(LEVEL, VOLATILITY), p.Constant(2, VOLATILITY)),
+    ),
+    ('previous(operator.note) is "x"', p.Compare(p.Comparator.EQUAL, p.Previous(NOTE, TEXT), p.Constant("x", TEXT))),
 ]
 
 

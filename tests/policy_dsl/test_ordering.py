@@ -106,6 +106,18 @@ def test_a_cycle_is_an_error_that_shows_it(outputs: list[str], links: list[tuple
     assert arrows in (forward, backward)
 
 
+LOOKING_BACK = ["previous(a) is A", "(a is A) within 5m", "(a is A) throughout 5m", "previous(previous(a)) is A"]
+
+
+@pytest.mark.parametrize("condition", LOOKING_BACK)
+def test_an_output_cannot_keep_itself_by_looking_back(condition: str) -> None:
+    (found,) = report(chain(["a"], []) + f"rule keep\n  when {condition}\n  tighten a to A\n").diagnostics
+    assert (found.code, found.message) == ("RF402", "outputs depend on each other: p.a -> p.a")
+    assert found.help == (
+        "cut one of: p.keep; what an output was is kept by `relaxes after`, `latches until` or `tighten ... for`"
+    )
+
+
 def test_an_observing_rule_takes_part_in_cycles() -> None:
     text = chain(["a", "b"], [("a", "b")]) + "rule back observing\n  when b is A\n  tighten a to A\n"
     assert codes(text) == ["RF402"]

@@ -223,6 +223,18 @@ DECLARATIONS = [
             ),
         ),
     ),
+    (
+        'test "t" every 1m a = 0% x5, missing x2 every 30s b = yes every 1m expect c',
+        s.TestDecl(
+            s.Text("t"),
+            (
+                s.Series(A, (s.Run(q("0%"), 5), s.Run(s.Missing(), 2)), q("1m")),
+                s.Series(B, (s.Run(s.Flag(True)),), q("30s")),
+                s.Every(q("1m")),
+                s.Expect(C),
+            ),
+        ),
+    ),
     ('always "n" then a', s.AlwaysDecl(s.Text("n"), None, None, A)),
     (
         'always "n" for each position as p when a then b',

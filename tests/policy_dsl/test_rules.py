@@ -226,3 +226,43 @@ def test_the_duration_of_a_hold_may_be_a_param() -> None:
     made = effect("tighten mode to A for hold", declared=DECLARED + "param hold = 5m\n")
     assert isinstance(made, p.Tighten)
     assert made.hold == 300_000
+
+
+HOLDS = [
+    ("tighten verdict to DENY", "for each request", ["RF411"]),
+    ("tighten share to 50%", "for each request", ["RF411"]),
+    ("tighten share to 50%", "for each request including exits", ["RF411"]),
+    ("tighten mode to A", "for each request", []),
+    ("tighten verdict to DENY", "", []),
+    ("tighten share to 50%", "", []),
+    ("tighten stop to A", "for each position", []),
+]
+
+
+@pytest.mark.parametrize(("text", "scope", "said"), HOLDS, ids=[f"{s} {t}".strip() for t, s, _ in HOLDS])
+@pytest.mark.parametrize("kept", ["for 5m", "until clock.now + 5m"])
+def test_a_rule_for_each_request_holds_nothing_of_its_request(
+    text: str, scope: str, said: list[str], kept: str
+) -> None:
+    assert codes(f"{DECLARED}rule r {scope}\n  {text} {kept}\n") == said
+
+
+@pytest.mark.parametrize("kept", ["for 5m", "until clock.now + 5m"])
+@pytest.mark.parametrize("text", ["tighten size by 5%", "scale size by 50%", "deny", "forbid LEND", "permit LEND"])
+def test_only_a_bound_is_held(text: str, kept: str) -> None:
+    assert codes(f"{DECLARED}rule r\n  {text} {kept}\n") == ["RF101"]
+
+
+HELD_BADLY = [
+    ("for 0m", "RF303"),
+    ("for 5", "RF206"),
+    ("for account.equity", "RF206"),
+    ("for market.data_age", "RF206"),
+    ("until 5m", "RF204"),
+    ("until market.volatility", "RF206"),
+]
+
+
+@pytest.mark.parametrize(("kept", "code"), HELD_BADLY)
+def test_a_bound_is_held_for_a_fixed_duration_or_until_a_time(kept: str, code: str) -> None:
+    assert codes(f"{DECLARED}rule r\n  tighten mode to A {kept}\n") == [code]

@@ -1,0 +1,60 @@
+"""Which events a fold picks: what every evaluator makes of its condition.
+
+An event that does not say when it happened may have happened before the window. So it is not known whether it counts,
+whatever else its condition says of it; a condition that is false still rules it out.
+"""
+
+from __future__ import annotations
+
+from policy_dsl.program import (
+    TEMPORAL,
+    Aggregate,
+    All,
+    Comparator,
+    Compare,
+    Constant,
+    EventFold,
+    Expression,
+    FactRead,
+    Lookback,
+    Mean,
+    Now,
+    OutputRead,
+    Recall,
+    Row,
+    RowKey,
+    RowRead,
+    walk,
+)
+from policy_dsl.quantities import INT64_MIN
+from policy_dsl.types import TIME
+
+_READS = (FactRead, RowRead, RowKey, OutputRead, Aggregate, Now, Recall, Mean, Lookback, *TEMPORAL)
+"""The expressions that read something."""
+
+
+def counted_if(fold: EventFold) -> Expression | None:
+    """The condition on which an event in the window counts; None if every one does."""
+    if fold.time is None:
+        return fold.where
+    says_when = RowRead(Row(fold.event, fold.variable), fold.time, TIME)
+    dated = Compare(Comparator.AT_LEAST, says_when, Constant(INT64_MIN, TIME))
+    return dated if fold.where is None else All((dated, *_conjuncts(fold.where)))
+
+
+def own_conditions(fold: EventFold) -> tuple[Expression, ...]:
+    """The conjuncts of `counted_if` that read nothing but the event, so that they say the same at every snapshot."""
+    condition = counted_if(fold)
+    parts = () if condition is None else _conjuncts(condition)
+    return tuple(part for part in parts if _reads_only(part, fold.variable))
+
+
+def _conjuncts(condition: Expression) -> tuple[Expression, ...]:
+    return condition.operands if isinstance(condition, All) else (condition,)
+
+
+def _reads_only(node: Expression, variable: str) -> bool:
+    return all(
+        not isinstance(part, _READS) or (isinstance(part, RowRead) and part.row.variable == variable)
+        for part in walk(node)
+    )
