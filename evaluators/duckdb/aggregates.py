@@ -12,7 +12,7 @@ from evaluators.duckdb.scene import Scene, variables_read
 from policy_dsl.program import Aggregate, Expression, Fold
 
 REQUEST = "request"
-"""The collection that is never missing: it is the question itself."""
+"""A collection that is never missing, for it is the question itself; nor are the events that were heard of."""
 
 NULL = Fragment("NULL", nullable=True)
 
@@ -34,7 +34,7 @@ class _Fold:
 
     def unless_missing(self, case: Case, otherwise: Fragment) -> Fragment:
         """The branches of `case`, after one for a missing collection."""
-        if self.entity == REQUEST:
+        if self.entity == REQUEST or self.entity in self.outer.frames.events:
             return case.otherwise(otherwise)
         known = self.outer.frames.carry(self.outer.frames.known(self.entity), self.outer.frame, ())
         missing = compose("(NOT {})", known.read)

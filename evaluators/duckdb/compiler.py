@@ -15,6 +15,7 @@ from evaluators.duckdb.reads import key_of
 from evaluators.duckdb.scene import OutputColumns
 from evaluators.identifiers import literal
 from policy_dsl.program import Output, Program
+from policy_dsl.standing import is_hidden, spelt_out
 from policy_dsl.types import Levels
 
 
@@ -75,21 +76,23 @@ class Design:
     whole: Mapping[Column, Column]
 
 
-def design(program: Program, name: str) -> Design:
+def design(program: Program, name: str, max_gap: int) -> Design:
     """Compile `program` into relations called `name`, and `name_<entity>` for what has rows of its own."""
-    judge = Judge.of(program)
-    rules = sorted(program.rules, key=lambda rule: rule.id)
-    for output in program.outputs:
+    spelt = spelt_out(program)
+    judge = Judge.of(spelt, max_gap)
+    rules = sorted(spelt.rules, key=lambda rule: rule.id)
+    for output in spelt.outputs:
         judge.outputs[output.id] = final(demands_on(output, rules, judge))
     for rule in rules:
-        judge.finish(rule)
+        if not is_hidden(rule.id):
+            judge.finish(rule)
     judge.masks.finish()
-    scoped = {rule.scope.entity for rule in rules if rule.scope is not None}
+    scoped = {rule.scope.entity for rule in program.rules if rule.scope is not None}
     owned = {output.entity for output in program.outputs if output.entity is not None}
     relations = {"": _relation(judge.frames, name, None)}
     for entity in sorted(scoped | owned):
         relations[entity] = _relation(judge.frames, f"{name}_{entity}", entity)
-    outputs = {o.output.id: _place(o, relations[o.output.entity or ""]) for o in judge.outputs.values()}
+    outputs = {o.id: _place(o, judge.outputs[o.id], relations[o.entity or ""]) for o in program.outputs}
     places = {id: place for relation in relations.values() for id, place in _masks(relation, judge.masks)}
     return Design(judge.frames, tuple(relations.values()), outputs, places, judge.masks.whole)
 
@@ -105,9 +108,8 @@ def _relation(frames: Frames, name: str, entity: str | None) -> Relation:
     return relation
 
 
-def _place(columns: OutputColumns, relation: Relation) -> OutputPlace:
+def _place(output: Output, columns: OutputColumns, relation: Relation) -> OutputPlace:
     """Add the columns of an output."""
-    output = columns.output
     if columns.value is not None:
         read = columns.value.read
         shown = _named(read, output.type) if isinstance(output.type, Levels) else read

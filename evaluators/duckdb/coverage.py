@@ -31,7 +31,7 @@ def unknown_rates(connection: duckdb.DuckDBPyConnection, program: Program) -> tu
     found = [(path, f"{quote(path)} IS NULL") for path in needs.facts]
     found += [(KNOWN + e, f"{quote(KNOWN + e)} IS NOT TRUE") for e in needs.entities if e != REQUEST]
     out = _counted(connection, SNAPSHOT, found)
-    for entity, fields in needs.entities.items():
+    for entity, fields in {**needs.entities, **needs.events}.items():
         out += _counted(connection, entity, [(f"{entity}.{name}", f"{quote(name)} IS NULL") for name in fields])
     return tuple(out)
 

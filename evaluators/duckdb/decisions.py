@@ -15,7 +15,10 @@ from evaluators.duckdb.loading import load_snapshots
 from evaluators.duckdb.result import Decided, Result
 from evaluators.duckdb.values import columns_of, decode
 from evaluators.identifiers import quote
+from evaluators.recording_reader import between
 from evaluators.snapshot import Snapshot
+from evaluators.support import looks_back
+from evaluators.timelines import DEFAULT_MAX_GAP
 from policy_dsl.program import Program
 
 _AT_ONCE = 10_000
@@ -27,22 +30,27 @@ Outputs = dict[str, Any]
 """Values by output, or by output and key."""
 
 
-def decide_all(program: Program, snapshots: Sequence[Snapshot]) -> list[Decision]:
-    """Decide snapshots held in memory, in their order; any book and time may occur more than once."""
-    evaluator = DuckdbEvaluator(program)
-    books = [f"{i:08d}" for i in range(len(snapshots))]
+def decide_all(program: Program, snapshots: Sequence[Snapshot], *, max_gap: int = DEFAULT_MAX_GAP) -> list[Decision]:
+    """Decide snapshots held in memory; the decisions are in their order.
+
+    Of a program that looks back, no two snapshots of a book may have the same time. Otherwise any book and time may
+    occur more than once.
+    """
+    evaluator = DuckdbEvaluator(program, max_gap=max_gap)
+    books = [s.book if looks_back(program) else f"{i:08d}" for i, s in enumerate(snapshots)]
     with duckdb.connect() as connection:
         load_snapshots(connection, program, snapshots, books)
-        found = {d.book: d for d in decisions(evaluator.run(connection))}
-    return [replace(found[book], book=s.book) for book, s in zip(books, snapshots, strict=True)]
+        found = {(d.book, d.ts): d for d in decisions(evaluator.run(connection))}
+    return [replace(found[book, s.ts], book=s.book) for book, s in zip(books, snapshots, strict=True)]
 
 
-def decisions(result: Result) -> list[Decision]:
-    """Every decision of a run, by book and time; all of them are held in memory."""
-    enforced = _read(result, result.enforced)
+def decisions(result: Result, since: int | None = None, until: int | None = None) -> list[Decision]:
+    """The decisions of a run with `since <= ts < until` (ms), by book and time; all of them are held in memory."""
+    times = between(since, until)
+    enforced = _read(result, result.enforced, times)
     if result.whole is None:
         return [Decision(*moment, outputs, firings) for moment, (outputs, firings) in sorted(enforced.items())]
-    whole = _read(result, result.whole)
+    whole = _read(result, result.whole, times)
     observing = {rule.id for rule in result.whole.program.rules if rule.observing}
     out = []
     for moment, (outputs, firings) in sorted(enforced.items()):
@@ -53,18 +61,20 @@ def decisions(result: Result) -> list[Decision]:
     return out
 
 
-def _read(result: Result, decided: Decided) -> dict[Moment, tuple[dict[str, OutputValue | PerRow], tuple[Firing, ...]]]:
-    """Outputs and sorted firings of every snapshot; equal outputs may be one object."""
+def _read(
+    result: Result, decided: Decided, times: Sequence[str]
+) -> dict[Moment, tuple[dict[str, OutputValue | PerRow], tuple[Firing, ...]]]:
+    """Outputs and sorted firings of every snapshot where `times` hold; equal outputs may be one object."""
     found: dict[Moment, tuple[Outputs, list[Firing]]] = {}
     by_row = {id for id, place in decided.outputs.items() if place.output.entity is not None}
     fund = _Reader.of(decided, None)
-    for cells in fund.rows(result.connection):
+    for cells in fund.rows(result.connection, times):
         values = fund.values(cells)
         outputs = {id: {} if id in by_row else values[id] for id in decided.outputs} if by_row else values
         found[cells[0], cells[1]] = outputs, fund.firings("", cells)
     for entity in decided.entities:
         reader = _Reader.of(decided, entity)
-        for cells in reader.rows(result.connection):
+        for cells in reader.rows(result.connection, times):
             outputs, firings = found[cells[0], cells[1]]
             firings += reader.firings(cells[2], cells)
             for id, value in reader.values(cells).items():
@@ -103,10 +113,11 @@ class _Reader:
         columns += [column for pair in masks for column in pair]
         return cls(relation, leading, columns, outputs, masks)
 
-    def rows(self, connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
-        """The relation's rows: book, time in ms, the key if there is one, outputs, masks."""
+    def rows(self, connection: duckdb.DuckDBPyConnection, times: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        """The relation's rows where `times` hold: book, time in ms, the key if there is one, outputs, masks."""
         listed = ["book", "epoch_ms(ts)", *(quote(column) for column in self.columns[2:])]
-        cursor = connection.execute(f"SELECT {', '.join(listed)} FROM {quote(self.relation)}")
+        where = " AND ".join(times) or "true"
+        cursor = connection.execute(f"SELECT {', '.join(listed)} FROM {quote(self.relation)} WHERE {where}")
         while rows := cursor.fetchmany(_AT_ONCE):
             yield from rows
 

@@ -6,18 +6,20 @@ for each row through its columns carried to the rows.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from evaluators.duckdb.expressions import condition
 from evaluators.duckdb.fragments import TRUE, Case, Fragment, compose
 from evaluators.duckdb.frames import Frame
 from evaluators.duckdb.judging import Judge, frame_of
+from evaluators.duckdb.kept import possible_values, strictest_of
 from evaluators.duckdb.masks import LOW, Trigger, acts
 from evaluators.duckdb.reads import constant
 from evaluators.duckdb.scene import Scene
 from evaluators.exact import FACTOR_ONE, strict_end
 from policy_dsl.program import Constant, Direction, Forbid, How, Output, Permit, Rule, Tighten
-from policy_dsl.types import Flag, Quantity, Value
+from policy_dsl.types import Flag, Levels, Quantity, Value
 
 NULL = Fragment("NULL", nullable=True)
 
@@ -34,14 +36,16 @@ class Grant:
 class Demands:
     """All that is asked of one output.
 
-    `bounds` are figures and where they are asked; `asked` are columns of bounds, NULL where none is asked; `shifts`
-    0 and `factors` 1e9 where the effect does not act, factors in canonical order.
+    `bounds` are figures and where they are asked; `asked` are columns of bounds, NULL where none is asked, and
+    `possible` the values that these can have, None for any; `shifts` 0 and `factors` 1e9 where the effect does not act,
+    factors in canonical order.
     """
 
     output: Output
     frame: Frame
     bounds: list[tuple[Value, Trigger]] = field(default_factory=list)
     asked: list[Fragment] = field(default_factory=list)
+    possible: set[Value] | None = field(default_factory=set)
     shifts: list[Fragment] = field(default_factory=list)
     factors: list[Fragment] = field(default_factory=list)
     permits: dict[str, list[Grant]] = field(default_factory=dict)
@@ -171,15 +175,23 @@ class _Reach:
         """A bound that is computed; the strict end where it is unknown."""
         kind = self.demands.output.type
         bound = self._brought(self.judge.held(self.rule, effect.value))
+        self._note(possible_values(effect.value, self.judge.outputs))
         if bound.nullable:
+            self._note((self.demands.strictest,))
             bound = compose("coalesce({}, {})", bound, constant(self.demands.strictest, kind)).known()
         asked = Case().when(acts([trigger]), bound).otherwise(NULL)
-        down = self.demands.output.direction is Direction.DOWN
-        if isinstance(kind, Flag):
-            template = "bool_and({})" if down else "bool_or({})"
+        best = self._best(asked, strictest_of(self.demands.output), f"bound for {self.demands.output.id}")
+        self.demands.asked.append(best)
+
+    def _note(self, values: Iterable[Value] | None) -> None:
+        """Note which values a bound can have; None for any value."""
+        kind = self.demands.output.type
+        if values is None and isinstance(kind, Levels | Flag):
+            values = range(len(kind.members)) if isinstance(kind, Levels) else (False, True)
+        if values is None or self.demands.possible is None:
+            self.demands.possible = None
         else:
-            template = "min({})" if down else "max({})"
-        self.demands.asked.append(self._best(asked, template, f"bound for {self.demands.output.id}"))
+            self.demands.possible |= set(values)
 
     def _move(self, effect: Tighten, trigger: Trigger) -> None:
         """A shift or a factor; where it is unknown, the output goes to its strict end."""

@@ -12,7 +12,7 @@ from evaluators.duckdb.compiler import design
 from evaluators.duckdb.needs import SNAPSHOT, needs_of
 from evaluators.duckdb.result import Decided, Result
 from evaluators.duckdb.statements import Statement, statements
-from evaluators.support import require_stateless
+from evaluators.timelines import DEFAULT_MAX_GAP
 from policy_dsl.program import Program
 
 DECISION = "decision"
@@ -26,8 +26,8 @@ class _Compiled:
     decided: Decided
 
     @classmethod
-    def of(cls, program: Program, name: str) -> _Compiled:
-        made = design(program, name)
+    def of(cls, program: Program, name: str, max_gap: int) -> _Compiled:
+        made = design(program, name, max_gap)
         return cls(statements(made, name), Decided.of(program, made, name))
 
 
@@ -35,16 +35,17 @@ class DuckdbEvaluator:
     """Decides every snapshot of a recording, bit for bit as the reference interpreter does.
 
     `name` is what the relations of the result are called; those of the whole program, observing rules included, are
-    called `<name>_would_be`. Raises PolicyError (RF505) for a program that needs history, ValueError where a relation
-    of the result would have the name of one that the program reads.
+    called `<name>_would_be`. `max_gap` is the longest distance (ms) of two snapshots that is no gap.
+
+    Raises ValueError where a relation of the result would have the name of one that the program reads.
     """
 
-    def __init__(self, program: Program, *, name: str = DECISION) -> None:
-        require_stateless(program)
+    def __init__(self, program: Program, *, name: str = DECISION, max_gap: int = DEFAULT_MAX_GAP) -> None:
         self.program = program
-        self._enforced = _Compiled.of(program.enforced(), name)
-        self._whole = _Compiled.of(program, f"{name}_would_be") if program.observes else None
-        read = {entity.casefold() for entity in (SNAPSHOT, *needs_of(program).entities)}
+        self._enforced = _Compiled.of(program.enforced(), name, max_gap)
+        self._whole = _Compiled.of(program, f"{name}_would_be", max_gap) if program.observes else None
+        needs = needs_of(program)
+        read = {entity.casefold() for entity in (SNAPSHOT, *needs.entities, *needs.events)}
         for relation in self._relations():
             if relation.casefold() in read:
                 raise ValueError(f"the program reads `{relation}`; give the relations of its result another name")
@@ -55,10 +56,11 @@ class DuckdbEvaluator:
         return ";\n\n".join(statement.sql for statement in self._statements()) + ";\n"
 
     def run(self, connection: duckdb.DuckDBPyConnection) -> Result:
-        """Decide all snapshots of the relation `snapshot` and of one relation a keyed entity, as recordings have them.
+        """Decide all snapshots of the relation `snapshot`, with one relation an entity of rows or events, as recorded.
 
         No two rows may have one book and time (and key), and every row of an entity must belong to a snapshot that
-        knows its collection; whoever writes recordings sees to both.
+        knows its collection; whoever writes recordings sees to both. What came before the first snapshot of a book is
+        as if it had not been: a run over a part of a recording must begin early enough for every window.
 
         The decisions are left in temporary relations on the connection, which replace those of an earlier run. Memory
         stays within DuckDB's `memory_limit`; what does not fit goes to its `temp_directory`.

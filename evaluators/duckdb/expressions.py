@@ -6,7 +6,10 @@ from collections.abc import Sequence
 
 from evaluators.duckdb import numbers, reads
 from evaluators.duckdb.aggregates import aggregate
+from evaluators.duckdb.events import fold_events
 from evaluators.duckdb.fragments import DEEPEST, FALSE, TRUE, Fragment, compose, either, every, listed
+from evaluators.duckdb.kept import kept
+from evaluators.duckdb.lookbacks import look_back
 from evaluators.duckdb.scene import Scene
 from policy_dsl.program import (
     Absolute,
@@ -17,6 +20,7 @@ from policy_dsl.program import (
     Comparator,
     Compare,
     Constant,
+    EventFold,
     Expression,
     Extreme,
     FactRead,
@@ -25,12 +29,20 @@ from policy_dsl.program import (
     Known,
     Negate,
     Not,
+    Now,
     OneOf,
     Operator,
     OutputRead,
     Pick,
+    Previous,
     RowKey,
     RowRead,
+    Since,
+    Strictest,
+    Throughout,
+    Until,
+    Window,
+    Within,
 )
 from policy_dsl.types import ItemSet, Levels
 
@@ -66,6 +78,14 @@ def _value(node: Expression, scene: Scene) -> Fragment:
             return _number(node, scene)
         case Aggregate():
             return aggregate(node, scene, value)
+        case EventFold():
+            return fold_events(node, scene, value)
+        case Throughout() | Within() | Window() | Previous():
+            return look_back(node, scene, value)
+        case Strictest() | Since() | Until():
+            return kept(node, scene, value)
+        case Now():
+            return reads.now(scene)
         case _:
             return condition(node, scene)
 
@@ -112,6 +132,10 @@ def _condition(node: Expression, scene: Scene, contrary: bool) -> Fragment:
     match node:
         case Not():
             return condition(node.operand, scene, not contrary)
+        case All(operands=(Known(operand=operand, negated=False), known)) if operand == known:
+            holds = condition(known, scene)
+            truth = compose("({} IS TRUE)", holds).known() if holds.nullable else holds
+            return _contrary(truth) if contrary else truth
         case All() | AnyOf():
             parts = [condition(operand, scene, contrary) for operand in node.operands]
             return every(parts) if isinstance(node, All) is not contrary else either(parts)

@@ -21,7 +21,18 @@ def final(demands: Demands) -> OutputColumns:
     if isinstance(demands.output.type, ItemSet):
         return _set(demands)
     value = _number(demands) if isinstance(demands.output.type, Quantity) else _strictest(demands, _start(demands))
-    return OutputColumns(demands.output, demands.frame.compute(_on_rows(demands, value), demands.output.id))
+    column = demands.frame.compute(_on_rows(demands, value), demands.output.id)
+    return OutputColumns(demands.output, column, possible=_possible(demands))
+
+
+def _possible(demands: Demands) -> tuple[Value, ...] | None:
+    """The values that the output can have, the strictest first; None if they are not at hand."""
+    if demands.possible is None or demands.shifts or demands.factors:
+        return None
+    start = _within(demands, _start(demands))
+    values = {_within(demands, v) for v in (*demands.possible, *(v for v, _ in demands.bounds))}
+    stricter = {v for v in values if v != start and demands.output.stricter(v, start) == v}
+    return (*sorted(stricter, reverse=demands.output.direction is Direction.UP), start)
 
 
 def _on_rows(demands: Demands, value: Fragment) -> Fragment:

@@ -1,9 +1,10 @@
 """Frames: the rows for which columns are computed, and how a column of one frame is read in another.
 
 The frame of no entity has one row a snapshot. The frame of `position` has one row for each position of each snapshot;
-the frame of `position, position` one for each pair of them. Every column knows its *round*: columns of one frame and
-round are computed by one statement, after all statements of earlier rounds. Within a statement it knows its *level*:
-level 0 is read from tables, level n is computed from lower levels.
+the frame of `position, position` one for each pair of them. Events have rows too: those in the window of a snapshot.
+Every column knows its *round*: columns of one frame and round are computed by one statement, after all statements of
+earlier rounds. Within a statement it knows its *level*: level 0 is read from tables, level n is computed from lower
+levels.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from evaluators.duckdb.fragments import Fragment
+from evaluators.duckdb.fragments import Fragment, compose
 from evaluators.identifiers import literal, quote
+from policy_dsl.program import Expression
 
 Entities = tuple[str, ...]
 
@@ -58,11 +60,66 @@ class RolledUp:
 
 
 @dataclass(frozen=True, slots=True)
+class Windowed:
+    """A window function over all rows of the frame; those of one round are computed together, step by step."""
+
+    expression: Fragment
+    step: int
+
+    @property
+    def reads(self) -> frozenset[Column]:
+        """The columns of the frame that it reads."""
+        return self.expression.columns
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """The best value of the rows up to the one at hand whose `end` lies after its `time`; NULL if there is none.
+
+    `same` are the columns that such rows share, `best` is the template of the aggregate, `stricter` the sign between a
+    value and one that is no better.
+    """
+
+    same: tuple[Column, ...]
+    time: Column
+    value: Column
+    end: Column
+    best: str
+    stricter: str
+    step: int
+
+    @property
+    def reads(self) -> frozenset[Column]:
+        """The columns of the frame that it reads."""
+        return frozenset((*self.same, self.time, self.value, self.end))
+
+
+@dataclass(frozen=True, slots=True)
 class RowId:
     """The number that names a row of the frame."""
 
 
-Origin = Raw | Carried | LookedUp | RolledUp | RowId
+Origin = Raw | Carried | LookedUp | RolledUp | Windowed | InForce | RowId
+
+
+@dataclass(frozen=True, slots=True)
+class EventRows:
+    """Which rows an entity of events has: the events of the table `event` in the window of `duration` ms.
+
+    `time` is the field with an event's own time, if there is one. An event for which one of `conditions` is definitely
+    false may be left out; `kept` are those of them that a statement can test, over columns of the recording.
+    """
+
+    event: str
+    duration: int
+    time: str | None
+    conditions: tuple[Expression, ...]
+    kept: list[Fragment] = field(default_factory=list, compare=False)
+
+    @property
+    def tested(self) -> list[Column]:
+        """The columns that `kept` reads."""
+        return sorted({column for test in self.kept for column in test.columns}, key=lambda c: c.name)
 
 
 @dataclass(eq=False, slots=True)
@@ -82,6 +139,11 @@ class Column:
     def is_row_id(self) -> bool:
         """Whether it is the number that names a row of its frame."""
         return isinstance(self.origin, RowId)
+
+    @property
+    def step(self) -> int:
+        """The step of its round's windows that computes it; 0 for a column that no window computes."""
+        return self.origin.step if isinstance(self.origin, Windowed | InForce) else 0
 
     @property
     def read(self) -> Fragment:
@@ -148,6 +210,11 @@ class Frame:
         made = self.columns[free.casefold()] = Column(free, self, round_, level, nullable)
         return made
 
+    def window(self, expression: Fragment, name: str, nullable: bool = True) -> Column:
+        """The column of a window function; it reads windows of its own round, and whatever is of earlier ones."""
+        round_, step = window_place(expression.columns)
+        return self.source(Windowed(expression, step), name, round_, nullable)
+
     # --- columns of the recording ------------------------------------------------------------------------------------
 
     def raw(self, column: str, name: str, template: str = "{}", nullable: bool = True) -> Column:
@@ -161,10 +228,16 @@ class Frame:
 
 @dataclass(slots=True)
 class Frames:
-    """Every frame of a program, by its entities. `with_stand_ins` are the entities whose rules need stand-ins."""
+    """Every frame of a program, by its entities. `with_stand_ins` are the entities whose rules need stand-ins.
+
+    `events` are the entities of events, by the names that they have here. `max_gap` (ms) is the longest distance of two
+    snapshots that is no gap.
+    """
 
     with_stand_ins: frozenset[str]
+    max_gap: int
     made: dict[Entities, Frame] = field(default_factory=dict)
+    events: dict[str, EventRows] = field(default_factory=dict)
 
     def of(self, *entities: str) -> Frame:
         """The frame of these entities, in this order."""
@@ -179,6 +252,10 @@ class Frames:
         """The frame with one row a snapshot."""
         return self.of()
 
+    def event_rows(self, frame: Frame) -> EventRows | None:
+        """Which rows the frame has, if they are events."""
+        return self.events.get(frame.entities[0]) if len(frame.entities) == 1 else None
+
     def known(self, entity: str) -> Column:
         """Whether a snapshot knows the collection of `entity`."""
         return self.fund.raw(f"known.{entity}", f"known.{entity}", "({} IS TRUE)", nullable=False)
@@ -187,7 +264,19 @@ class Frames:
         """The book and the time of a row."""
         if len(frame.entities) > 1:
             return [self.carry(column, frame, (0,)) for column in self.moment(self.of(frame.entities[0]))]
+        if self.event_rows(frame) is not None:
+            return [self.carry(column, frame, ()) for column in self.moment(self.fund)]
         return [frame.raw(name, name, nullable=False) for name in ("book", "ts")]
+
+    def time(self, frame: Frame) -> Column:
+        """The time of a row, in milliseconds since 1970 UTC."""
+        return frame.compute(compose("epoch_ms({})", self.moment(frame)[1].read), "time")
+
+    def number(self) -> Column:
+        """The number of a snapshot in its book, 1 the first."""
+        book = self.moment(self.fund)[0].read
+        ordered = compose("row_number() OVER (PARTITION BY {} ORDER BY {})", book, self.time(self.fund).read)
+        return self.fund.window(ordered, "number", nullable=False)
 
     def carry(self, column: Column, frame: Frame, mapping: tuple[int, ...]) -> Column:
         """`column` as a column of `frame`, whose entities at `mapping` are those of the column's frame."""
@@ -220,6 +309,13 @@ class Frames:
         inner_round = max((c.round for c in aggregate.columns), default=frame.first_round)
         origin = RolledUp(aggregate, frame, max(inner_round, frame.first_round))
         return outer.source(origin, name, origin.round + 1)
+
+
+def window_place(columns: Iterable[Column]) -> tuple[int, int]:
+    """The round, and the step within, at which a window over `columns` can be computed."""
+    found = tuple(columns)
+    round_ = max(c.round if c.step else c.round + 1 for c in found)
+    return round_, 1 + max((c.step for c in found if c.round == round_), default=0)
 
 
 def position_of(members: Iterable[str]) -> str:

@@ -10,7 +10,9 @@ from evaluators.duckdb.frames import Column, Frame, Frames
 from evaluators.duckdb.masks import Masks, Trigger
 from evaluators.duckdb.reads import key_of
 from evaluators.duckdb.scene import OutputColumns, Scene
+from policy_dsl.program import TRUE as ALWAYS
 from policy_dsl.program import Constant, Expression, Permit, Program, Rule, Tighten
+from policy_dsl.standing import is_hidden
 
 REQUEST = "request"
 
@@ -25,11 +27,11 @@ class Judge:
     fired: dict[str, Column] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, program: Program) -> Judge:
+    def of(cls, program: Program, max_gap: int) -> Judge:
         """A judge of the rules of `program`, none of them compiled yet."""
-        scopes = {rule.scope.entity for rule in program.rules if rule.scope is not None}
-        frames = Frames(frozenset(scopes - {REQUEST}))
-        rules = sorted(program.rules, key=lambda rule: rule.id)
+        rules = sorted((rule for rule in program.rules if not is_hidden(rule.id)), key=lambda rule: rule.id)
+        scopes = {rule.scope.entity for rule in rules if rule.scope is not None}
+        frames = Frames(frozenset(scopes - {REQUEST}), max_gap)
         return cls(frames, Masks.of((rule, frame_of(rule, frames)) for rule in rules))
 
     def scene(self, rule: Rule) -> Scene:
@@ -40,8 +42,11 @@ class Judge:
     def firing(self, rule: Rule) -> Trigger:
         """Where the rule's guard is not definitely false: its bit, in the rule's frame.
 
-        For a rule that only permits, and has no argument that could be unknown: where it grants.
+        For a rule that only permits, and has no argument that could be unknown: where it grants. A hidden rule has no
+        bit, for nobody asks whether it fired.
         """
+        if is_hidden(rule.id):
+            return Trigger() if rule.guard == ALWAYS else Trigger(flag=self._acting(rule))
         mask = self.fired.get(rule.id)
         if mask is None:
             if only_permits(rule):
@@ -52,6 +57,12 @@ class Judge:
                 mask = self.masks.fires(rule, denied, condition(rule.guard, scene))
             self.fired[rule.id] = mask
         return Trigger(mask, self.masks.places[rule.id].bit)
+
+    def _acting(self, rule: Rule) -> Fragment:
+        """Where a rule acts, as a column of its frame."""
+        denied = either([self.excused(rule), condition(rule.guard, self.scene(rule), contrary=True)])
+        acts = compose("({} IS NOT TRUE)", denied) if denied.nullable else compose("(NOT {})", denied)
+        return frame_of(rule, self.frames).compute(acts.known(), "acts").read
 
     def granting(self, rule: Rule, permit: Permit) -> Trigger:
         """Where a permit of the rule grants, before `where`: in the rule's frame."""

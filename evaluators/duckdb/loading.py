@@ -9,7 +9,8 @@ import duckdb
 
 from evaluators.duckdb.needs import KNOWN, REQUEST, SNAPSHOT, needs_of
 from evaluators.identifiers import quote
-from evaluators.snapshot import Snapshot
+from evaluators.recording_snapshots import event_key
+from evaluators.snapshot import Fields, Snapshot
 from policy_dsl.program import Program
 from policy_dsl.types import Flag, Levels, Quantity, Type, Value
 
@@ -37,8 +38,9 @@ def load_snapshots(
         if entity != REQUEST:
             columns[KNOWN + entity] = ("BOOLEAN", [s.collection(entity) is not None for s in snapshots])
     _create(connection, SNAPSHOT, columns)
-    for entity, kinds in needs.entities.items():
-        rows = [(b, s.ts, k, f) for b, s in zip(named, snapshots, strict=True) for k, f in _rows(s, entity)]
+    for entity, kinds in {**needs.entities, **needs.events}.items():
+        found = _events if entity in needs.events else _rows
+        rows = [(b, s.ts, k, f) for b, s in zip(named, snapshots, strict=True) for k, f in found(s, entity)]
         columns = _leading([row[0] for row in rows], [row[1] for row in rows])
         columns["key"] = ("VARCHAR", [row[2] for row in rows])
         for name, kind in kinds.items():
@@ -46,8 +48,12 @@ def load_snapshots(
         _create(connection, entity, columns)
 
 
-def _rows(snapshot: Snapshot, entity: str) -> Iterable[tuple[str, Any]]:
+def _rows(snapshot: Snapshot, entity: str) -> Iterable[tuple[str, Fields]]:
     return (snapshot.collection(entity) or {}).items()
+
+
+def _events(snapshot: Snapshot, event: str) -> Iterable[tuple[str, Fields]]:
+    return ((event_key(place), fields) for place, fields in enumerate(snapshot.events.get(event, ())))
 
 
 def _leading(books: list[str], times: list[int]) -> Columns:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from evaluators.duckdb.fragments import FALSE, TRUE, ZERO, Case, Fragment, added, compose, either, every
 from evaluators.duckdb.frames import Column, Frame
+from evaluators.duckdb.reads import key_of
 from policy_dsl.program import Rule
 
 WORD = 31
@@ -143,7 +144,12 @@ class Masks:
             fired, unknown = compose(f"({{}} & {LOW})", mask), compose(f"({{}} >> {WORD})", mask)
             if doubts:
                 unknown = compose("({} | {})", unknown, frame.compute(_sum(doubts), f"doubt {word}").read)
-            found.append((fired, compose("({} & ~{})", fired, unknown)))
+            certain = compose("({} & ~{})", fired, unknown)
+            if frame.stand_ins:
+                # No rule fires for certain on the stand-in of a missing collection.
+                real = compose("{} IS NOT NULL", key_of(frame).read).known()
+                certain = Case().when(real, certain).otherwise(ZERO)
+            found.append((fired, certain))
         return found
 
 

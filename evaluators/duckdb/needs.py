@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from evaluators.support import expressions_of
-from policy_dsl.program import Aggregate, Expression, FactRead, OutputRead, Program, Row, RowRead, walk
-from policy_dsl.types import Type
+from policy_dsl.program import Aggregate, EventFold, Expression, FactRead, OutputRead, Program, Row, RowRead, walk
+from policy_dsl.types import TIME, Type
 
 SNAPSHOT = "snapshot"
 KNOWN = "known."
@@ -19,17 +19,19 @@ class Needs:
     """The facts of `snapshot` by path, and of each keyed entity by name of the field, with their types.
 
     `entities` holds every keyed entity that the program speaks of, if only to count its rows; `snapshot` needs a
-    column `known.<entity>` for each of them but `request`.
+    column `known.<entity>` for each of them but `request`. `events` likewise holds the entities of events.
     """
 
     facts: Mapping[str, Type]
     entities: Mapping[str, Mapping[str, Type]]
+    events: Mapping[str, Mapping[str, Type]]
 
 
 def needs_of(program: Program) -> Needs:
     """What `program` reads, the reasons of its rules left out."""
     facts: dict[str, Type] = {}
     entities: dict[str, dict[str, Type]] = {o.entity: {} for o in program.outputs if o.entity is not None}
+    events: set[str] = set()
     for rule in program.rules:
         if rule.scope is not None:
             entities.setdefault(rule.scope.entity, {})
@@ -39,14 +41,22 @@ def needs_of(program: Program) -> Needs:
                 facts[f"{node.entity}.{node.field}"] = node.type
             case RowRead():
                 entities.setdefault(node.row.entity, {})[node.field] = node.type
+            case EventFold():
+                events |= {node.event}
+                entities.setdefault(node.event, {}).update({node.time: TIME} if node.time is not None else {})
             case Aggregate():
                 entities.setdefault(node.entity, {})
             case OutputRead(row=Row() as row):
                 entities.setdefault(row.entity, {})
-    return Needs(dict(sorted(facts.items())), {name: dict(sorted(f.items())) for name, f in sorted(entities.items())})
+    fields = {name: dict(sorted(found.items())) for name, found in sorted(entities.items())}
+    heard = {name: fields.pop(name) for name in sorted(events)}
+    return Needs(dict(sorted(facts.items())), fields, heard)
 
 
 def _nodes(program: Program) -> Iterable[Expression]:
+    for output in program.outputs:
+        if output.latches_until is not None:
+            yield from walk(output.latches_until)
     for rule in program.rules:
         for expression in expressions_of(rule):
             yield from walk(expression)

@@ -43,6 +43,11 @@ def fact(node: FactRead, scene: Scene) -> Fragment:
     return scene.frames.carry(column, scene.frame, ()).read
 
 
+def now(scene: Scene) -> Fragment:
+    """The time of the snapshot."""
+    return scene.frames.time(scene.frame).read
+
+
 def row_key(node: RowKey, scene: Scene) -> Fragment:
     """The key of a bound row: NULL for the stand-in of a missing collection."""
     index = scene.variables[node.variable]
@@ -63,7 +68,7 @@ def row_field(node: RowRead, scene: Scene) -> Fragment:
         key = _key(node.row, scene)
         return scene.frames.look_up(scene.frame, node.row.entity, key, raw, name).read
     index = scene.variables[node.row.variable]
-    column = scene.frames.of(node.row.entity).raw(node.field, name, template)
+    column = scene.frames.of(scene.frame.entities[index]).raw(node.field, name, template)
     return _bound(column, index, scene).read
 
 

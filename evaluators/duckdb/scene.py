@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from evaluators.duckdb.frames import Column, Frame, Frames
-from policy_dsl.program import Aggregate, Expression, Output, OutputRead, RowKey, RowRead, children
+from policy_dsl.program import Aggregate, EventFold, Expression, Output, OutputRead, RowKey, RowRead, children
+from policy_dsl.types import Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,13 +15,15 @@ class OutputColumns:
     """The columns of an output, in the frame of its rows.
 
     `value` holds quanta, the place of a level (1 the first) or a flag. A set has instead a flag an item, never
-    unknown where the row exists, and a column an argument.
+    unknown where the row exists, and a column an argument. `possible` are the values that it can have, the strictest
+    first (quanta, rank or flag); None if there are too many to say.
     """
 
     output: Output
     value: Column | None = None
     items: Mapping[str, Column] = field(default_factory=dict)
     arguments: Mapping[str, tuple[Column, ...]] = field(default_factory=dict)
+    possible: tuple[Value, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +35,22 @@ class Scene:
     variables: Mapping[str, int]
     outputs: Mapping[str, OutputColumns]
 
+    def around(self, reads: frozenset[str]) -> tuple[Scene, tuple[int, ...]]:
+        """The scene that knows the variables `reads` of this one only, and which entities of this frame are its."""
+        indexes = tuple(sorted({self.variables[name] for name in reads}))
+        frame = self.frames.of(*(self.frame.entities[i] for i in indexes))
+        names = {name: indexes.index(self.variables[name]) for name in reads}
+        return replace(self, frame=frame, variables=names), indexes
+
     def inside(self, entity: str, variable: str, reads: frozenset[str]) -> tuple[Scene, Scene, tuple[int, ...]]:
         """The scene of an aggregate that binds `variable` and reads the variables `reads` of this scene.
 
         Gives the scene around it (which knows those variables only), the scene inside, and which entities of this
         frame are those of the scene around.
         """
-        indexes = tuple(sorted({self.variables[name] for name in reads}))
-        around = self.frames.of(*(self.frame.entities[i] for i in indexes))
-        names = {name: indexes.index(self.variables[name]) for name in reads}
-        outer = replace(self, frame=around, variables=names)
-        inner = self.frames.of(*around.entities, entity)
-        return outer, replace(self, frame=inner, variables={**names, variable: len(indexes)}), indexes
+        outer, indexes = self.around(reads)
+        inner = self.frames.of(*outer.frame.entities, entity)
+        return outer, replace(self, frame=inner, variables={**outer.variables, variable: len(indexes)}), indexes
 
 
 def variables_read(node: Expression | None) -> frozenset[str]:
@@ -53,7 +60,7 @@ def variables_read(node: Expression | None) -> frozenset[str]:
     match node:
         case RowKey():
             return frozenset((node.variable,))
-        case Aggregate():
+        case Aggregate() | EventFold():
             inside = variables_read(node.where) | variables_read(node.value)
             return inside - {node.variable}
     below: frozenset[str] = frozenset().union(*(variables_read(child) for child in children(node)))

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from evaluators.duckdb.event_rows import beside, visible
 from evaluators.duckdb.fragments import Fragment
-from evaluators.duckdb.frames import Carried, Column, LookedUp, Raw, RolledUp, RowId
+from evaluators.duckdb.frames import Carried, Column, EventRows, LookedUp, Raw, RolledUp, RowId
 from evaluators.duckdb.stages import REQUEST, Link, Stage, Stages, View
+from evaluators.duckdb.windows import Windows
 from evaluators.identifiers import quote
 
 TableName = Callable[[Stage], str]
@@ -77,12 +79,34 @@ class _Select:
         """The rows, with the columns that come with them."""
         previous = self.stage.previous
         if previous is not None:
-            listed = [self._from(previous, "b", c) for c in self.stage.used if c.round < self.stage.round]
-            return f"SELECT {_listed(listed)}\n  FROM {self._table(previous)} b"
+            return self._continued(previous)
         if not self.stage.frame.entities:
             listed = [_named(_raw(c, ""), c.name) for c in self._raws()]
             return f"SELECT {_listed(listed)}\n  FROM snapshot"
-        return self._entity_rows() if len(self.stage.frame.entities) == 1 else self._pairs()
+        if len(self.stage.frame.entities) > 1:
+            return self._pairs()
+        events = self.stages.frames.event_rows(self.stage.frame)
+        return self._entity_rows() if events is None else self._event_rows(events)
+
+    def _continued(self, previous: Stage) -> str:
+        """The rows of the stage before, beside the windows over them."""
+        listed = [self._from(previous, "b", c) for c in self.stage.used if c.round < self.stage.round]
+        if not self.stage.windows:
+            return f"SELECT {_listed(listed)}\n  FROM {self._table(previous)} b"
+        windows = Windows.of(self.stage)
+        self.parts += windows.parts(self._table(previous))
+        listed += [f"w.{quote(c.name)}" for c in self.stage.own if c in self.stage.windows]
+        join = f"JOIN {self.parts[-1][0]} w ON b.rowid = w.{quote(windows.row)}"
+        return f"SELECT {_listed(listed)}\n  FROM {self._table(previous)} b\n  {join}"
+
+    def _event_rows(self, events: EventRows) -> str:
+        """The events in the window of each snapshot, beside it."""
+        snapshots = self._table(self.stages.numbered)
+        raws = [_named(_raw(c, ""), c.name) for c in self._raws()]
+        self.parts += visible(events, self.stages.frames, snapshots, raws)
+        shared = [_named(self._text(self.stages.numbered, "s", _origin(c)), c.name) for c in self._carried()]
+        own = [f"e.{quote(c.name)}" for c in self._raws()]
+        return f"SELECT {_listed(shared + own)}\n  FROM {self.parts[-1][0]} e {beside(self.stages.frames, snapshots)}"
 
     def _raws(self) -> list[Column]:
         return [c for c in self.stage.own if isinstance(c.origin, Raw)]

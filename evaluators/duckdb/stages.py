@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from evaluators.duckdb.compiler import Design, Relation
 from evaluators.duckdb.fragments import Fragment
-from evaluators.duckdb.frames import Carried, Column, Frame, Frames, LookedUp, Raw, RolledUp, RowId
+from evaluators.duckdb.frames import Carried, Column, Frame, Frames, InForce, LookedUp, Raw, RolledUp, RowId, Windowed
 from evaluators.duckdb.reads import key_of
 
 REQUEST = "request"
@@ -26,7 +26,8 @@ _LONGEST = 20_000
 class Stage:
     """The columns of a frame that one round computes (`own`) or reads on (`used`), and those that it must write.
 
-    `previous` is the frame's stage before; the first one makes the rows. `rollups` are aggregates over its rows.
+    `previous` is the frame's stage before; the first one makes the rows. `rollups` are aggregates over its rows,
+    `windows` those over the rows of the stage before that are needed for columns of this one.
     """
 
     frame: Frame
@@ -35,6 +36,7 @@ class Stage:
     used: dict[Column, None] = field(default_factory=dict)
     written: dict[Column, None] = field(default_factory=dict)
     rollups: dict[Column, Fragment] = field(default_factory=dict)
+    windows: dict[Column, None] = field(default_factory=dict)
     view: View | None = None
 
     @property
@@ -141,6 +143,8 @@ class Stages:
                 found += [*key.columns, *self.frames.moment(frame)]
             case RolledUp(aggregate=aggregate, frame=inner):
                 found += [*aggregate.columns, *self.ids(frame), *self.outer_ids(inner)]
+            case Windowed() | InForce() as window:
+                found += window.reads
             case Raw() | RowId() | None:
                 pass
         return found + self._rows(frame)
@@ -152,8 +156,11 @@ class Stages:
         if len(frame.entities) > 1:
             lone, rest = self.frames.of(frame.entities[-1]), self.frames.of(*frame.entities[:-1])
             return [self.frames.snapshot_id(rest), self.frames.snapshot_id(lone)]
+        fund = self.frames.fund
+        if self.frames.event_rows(frame) is not None:
+            return [*self.frames.moment(fund), fund.row_id(), self.frames.time(fund), self.frames.number()]
         known = [] if frame.entities[0] == REQUEST else [self.frames.known(frame.entities[0])]
-        return [*self.frames.moment(self.frames.fund), *known]
+        return [*self.frames.moment(fund), *known]
 
     # --- columns that name rows --------------------------------------------------------------------------------------
 
@@ -200,18 +207,45 @@ class Stages:
                     self.write(link.table, there)
         match column.origin:
             case Carried(column=other) | LookedUp(column=Column() as other):
-                self.write(self.made[other.frame, other.round], other)
+                source = self.made[other.frame, other.round] if link is not None else self._beside(stage, other)
+                self.write(source, other)
             case RolledUp(aggregate=aggregate, frame=inner, round=round_):
                 source = self.made[inner, round_]
                 source.rollups[column] = aggregate
                 for part in [*aggregate.columns, *self.outer_ids(inner)]:
                     self.use(source, part)
+            case Windowed() | InForce():
+                self._use_window(stage, column)
+
+    def _use_window(self, stage: Stage, column: Column) -> None:
+        """Let a window be computed: after those that it reads, over what the stage before has written."""
+        if column in stage.windows or stage.previous is None or not isinstance(column.origin, Windowed | InForce):
+            return
+        for part in sorted(column.origin.reads, key=lambda c: c.name):
+            if part.round == stage.round:
+                self._use_window(stage, part)
+            else:
+                self.write(stage.previous, part)
+        stage.windows[column] = None
+
+    def _beside(self, stage: Stage, column: Column) -> Stage:
+        """The stage that has a column of another frame, with which the rows of `stage` come."""
+        late = column.frame is self.frames.fund and self.frames.event_rows(stage.frame) is not None
+        return self.numbered if late else self.made[column.frame, column.frame.first_round]
+
+    @property
+    def numbered(self) -> Stage:
+        """The stage that numbers the snapshots; events find those in whose windows they are by number."""
+        return self.made[self.frames.fund, self.frames.number().round]
 
     def _use_rows(self, stage: Stage) -> None:
         """See to what the rows of a frame are made from, for the stage that makes them."""
         if stage.previous is None and not (self.stands_alone(stage) and not stage.frame.stand_ins):
             for column in self._rows(stage.frame):
-                self.write(self.made[column.frame, column.frame.first_round], column)
+                self.write(self._beside(stage, column), column)
+            rows = self.frames.event_rows(stage.frame)
+            for column in rows.tested if rows is not None else ():
+                self.use(stage, column)
 
     def write(self, stage: Stage, column: Column) -> None:
         """See to it that `column` can be read in the stage's table."""
@@ -225,6 +259,8 @@ class Stages:
         frames, entities = self.frames, stage.frame.entities
         if not entities or (self.stands_alone(stage) and not stage.frame.stand_ins):
             return []
+        if frames.event_rows(stage.frame) is not None:
+            return [self.numbered]
         rest = frames.of(*entities[:-1])
         parts = [rest] if rest is frames.fund else [rest, frames.of(entities[-1])]
         return [self.made[frame, frame.first_round] for frame in parts]
@@ -253,7 +289,9 @@ class Stages:
 
     def stands_alone(self, stage: Stage) -> bool:
         """Whether the rows of an entity need nothing of their snapshots."""
-        return len(stage.frame.entities) == 1 and not any(self.comes_with_rows(c) for c in stage.own)
+        if len(stage.frame.entities) != 1 or self.frames.event_rows(stage.frame) is not None:
+            return False
+        return not any(self.comes_with_rows(c) for c in stage.own)
 
     def comes_with_rows(self, column: Column) -> bool:
         """Whether a column is read from one of the tables that the rows of its frame are made from."""

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from evaluators.duckdb import DuckdbEvaluator, decide_all, decisions, load_snapshots, needs_of
 from evaluators.interpreter import Interpreter
 from evaluators.snapshot import Fields, Snapshot
-from policy_dsl.diagnostics import PolicyError
 from policy_dsl.program import (
     Aggregate,
     All,
@@ -31,7 +30,6 @@ from policy_dsl.program import (
     Output,
     OutputRead,
     Permit,
-    Previous,
     Program,
     Row,
     RowKey,
@@ -279,13 +277,6 @@ def test_a_missing_column_is_an_error_of_the_database() -> None:
         with pytest.raises(duckdb.BinderException, match=r"account\.drawdown"):
             DuckdbEvaluator(program()).run(connection)
         assert connection.execute("SELECT current_setting('preserve_insertion_order')").fetchone() == (True,)
-
-
-def test_history_is_refused() -> None:
-    output = Output("p.n", "p", None, COUNT, 5, Direction.DOWN, 0, 5)
-    effect = Tighten("p.n", How.TO, Previous(FactRead("a", "x", COUNT), COUNT))
-    with pytest.raises(PolicyError, match="RF505"):
-        DuckdbEvaluator(Program("history", (), (output,), (_rule("p.r", All(()), effect),)))
 
 
 # --- parts -----------------------------------------------------------------------------------------------------------

@@ -11,7 +11,6 @@ from evaluators.interpreter import Interpreter
 from evaluators.python import PythonEvaluator, evaluator
 from evaluators.python.runtime import NOTHING, decision, firing, keep, merged, name_firings
 from evaluators.snapshot import Snapshot
-from policy_dsl.diagnostics import PolicyError
 from policy_dsl.program import (
     All,
     Arithmetic,
@@ -246,7 +245,9 @@ def test_a_snapshot_alone_is_the_first_of_its_book() -> None:
 
 
 def test_a_followed_book_decides_in_the_light_of_what_came_before() -> None:
-    following = PythonEvaluator(program((MODE,), rule("a", above(Previous(DRAWDOWN, RATIO), 5), to(MODE, 0)))).following()
+    following = PythonEvaluator(
+        program((MODE,), rule("a", above(Previous(DRAWDOWN, RATIO), 5), to(MODE, 0)))
+    ).following()
     found = [following.decide(replace(fund(drawdown=d), ts=t)) for t, d in enumerate((9, 1, 1))]
     assert [d.firings for d in found] == [(Firing("t.a", "", definite=False),), (Firing("t.a", "", definite=True),), ()]
 
