@@ -15,7 +15,7 @@ from evaluators.decision import Decision, Firing, Grants, OutputValue, PerRow
 from evaluators.exact import Kleene
 from evaluators.expressions import truth_at, value_at
 from evaluators.following import Following
-from evaluators.scene import Bindings, BoundRow, Moment, Scene
+from evaluators.scene import Bindings, BoundRow, Earlier, Moment, Scene
 from evaluators.snapshot import Snapshot
 from evaluators.support import looks_back
 from evaluators.timelines import DEFAULT_MAX_GAP
@@ -76,8 +76,8 @@ class _Book:
     """The history of one book: each snapshot as the rules that bind decided it, and as all rules would have."""
 
     interpreter: Interpreter
-    enforced: tuple[_Run, ...] = ()
-    whole: tuple[_Run, ...] = ()
+    enforced: Earlier[_Run] = field(default_factory=Earlier)
+    whole: Earlier[_Run] = field(default_factory=Earlier)
 
     def decide(self, snapshot: Snapshot) -> Decision:
         """What the rules decide: effective values, firings, and what observing rules would change."""
@@ -85,14 +85,14 @@ class _Book:
         binding = _Run.after(self.enforced, interpreter.enforced, snapshot, interpreter.max_gap)
         outputs, firings = binding.all_outputs(), binding.firings()
         if interpreter.looks_back:
-            self.enforced = (*self.enforced, binding)
+            self.enforced = self.enforced.then(binding)
         if not interpreter.program.observes:
             return Decision(snapshot.book, snapshot.ts, outputs, firings)
         whole = _Run.after(self.whole, interpreter.program, snapshot, interpreter.max_gap)
         would_be = {id: value for id, value in whole.all_outputs().items() if value != outputs[id]}
         observed = tuple(firing for firing in whole.firings() if firing.rule in interpreter.observing)
         if interpreter.looks_back:
-            self.whole = (*self.whole, whole)
+            self.whole = self.whole.then(whole)
         return Decision(snapshot.book, snapshot.ts, outputs, firings, would_be, observed)
 
 
@@ -126,20 +126,20 @@ class _Run:
     program: Program
     snapshot: Snapshot
     max_gap: int
-    earlier: tuple[_Run, ...]
-    moments: tuple[Moment, ...]
+    earlier: Earlier[_Run]
+    moments: Earlier[Moment]
     outputs: dict[str, OutputValue | PerRow] = field(default_factory=dict)
     unrelaxed: dict[_OutputKey, Value] = field(default_factory=dict)
     latches: dict[_OutputKey, tuple[Value, bool]] = field(default_factory=dict)
     asks: dict[tuple[str, int], dict[str, tuple[Value, int | None]]] = field(default_factory=dict)
 
     @classmethod
-    def after(cls, earlier: tuple[_Run, ...], program: Program, snapshot: Snapshot, max_gap: int) -> _Run:
+    def after(cls, earlier: Earlier[_Run], program: Program, snapshot: Snapshot, max_gap: int) -> _Run:
         """The run on the next snapshot of a book."""
         if not earlier:
-            return cls(program, snapshot, max_gap, (), ())
+            return cls(program, snapshot, max_gap, earlier, Earlier())
         last = earlier[-1]
-        moments = (*last.moments, Moment(last.snapshot, last.outputs, last.moments))
+        moments = last.moments.then(Moment(last.snapshot, last.outputs, last.moments))
         return cls(program, snapshot, max_gap, earlier, moments)
 
     def all_outputs(self) -> dict[str, OutputValue | PerRow]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar, overload
 
 from evaluators.decision import OutputValue, PerRow
 from evaluators.snapshot import Fields, Snapshot
@@ -24,6 +24,40 @@ Bindings = Mapping[str, BoundRow]
 
 Outputs = Mapping[str, OutputValue | PerRow]
 """The final values of the outputs computed so far, by id."""
+
+
+_T = TypeVar("_T")
+
+
+class Earlier(Sequence[_T], Generic[_T]):
+    """What came before, oldest first. Each history is the one before it and one more, and all share one list."""
+
+    __slots__ = ("_count", "_items")
+
+    def __init__(self, items: Sequence[_T] = ()) -> None:
+        self._items, self._count = list(items), len(items)
+
+    def then(self, item: _T) -> Earlier[_T]:
+        """This history and `item` after it."""
+        longer: Earlier[_T] = Earlier()
+        # A history that has been continued already is continued another way on a list of its own.
+        longer._items = self._items if len(self._items) == self._count else self._items[: self._count]
+        longer._items.append(item)
+        longer._count = self._count + 1
+        return longer
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, place: int) -> _T: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[_T]: ...
+    def __getitem__(self, place: int | slice) -> _T | Sequence[_T]:
+        if isinstance(place, slice):
+            start, stop, step = place.indices(self._count)
+            return self._items[start:stop:step]
+        return self._items[range(self._count)[place]]
 
 
 @dataclass(frozen=True, slots=True)
