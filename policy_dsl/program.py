@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from typing import get_args
 
@@ -146,7 +146,7 @@ class Compare:
     comparator: Comparator
     left: Expression
     right: Expression
-    span: Span | None = None
+    span: Span | None = field(default=None, compare=False)
     type: Type = TRUTH
 
 
@@ -157,7 +157,7 @@ class OneOf:
     operand: Expression
     values: tuple[Value, ...]
     negated: bool = False
-    span: Span | None = None
+    span: Span | None = field(default=None, compare=False)
     type: Type = TRUTH
 
 
@@ -457,7 +457,7 @@ class Output:
     high: int | None = None
     relaxes_after: int | None = None
     latches_until: Expression | None = None
-    span: Span | None = None
+    span: Span | None = field(default=None, compare=False)
 
     @property
     def strictest(self) -> Value | None:
@@ -576,7 +576,7 @@ class Rule:
     excuse: Expression | None = None
     excuse_until: int | None = None
     ticket: str | None = None
-    span: Span | None = None
+    span: Span | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -589,7 +589,7 @@ class Param:
     default: Value
     low: int | None
     high: int | None
-    span: Span | None = None
+    span: Span | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,6 +163,10 @@ def _noted(term: Fragment, rule: str) -> Fragment:
 
 
 def comment(text: str) -> str:
-    """`text` as an SQL comment; what could end the comment is left out."""
-    kept = "".join(c if c.isprintable() else "?" for c in text).replace("*/", "* /").replace("/*", "/ *")
+    """`text` as an SQL comment; what could end the comment is left out.
+
+    So are quotes: DuckDB turns Unicode spaces outside of quotes into plain ones, and takes quotes in comments for such.
+    """
+    kept = "".join(c if c.isprintable() and c not in "'\"" else "?" for c in text)
+    kept = kept.replace("*/", "* /").replace("/*", "/ *")
     return f"/* {kept} */"
