@@ -13,11 +13,15 @@ from evaluators.python import PythonEvaluator
 from evaluators.python.evaluator import PythonBook
 from evaluators.snapshot import Snapshot
 from evaluators.store import Store
+from evaluators.telling import Told, tell
 from evaluators.timelines import DEFAULT_MAX_GAP, Order, order
 from policy_dsl.program import Program
 
 OnReplay = Callable[[str, int], None]
 """Told the book and how many of its stored snapshots have been replayed so far."""
+
+Decide = Callable[[PythonBook, Snapshot], Decision]
+"""Decides the next snapshot of a book."""
 
 _TOLD_EVERY = 1_000
 
@@ -48,6 +52,28 @@ class StoreFollower:
         Raises PolicyError, having stored nothing: RF777 a time that is not after the newest of the book, and whatever
         else `Store.write` raises.
         """
+        return self._next(snapshot, PythonBook.decide)
+
+    def tell(self, snapshot: Snapshot) -> Told:
+        """The same, and why. Raises what `decide` does."""
+        told: list[Told] = []
+
+        def telling(book: PythonBook, next_one: Snapshot) -> Decision:
+            told.append(tell(book, next_one))
+            return told[-1].decision
+
+        self._next(snapshot, telling)
+        if not told:
+            # It is the newest one once more: told again, in the light of those before it.
+            self._books[snapshot.book] = self._replayed(snapshot.book, telling)
+        return told[-1]
+
+    def resume(self, name: str) -> tuple[PythonBook, Decision | None]:
+        """Replay a book from its first stored snapshot on; what it leaves, and the last decision, if there is one."""
+        self._books[name] = self._replayed(name, PythonBook.decide)
+        return self._books[name]
+
+    def _next(self, snapshot: Snapshot, decide: Decide) -> Decision:
         book, last = self._books.get(snapshot.book) or self.resume(snapshot.book)
         newest = self.store.latest(snapshot.book)
         if last is not None and order(newest, snapshot) is Order.REPEAT:
@@ -55,20 +81,22 @@ class StoreFollower:
         self._refuse_clash(newest, snapshot)
         # What cannot be stored must leave no trace: the book is then met anew.
         self._books.pop(snapshot.book, None)
-        decision = book.decide(snapshot)
+        decision = decide(book, snapshot)
         self.store.write([snapshot], [(self.program.hash, decision)])
         self._books[snapshot.book] = book, decision
         return decision
 
-    def resume(self, name: str) -> tuple[PythonBook, Decision | None]:
-        """Replay a book from its first stored snapshot on; what it leaves, and the last decision, if there is one."""
-        book, decision, count = PythonBook(self._evaluator), None, 0
-        for count, snapshot in enumerate(self.store.snapshots(name), start=1):
-            decision = book.decide(snapshot)
+    def _replayed(self, name: str, decide_last: Decide) -> tuple[PythonBook, Decision | None]:
+        book, decision = PythonBook(self._evaluator), None
+        stored = self.store.snapshots(name)
+        count, snapshot = 0, next(stored, None)
+        while snapshot is not None:
+            following = next(stored, None)
+            decision = decide_last(book, snapshot) if following is None else book.decide(snapshot)
+            count, snapshot = count + 1, following
             if count % _TOLD_EVERY == 0:
                 self._on_replay(name, count)
         self._on_replay(name, count)
-        self._books[name] = book, decision
         return book, decision
 
     def _refuse_clash(self, newest: Snapshot | None, snapshot: Snapshot) -> None:

@@ -28,6 +28,22 @@ class Told:
     kept: tuple[Kept, ...]
 
 
+def tell(book: PythonBook, snapshot: Snapshot) -> Told:
+    """The decision on the next snapshot of a book, and why."""
+    evaluator = book.evaluator
+    seen = book.recall(snapshot) if evaluator.looks_back else snapshot
+    decision = book.decide(snapshot)
+    found = reasons(evaluator.told, seen, decision)
+    binding = {(output, reason.key) for reason in found for output in reason.binds}
+    standing = tuple(
+        k
+        for k in kept(evaluator.told, decision, book.origins(snapshot.ts))
+        if not {(k.output, ""), (k.output, k.key or "")} & binding
+    )
+    would_be = observed(evaluator.told, seen, decision) if decision.observed else ()
+    return Told(seen, decision, found, would_be, standing)
+
+
 class Teller:
     """Decides the snapshots of books as they come, times of a book increasing, and tells why when asked."""
 
@@ -42,18 +58,7 @@ class Teller:
 
     def tell(self, snapshot: Snapshot) -> Told:
         """The decision on the next snapshot of its book, and why."""
-        book = self._book(snapshot)
-        seen = book.recall(snapshot) if self.evaluator.looks_back else snapshot
-        decision = book.decide(snapshot)
-        found = reasons(self.told, seen, decision)
-        binding = {(output, reason.key) for reason in found for output in reason.binds}
-        standing = tuple(
-            k
-            for k in kept(self.told, decision, book.origins(snapshot.ts))
-            if not {(k.output, ""), (k.output, k.key or "")} & binding
-        )
-        would_be = observed(self.told, seen, decision) if decision.observed else ()
-        return Told(seen, decision, found, would_be, standing)
+        return tell(self._book(snapshot), snapshot)
 
     def _book(self, snapshot: Snapshot) -> PythonBook:
         """The book; of a program that does not look back every snapshot stands for itself."""

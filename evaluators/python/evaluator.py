@@ -7,6 +7,7 @@ import linecache
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Protocol
 
 from evaluators.decision import Decision
@@ -28,6 +29,8 @@ SMALLEST_MEMO, LARGEST_MEMO = 64, 16_384
 
 class Judge(Protocol):
     """The generated function."""
+
+    __globals__: dict[str, Any]
 
     def __call__(
         self, facts: Fields, rows: Mapping[str, Mapping[str, Fields] | None], ts: int, past: Past = ()
@@ -74,7 +77,7 @@ class PythonEvaluator:
         """The generated Python: of the rules that bind, then, where some only observe, of all rules."""
         return self.enforced.source + ("" if self.whole is None else "\n\n" + self.whole.source)
 
-    @property
+    @cached_property
     def told(self) -> Program:
         """The program as an author knows it, in expressions that can be worked out on a snapshot with its past."""
         if not self.looks_back:

@@ -1,0 +1,31 @@
+"""Everything that a module may compute facts from, at one time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from evaluators.snapshot import Snapshot
+from modules.inputs.book import Book
+from modules.inputs.machinery import Machinery
+from modules.inputs.market import Market
+from modules.inputs.models import ModelRecord
+from modules.supply import Supply
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The raw state of a book at `ts` (ms since 1970 UTC).
+
+    `before` is the stored snapshot before this one: what a module must remember over a restart, it reads there.
+    `known` are the facts of modules that ran before it.
+    """
+
+    book_name: str
+    ts: int
+    market: Market = field(default_factory=Market)
+    book: Book = field(default_factory=Book)
+    machinery: Machinery = field(default_factory=Machinery)
+    models: Mapping[str, ModelRecord] = field(default_factory=dict)
+    before: Snapshot | None = None
+    known: Supply = field(default_factory=Supply)

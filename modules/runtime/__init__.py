@@ -1,0 +1,1 @@
+"""The fund at work: its modules run at their intervals, and every snapshot is computed, stored and decided."""

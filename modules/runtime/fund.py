@@ -1,0 +1,106 @@
+"""The loop of the fund: state, facts, snapshot, decision, action; each step stored before the next relies on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from threading import Lock
+from traceback import format_exception
+from typing import Protocol
+
+import structlog
+
+from evaluators.snapshot import Snapshot
+from evaluators.store import Store
+from evaluators.store_follower import StoreFollower
+from evaluators.telling import Told
+from modules.assembly import Assembled, assemble
+from modules.inputs import Inputs, Request
+from modules.judge import Answer, answer_of
+from modules.runtime.runner import Runner
+from policy_dsl.bundle import Bundle
+
+log = structlog.get_logger()
+
+
+class World(Protocol):
+    """Where a fund's state comes from, and where what is decided goes."""
+
+    def inputs(self, ts: int, before: Snapshot | None, requests: Mapping[str, Request]) -> Inputs:
+        """The raw state at `ts` (ms since 1970 UTC), with these requests. What cannot be had is left out."""
+        ...
+
+    def obey(self, answer: Answer, inputs: Inputs) -> None:
+        """Do what was decided, and nothing else."""
+        ...
+
+
+class NoWorld:
+    """A fund without a venue: it knows nothing of a market or a book, and does nothing."""
+
+    def __init__(self, book: str = "main") -> None:
+        self.book = book
+
+    def inputs(self, ts: int, before: Snapshot | None, requests: Mapping[str, Request]) -> Inputs:
+        """Nothing but the time."""
+        del requests
+        return Inputs(self.book, ts, before=before)
+
+    def obey(self, answer: Answer, inputs: Inputs) -> None:
+        """Nothing can be done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One snapshot of the fund: what was known and why not more, what was decided and why."""
+
+    assembled: Assembled
+    told: Told
+    answer: Answer
+
+    @property
+    def ts(self) -> int:
+        """The time of the snapshot, ms since 1970 UTC."""
+        return self.assembled.snapshot.ts
+
+
+@dataclass(slots=True)
+class Fund:
+    """A fund at work on one book. `last` is its newest step, None before the first.
+
+    The bundle is stored when the fund is made. Steps come one at a time, whoever asks for them.
+    """
+
+    store: Store
+    bundle: Bundle
+    runner: Runner
+    world: World
+    max_gap: int
+    book: str = "main"
+    last: Step | None = None
+    _follower: StoreFollower = field(init=False)
+    _stepping: Lock = field(default_factory=Lock)
+
+    def __post_init__(self) -> None:
+        files = {name: source.text for name, source in self.bundle.sources.items()}
+        self.store.save_bundle(self.bundle.program.hash, files)
+        self._follower = StoreFollower(self.store, self.bundle.program, max_gap=self.max_gap)
+
+    def step(self, ts: int, requests: Mapping[str, Request] | None = None) -> Step:
+        """Live through the snapshot at `ts` (ms since 1970 UTC), after the newest one that is stored.
+
+        The decision is stored before anything is done about it. An action that fails is logged and is for the next
+        snapshot to see. Raises PolicyError (RF777) for a time that is not after the newest.
+        """
+        with self._stepping:
+            inputs = self.world.inputs(ts, self.store.latest(self.book), requests or {})
+            assembled = assemble(self.book, ts, self.runner.supplied(inputs))
+            told = self._follower.tell(assembled.snapshot)
+            answer = answer_of(told.decision, self.bundle, told.reasons)
+            self.last = Step(assembled, told, answer)
+            try:
+                self.world.obey(answer, inputs)
+            except Exception as error:
+                # What could not be done is still to be done, and the next snapshot shows that it was not.
+                log.warning("an action failed", ts=ts, error=repr(error), where=format_exception(error))
+            return self.last

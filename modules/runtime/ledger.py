@@ -1,0 +1,204 @@
+"""What the fund knows of its own book that no venue keeps: how each position began, what was closed, the peak.
+
+The ledger sees the venue's positions and the orders that ended, and writes down what changed before it is relied on, so
+that a restart knows what the process before it knew. What it cannot account for is unknown, not nothing: a position
+that is gone without an order that closed it is a trade of unknown profit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from modules.inputs import Account, ClosedTrade, Position
+from modules.venues.journal import Journal
+from modules.venues.venue import OrderState
+from policy_dsl.quantities import MS_PER_DAY
+
+WHOLE = 1e-9
+"""A share of a quantity that is rounding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """A position from its opening on; `realised` is the profit, fees deducted, of `closed` base units of it.
+
+    `worth` is the notional that was bought or sold into it; `why` is a name of `trade_exit`, of its last reduction.
+    """
+
+    symbol: str
+    side: str
+    opened: int
+    first_quantity: float
+    first_entry: float
+    first_stop: float | None = None
+    stop: float | None = None
+    quantity: float = 0.0
+    entry: float = 0.0
+    worth: float = 0.0
+    closed: float = 0.0
+    realised: float = 0.0
+    why: str = "OTHER"
+    model: str | None = None
+
+    @property
+    def sign(self) -> int:
+        """1 for a long, -1 for a short."""
+        return 1 if self.side == "LONG" else -1
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """Why an order was sent: the stop of the trade it opens and who proposed it, or the exit that it is."""
+
+    stop: float | None = None
+    model: str | None = None
+    why: str = "OTHER"
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The ledger in the file at `path`, or in memory. `fee` is a share of notional a side."""
+
+    path: Path | None = None
+    fee: float = 0.0005
+    lots: dict[str, Lot] = field(default_factory=dict)
+    trades: list[ClosedTrade] = field(default_factory=list)
+    peak_equity: float = 0.0
+    day: int = -1
+    day_equity: float = 0.0
+    _journal: Journal | None = None
+
+    def __post_init__(self) -> None:
+        """Read what an earlier process has written. Raises JournalError where the file is damaged or in use."""
+        if self.path is not None:
+            self._journal = Journal(self.path)
+            for record in self._journal.records:
+                self._apply(record)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._journal is not None:
+            self._journal.close()
+
+    def observe(
+        self,
+        ts: int,
+        account: Account,
+        positions: Mapping[str, Position],
+        ended: Iterable[OrderState] = (),
+        purposes: Mapping[str, Purpose] | None = None,
+    ) -> None:
+        """Take note of the venue's account and positions at `ts` (ms), and of orders that ended since the last time.
+
+        `purposes` are by client id. An order that ended is to be told once.
+        """
+        told = purposes or {}
+        for order in ended:
+            if order.filled > 0 and order.average is not None:
+                self._fill(ts, order, order.average, told.get(order.client_id, Purpose()))
+        for symbol in sorted(set(self.lots) | set(positions)):
+            self._reconcile(ts, symbol, positions.get(symbol))
+        day = ts // MS_PER_DAY
+        peak = max(self.peak_equity, account.equity)
+        if peak != self.peak_equity or day != self.day:
+            start = account.equity if day != self.day else self.day_equity
+            self._write({"kind": "equity", "peak": peak, "day": day, "day_equity": start})
+
+    def account(self, account: Account) -> Account:
+        """The venue's account with the peak and the start of the day."""
+        return replace(account, peak_equity=self.peak_equity, day_equity=self.day_equity)
+
+    def positions(self, positions: Mapping[str, Position]) -> Mapping[str, Position]:
+        """The venue's positions with how each began."""
+        return {key: self._known(position) for key, position in positions.items()}
+
+    def set_stop(self, symbol: str, stop: float) -> None:
+        """The stop of a position was moved. Raises KeyError where there is no such position."""
+        self._write({"kind": "lot", **asdict(replace(self.lots[symbol], stop=stop))})
+
+    def _known(self, position: Position) -> Position:
+        lot = self.lots.get(position.symbol)
+        if lot is None or lot.side != position.side:
+            return position
+        return replace(
+            position,
+            opened=lot.opened,
+            first_quantity=lot.first_quantity,
+            first_entry=lot.first_entry,
+            first_stop=lot.first_stop,
+            stop=lot.stop,
+        )
+
+    def _fill(self, ts: int, order: OrderState, average: float, purpose: Purpose) -> None:
+        lot = self.lots.get(order.symbol)
+        if lot is not None and lot.side != order.side:
+            closing = min(order.filled, lot.quantity)
+            profit = lot.sign * closing * (average - lot.entry) - self.fee * closing * average
+            lot = replace(
+                lot, quantity=lot.quantity - closing, closed=lot.closed + closing, realised=lot.realised + profit,
+                why=purpose.why,
+            )  # fmt: skip
+            self._write({"kind": "lot", **asdict(lot)})
+            return
+        cost = self.fee * order.filled * average
+        if lot is None:
+            lot = Lot(
+                order.symbol, order.side, ts, order.filled, average, purpose.stop, purpose.stop, order.filled, average,
+                order.filled * average, realised=-cost, model=purpose.model,
+            )  # fmt: skip
+        else:
+            total = lot.quantity + order.filled
+            entry = (lot.quantity * lot.entry + order.filled * average) / total
+            lot = replace(
+                lot, quantity=total, entry=entry, worth=lot.worth + order.filled * average, realised=lot.realised - cost
+            )
+        self._write({"kind": "lot", **asdict(lot)})
+
+    def _reconcile(self, ts: int, symbol: str, position: Position | None) -> None:
+        """Let the venue be right: a position that the ledger does not know begins now, one that is gone has closed."""
+        lot = self.lots.get(symbol)
+        if lot is not None and (position is None or position.side != lot.side):
+            accounted = lot.quantity <= WHOLE * max(lot.first_quantity, lot.closed)
+            self._write({"kind": "closed", "symbol": symbol, **asdict(self._trade(ts, lot, accounted=accounted))})
+            lot = None
+        if position is not None and lot is None:
+            begun = Lot(
+                symbol, position.side, position.opened, position.quantity, position.entry, quantity=position.quantity,
+                entry=position.entry, worth=position.quantity * position.entry,
+            )  # fmt: skip
+            self._write({"kind": "lot", **asdict(begun)})
+        elif position is not None and lot is not None and lot.quantity != position.quantity:
+            self._write({"kind": "lot", **asdict(replace(lot, quantity=position.quantity, entry=position.entry))})
+
+    def _trade(self, ts: int, lot: Lot, *, accounted: bool) -> ClosedTrade:
+        profit = lot.realised if accounted else None
+        at_risk = None if lot.first_stop is None else lot.first_quantity * abs(lot.first_entry - lot.first_stop)
+        return ClosedTrade(
+            lot.symbol,
+            lot.side,
+            lot.why,
+            ts,
+            profit,
+            None if profit is None or lot.worth <= 0 else profit / lot.worth,
+            None if profit is None or not at_risk else profit / at_risk,
+            lot.model,
+        )
+
+    def _write(self, record: Mapping[str, Any]) -> None:
+        if self._journal is not None:
+            self._journal.append(record)
+        self._apply(record)
+
+    def _apply(self, record: Mapping[str, Any]) -> None:
+        values = {name: value for name, value in record.items() if name != "kind"}
+        match record["kind"]:
+            case "lot":
+                self.lots[values["symbol"]] = Lot(**values)
+            case "closed":
+                self.lots.pop(values["symbol"], None)
+                self.trades.append(ClosedTrade(**values))
+            case "equity":
+                self.peak_equity, self.day, self.day_equity = values["peak"], values["day"], values["day_equity"]

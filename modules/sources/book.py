@@ -1,0 +1,131 @@
+"""What the book tells: the account, each position, each request as its caller states it, and trades that closed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import takewhile
+from typing import Any, ClassVar
+
+from modules.inputs import Account, ClosedTrade, Inputs, Position, Request
+from modules.sources.effects import effect_of
+from modules.supply import Row, Supply
+
+
+class BookSource:
+    """The account's money and losses, rows of positions and requests, and `trade` events since the last snapshot."""
+
+    name: ClassVar[str] = "book"
+    policy: ClassVar[str | None] = None
+    port: ClassVar[int | None] = None
+    interval: ClassVar[float] = 0
+    owners: ClassVar[tuple[str, ...]] = ("book", "caller")
+
+    def compute(self, inputs: Inputs) -> Supply:
+        """The book as it stands; what only the venue knows and did not say is missing."""
+        book, reasons = inputs.book, {}
+        single: dict[str, Any] = {}
+        rows: dict[str, dict[str, Row]] = {
+            "request": {key: _request(inputs, book.requests[key]) for key in sorted(book.requests)}
+        }
+        if book.account is None:
+            reasons["account.equity"] = "the venue's account is not known"
+        else:
+            single |= _account(book.account)
+            if book.account.venue_equity is None:
+                reasons["account.reconciliation_gap"] = "the venue's record was not asked"
+        if book.positions is not None:
+            held = {key: book.positions[key] for key in sorted(book.positions)}
+            rows["position"] = {key: _position(p, inputs.ts) for key, p in held.items()}
+            single["account.open_positions"] = len(held)
+            single |= _open_loss(book.account, list(held.values()))
+        events: dict[str, tuple[Row, ...]] = {}
+        if book.trades is not None:
+            single["account.losing_streak"] = losing_streak(book.trades)
+            since = inputs.before.ts if inputs.before is not None else None
+            news = [t for t in book.trades if (since is None or t.closed > since) and t.closed <= inputs.ts]
+            events["trade"] = tuple(_trade(t) for t in news)
+        return Supply(single=single, rows=rows, events=events, reasons=reasons)
+
+
+def losing_streak(trades: Sequence[ClosedTrade]) -> int | None:
+    """Losing trades in a row up to now; None where the newest ones have no known result."""
+    newest_first = list(reversed(trades))
+    streak = sum(1 for _ in takewhile(lambda t: t.profit is not None and t.profit < 0, newest_first))
+    unknown = streak < len(newest_first) and newest_first[streak].profit is None
+    return None if unknown else streak
+
+
+def _account(account: Account) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "account.equity": account.equity,
+        "account.balance": account.balance,
+        "account.used_margin": account.used_margin,
+        "account.free_margin": account.equity - account.used_margin,
+    }
+    if account.peak_equity > 0:
+        facts["account.drawdown"] = max(0.0, (account.peak_equity - account.equity) / account.peak_equity)
+    if account.day_equity > 0:
+        facts["account.daily_loss"] = max(0.0, (account.day_equity - account.equity) / account.day_equity)
+    if account.venue_equity is not None and account.equity > 0:
+        facts["account.reconciliation_gap"] = abs(account.equity - account.venue_equity) / account.equity
+    return facts
+
+
+def _open_loss(account: Account | None, held: Sequence[Position]) -> dict[str, Any]:
+    if account is None or account.equity <= 0:
+        return {}
+    return {"account.open_loss": max(0.0, -sum(p.profit for p in held) / account.equity)}
+
+
+def _position(position: Position, ts: int) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "symbol": position.symbol,
+        "side": position.side,
+        "notional": position.notional,
+        "age": max(0, ts - position.opened) / 1000,
+        "leverage": position.leverage,
+    }
+    if position.first_quantity is not None and position.first_entry is not None:
+        row["original_notional"] = position.first_quantity * position.first_entry
+    if position.entry > 0 and position.quantity > 0:
+        row["unrealized"] = position.profit / (position.quantity * position.entry)
+    if position.stop is not None and position.mark > 0:
+        row["stop_distance"] = abs(position.mark - position.stop) / position.mark
+        row["risk"] = max(0.0, position.sign * position.quantity * (position.mark - position.stop))
+    return row
+
+
+def _request(inputs: Inputs, request: Request) -> dict[str, Any]:
+    """What the caller states, and what it would do to the book."""
+    does = effect_of(request, inputs.book.positions)
+    row: dict[str, Any] = {
+        "symbol": request.symbol,
+        "side": does.side,
+        "effect": does.effect,
+        "model": request.model,
+        "confidence": request.confidence,
+        "votes": request.votes,
+        "urgency": request.urgency,
+        "notional": request.notional,
+        "leverage": request.leverage,
+    }
+    if request.notional is not None and request.leverage is not None and request.leverage > 0:
+        row["margin"] = request.notional / request.leverage
+    price = request.price
+    if price is None and request.symbol in inputs.market.tickers:
+        price = inputs.market.tickers[request.symbol].price
+    if request.stop is not None and request.notional is not None and price is not None and price > 0:
+        row["risk"] = request.notional * abs(price - request.stop) / price
+    return row
+
+
+def _trade(trade: ClosedTrade) -> dict[str, Any]:
+    return {
+        "symbol": trade.symbol,
+        "side": trade.side,
+        "exit": trade.exit,
+        "profit": trade.profit,
+        "profit_ratio": trade.profit_ratio,
+        "r_multiple": trade.r_multiple,
+        "closed_at": trade.closed / 1000,
+    }

@@ -1,0 +1,27 @@
+"""The ways to a venue: one protocol, a paper exchange that speaks it, and real exchanges through ccxt."""
+
+from __future__ import annotations
+
+from modules.venues.venue import (
+    ClockSkew,
+    DuplicateClientId,
+    Kind,
+    Malformed,
+    NewOrder,
+    NotEnoughMargin,
+    NotPermitted,
+    OrderState,
+    RateLimited,
+    Rejected,
+    Status,
+    Unclear,
+    UnknownOrder,
+    Unreachable,
+    Venue,
+    VenueError,
+)
+
+__all__ = [
+    "ClockSkew", "DuplicateClientId", "Kind", "Malformed", "NewOrder", "NotEnoughMargin", "NotPermitted", "OrderState",
+    "RateLimited", "Rejected", "Status", "Unclear", "UnknownOrder", "Unreachable", "Venue", "VenueError",
+]  # fmt: skip

@@ -1,0 +1,73 @@
+"""A file of JSON lines in which a line that was written is there after a crash.
+
+A line counts as written once `append` has returned: it is then on the disk. A last line that is torn was never
+acknowledged, and is cut off at the next opening; a torn line elsewhere is damage, and refused.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+class JournalError(Exception):
+    """The file is damaged, belongs to something else, or is open in another process."""
+
+
+class Journal:
+    """The records of `path` in the order of their writing; one process at a time has it open."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        is_new = not path.exists()
+        self._file = path.open("a+b")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._file.close()
+            raise JournalError(f"`{path}` is open in another process") from error
+        if is_new:
+            _sync_folder(path.parent)
+        self.records: tuple[dict[str, Any], ...] = self._read()
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Writes one record, and returns when it is on the disk."""
+        line = json.dumps(record, allow_nan=False, separators=(",", ":")) + "\n"
+        self._file.write(line.encode())
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        self._file.close()
+
+    def _read(self) -> tuple[dict[str, Any], ...]:
+        self._file.seek(0)
+        content = self._file.read()
+        whole = content[: content.rfind(b"\n") + 1]
+        if len(whole) < len(content):
+            self._file.truncate(len(whole))
+            os.fsync(self._file.fileno())
+        records = []
+        for number, line in enumerate(whole.splitlines(), start=1):
+            try:
+                record = json.loads(line)
+            except ValueError as error:
+                raise JournalError(f"line {number} of `{self.path}` is damaged") from error
+            if not isinstance(record, dict):
+                raise JournalError(f"line {number} of `{self.path}` is no record")
+            records.append(record)
+        return tuple(records)
+
+
+def _sync_folder(folder: Path) -> None:
+    """A new file is found after a crash only once its folder is on the disk too."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,114 @@
+"""What the fund knows of its own book: how positions began, what was closed, the peak; over restarts too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from modules.inputs import Account, Position
+from modules.runtime.ledger import Ledger, Purpose
+from modules.venues.journal import JournalError
+from modules.venues.venue import Kind, OrderState, Status
+
+DAY = 86_400_000
+NOW = 20_000 * DAY
+
+
+def account(equity: float) -> Account:
+    return Account(NOW, equity, equity, 0.0, float("nan"), float("nan"))
+
+
+def held(quantity: float, entry: float = 100.0, side: str = "LONG") -> dict[str, Position]:
+    return {"BTCUSDT": Position("BTCUSDT", side, quantity, entry, entry, NOW)}
+
+
+def filled(id: str, side: str, quantity: float, average: float, *, reduce_only: bool = False) -> OrderState:
+    return OrderState(
+        id, "BTCUSDT", side, quantity, quantity, average, Status.FILLED, Kind.MARKET, None, reduce_only, NOW, NOW
+    )
+
+
+def test_a_position_keeps_how_it_began_while_it_grows() -> None:
+    ledger = Ledger(fee=0.0)
+    ledger.observe(NOW, account(1000), held(1), [filled("a", "LONG", 1, 100)], {"a": Purpose(95.0, "xgboost")})
+    ledger.observe(NOW + 1, account(1000), held(2, 105), [filled("b", "LONG", 1, 110)])
+    (found,) = ledger.positions(held(2, 105)).values()
+    assert (found.first_quantity, found.first_entry, found.first_stop, found.stop) == (1, 100, 95.0, 95.0)
+    assert ledger.lots["BTCUSDT"].entry == 105
+    assert ledger.trades == []
+
+
+def test_a_closed_position_is_a_trade_net_of_both_fees() -> None:
+    ledger = Ledger(fee=0.001)
+    ledger.observe(NOW, account(1000), held(2), [filled("a", "LONG", 2, 100)], {"a": Purpose(95.0, "xgboost")})
+    ledger.observe(
+        NOW + 1, account(1000), {}, [filled("b", "SHORT", 2, 110, reduce_only=True)], {"b": Purpose(why="TAKE_PROFIT")}
+    )
+    (trade,) = ledger.trades
+    # 2 x 10 made, fees of 0.1 % on 200 and on 220; at risk were 2 x 5.
+    assert trade.profit == pytest.approx(20 - 0.2 - 0.22)
+    assert trade.profit_ratio == pytest.approx(19.58 / 200)
+    assert trade.r_multiple == pytest.approx(1.958)
+    assert (trade.exit, trade.model, trade.closed) == ("TAKE_PROFIT", "xgboost", NOW + 1)
+
+
+def test_a_short_makes_money_where_prices_fall() -> None:
+    ledger = Ledger(fee=0.0)
+    ledger.observe(NOW, account(1000), held(1, side="SHORT"), [filled("a", "SHORT", 1, 100)])
+    ledger.observe(NOW + 1, account(1000), {}, [filled("b", "LONG", 1, 90)])
+    assert [t.profit for t in ledger.trades] == [10.0]
+
+
+def test_a_position_closed_in_parts_is_one_trade() -> None:
+    ledger = Ledger(fee=0.0)
+    ledger.observe(NOW, account(1000), held(2), [filled("a", "LONG", 2, 100)])
+    ledger.observe(NOW + 1, account(1000), held(1), [filled("b", "SHORT", 1, 110)])
+    assert ledger.trades == []
+    ledger.observe(NOW + 2, account(1000), {}, [filled("c", "SHORT", 1, 80)])
+    assert [t.profit for t in ledger.trades] == [-10.0]
+
+
+def test_a_position_that_is_gone_without_an_order_is_a_trade_of_unknown_profit() -> None:
+    ledger = Ledger()
+    ledger.observe(NOW, account(1000), held(2), [filled("a", "LONG", 2, 100)])
+    ledger.observe(NOW + 1, account(1000), {})
+    assert [(t.profit, t.r_multiple, t.exit) for t in ledger.trades] == [(None, None, "OTHER")]
+
+
+def test_a_position_that_the_ledger_never_saw_begin_has_no_stop() -> None:
+    ledger = Ledger()
+    ledger.observe(NOW, account(1000), held(2))
+    (found,) = ledger.positions(held(2)).values()
+    assert (found.first_quantity, found.first_entry, found.first_stop) == (2, 100, None)
+
+
+def test_the_peak_stays_and_the_day_starts_anew() -> None:
+    ledger = Ledger()
+    for at, equity in ((NOW, 1000.0), (NOW + 1, 1200.0), (NOW + 2, 900.0), (NOW + DAY, 950.0), (NOW + DAY + 1, 940.0)):
+        ledger.observe(at, account(equity), {})
+    found = ledger.account(account(940.0))
+    assert (found.peak_equity, found.day_equity) == (1200.0, 950.0)
+
+
+def test_a_restart_knows_what_was_known(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    first = Ledger(path)
+    first.observe(NOW, account(1000), held(2), [filled("a", "LONG", 2, 100)], {"a": Purpose(95.0)})
+    first.observe(NOW + 1, account(1300), {}, [filled("b", "SHORT", 2, 90)])
+    first.observe(NOW + 2, account(1100), held(1), [filled("c", "LONG", 1, 100)], {"c": Purpose(97.0)})
+    first.set_stop("BTCUSDT", 99.0)
+    first.close()
+    again = Ledger(path)
+    assert (again.lots, again.trades, again.peak_equity, again.day, again.day_equity) == (
+        first.lots, first.trades, 1300.0, 20_000, 1000.0,
+    )  # fmt: skip
+    assert again.lots["BTCUSDT"].stop == 99.0
+    again.close()
+
+
+def test_one_process_at_a_time_keeps_a_ledger(tmp_path: Path) -> None:
+    first = Ledger(tmp_path / "ledger.jsonl")
+    with pytest.raises(JournalError, match="open in another process"):
+        Ledger(tmp_path / "ledger.jsonl")
+    first.close()

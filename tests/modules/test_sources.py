@@ -1,0 +1,197 @@
+"""The facts of the book, the feed, the people and the clock, and what an order would do to the book."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evaluators.snapshot import Snapshot
+from modules.inputs import (
+    Account,
+    Book,
+    ClosedTrade,
+    Inputs,
+    Listing,
+    Machinery,
+    Market,
+    Operator,
+    Position,
+    Request,
+    Ticker,
+)
+from modules.sources import BookSource, ClockSource, FeedSource, OperatorSource
+from modules.sources.effects import Effect, effect_of
+
+NOW = 1_760_000_000_000
+ACCOUNT = Account(NOW, balance=1000.0, equity=900.0, used_margin=100.0, peak_equity=1200.0, day_equity=1000.0)
+LONG = Position("BTCUSDT", "LONG", 2.0, 100.0, 110.0, NOW - 3_600_000)
+SHORT = replace(LONG, side="SHORT")
+
+
+def book(**parts: Any) -> Inputs:
+    return Inputs("main", NOW, book=Book(**parts))
+
+
+def test_losses_are_ratios_that_are_never_negative() -> None:
+    found = BookSource().compute(book(account=ACCOUNT)).single
+    assert found["account.drawdown"] == 0.25
+    assert found["account.daily_loss"] == 0.1
+    assert found["account.free_margin"] == 800.0
+    risen = BookSource().compute(book(account=replace(ACCOUNT, equity=1300.0, peak_equity=1300.0))).single
+    assert (risen["account.drawdown"], risen["account.daily_loss"]) == (0.0, 0.0)
+
+
+def test_an_account_that_nobody_knows_has_a_reason_and_no_figures() -> None:
+    supply = BookSource().compute(book())
+    assert supply.single == {}
+    assert supply.reasons == {"account.equity": "the venue's account is not known"}
+    assert supply.rows == {"request": {}}
+
+
+def test_a_drawdown_without_a_peak_is_unknown() -> None:
+    supply = BookSource().compute(book(account=replace(ACCOUNT, peak_equity=0.0, day_equity=0.0)))
+    assert "account.drawdown" not in supply.single
+    assert "account.daily_loss" not in supply.single
+
+
+def test_the_gap_to_the_venues_record() -> None:
+    assert "account.reconciliation_gap" not in BookSource().compute(book(account=ACCOUNT)).single
+    found = BookSource().compute(book(account=replace(ACCOUNT, venue_equity=891.0))).single
+    assert found["account.reconciliation_gap"] == pytest.approx(0.01)
+
+
+def test_positions_are_known_empty_or_unknown() -> None:
+    assert "position" not in BookSource().compute(book(account=ACCOUNT)).rows
+    none = BookSource().compute(book(account=ACCOUNT, positions={}))
+    assert none.rows["position"] == {}
+    assert (none.single["account.open_positions"], none.single["account.open_loss"]) == (0, 0.0)
+
+
+def test_a_position_tells_its_risk_from_its_stop_and_nothing_without_one() -> None:
+    held = replace(LONG, stop=99.0, first_quantity=1.0, first_entry=100.0, leverage=2.0)
+    row = BookSource().compute(book(positions={"p": held})).rows["position"]["p"]
+    assert row["notional"] == 220.0
+    assert row["original_notional"] == 100.0
+    assert row["unrealized"] == pytest.approx(0.1)
+    assert row["stop_distance"] == pytest.approx(0.1)
+    assert row["risk"] == pytest.approx(22.0)
+    assert row["age"] == 3600
+    bare = BookSource().compute(book(positions={"p": LONG})).rows["position"]["p"]
+    assert not {"risk", "stop_distance", "original_notional"} & set(bare)
+
+
+@pytest.mark.parametrize(
+    ("profits", "streak"),
+    [([], 0), ([-1.0, -1.0], 2), ([-1.0, 0.0], 0), ([1.0, -1.0], 1), ([-1.0, None], None), ([None, -1.0], None),
+     ([None, 1.0, -1.0], 1)],
+)  # fmt: skip
+def test_a_streak_with_an_unknown_result_in_it_is_unknown(profits: list[float | None], streak: int | None) -> None:
+    trades = [ClosedTrade("BTCUSDT", "LONG", "SIGNAL", NOW + i, profit) for i, profit in enumerate(profits)]
+    assert BookSource().compute(book(trades=trades)).single["account.losing_streak"] == streak
+
+
+def test_only_trades_since_the_last_snapshot_are_news() -> None:
+    trades = [ClosedTrade("BTCUSDT", "LONG", "SIGNAL", NOW + 1000 * i, 1.0) for i in (-2, -1, 0, 1)]
+    inputs = replace(book(trades=trades), before=Snapshot("main", NOW - 2000, {}))
+    told = BookSource().compute(inputs).events["trade"]
+    assert [event["closed_at"] for event in told] == [NOW / 1000 - 1, NOW / 1000]
+
+
+def test_the_clock_tells_utc() -> None:
+    found = ClockSource().compute(Inputs("main", NOW, before=Snapshot("main", NOW - 60_000, {})))
+    assert found.single["clock.hour"] == 8
+    assert found.single["clock.weekday"] == 3
+    assert found.single["system.snapshot_gap"] == 60
+    assert found.reasons == {"system.cpu": "not measured", "system.memory": "not measured"}
+    assert "system.snapshot_gap" not in ClockSource().compute(Inputs("main", NOW)).single
+
+
+def test_what_people_asked_for() -> None:
+    found = OperatorSource().compute(Inputs("main", NOW, machinery=Machinery(operator=Operator(reset_requested=True))))
+    assert found.single == {
+        "operator.stop_requested": False,
+        "operator.reset_requested": True,
+        "operator.flatten_on_stop": False,
+    }
+
+
+def fed(**parts: Any) -> dict[str, Any]:
+    return dict(FeedSource().compute(Inputs("main", NOW, market=Market(**parts))).rows.get("symbol", {}))
+
+
+def test_a_feed_that_is_silent_knows_no_symbols() -> None:
+    supply = FeedSource().compute(Inputs("main", NOW))
+    assert (supply.single, supply.rows) == ({}, {})
+    assert supply.reasons == {"market.data_age": "no market event has arrived"}
+
+
+def test_a_listed_symbol_without_a_price_has_a_row_and_no_age() -> None:
+    assert fed(listings={"NEWUSDT": Listing("NEWUSDT")}) == {"NEWUSDT": {}}
+
+
+@pytest.mark.parametrize(
+    ("bid", "ask", "spread"),
+    [(99.0, 101.0, 0.02), (101.0, 99.0, None), (float("nan"), 101.0, None), (0.0, 1.0, None), (100.0, 100.0, 0.0)],
+)
+def test_crossed_and_absent_quotes_have_no_spread(bid: float, ask: float, spread: float | None) -> None:
+    row = fed(tickers={"BTCUSDT": Ticker(NOW - 5000, 100.0, bid, ask)})["BTCUSDT"]
+    assert row.get("spread") == (None if spread is None else pytest.approx(spread))
+    assert row["price_age"] == 5
+
+
+# --- what an order would do -------------------------------------------------------------------------------------------
+
+
+def request(side: str, notional: float | None, *, reduce_only: bool = False) -> Request:
+    return Request("BTCUSDT", side, NOW, notional, reduce_only=reduce_only)
+
+
+@pytest.mark.parametrize(
+    ("side", "notional", "held", "expected"),
+    [
+        ("LONG", 100.0, {}, Effect("OPEN", "LONG")),
+        ("LONG", 100.0, {"p": LONG}, Effect("INCREASE", "LONG")),
+        ("SHORT", 100.0, {"p": LONG}, Effect("REDUCE", "LONG")),
+        ("SHORT", 220.0, {"p": LONG}, Effect("CLOSE", "LONG")),
+        ("LONG", 220.0, {"p": SHORT}, Effect("CLOSE", "SHORT")),
+        ("SHORT", None, {"p": LONG}, Effect(None, None)),
+        ("LONG", 100.0, None, Effect(None, None)),
+        ("LONG", 100.0, {"p": replace(LONG, symbol="ETHUSDT")}, Effect("OPEN", "LONG")),
+    ],
+)
+def test_the_book_says_what_an_order_does(
+    side: str, notional: float | None, held: dict[str, Position] | None, expected: Effect
+) -> None:
+    assert effect_of(request(side, notional), held) == expected
+
+
+def test_a_sale_larger_than_the_long_flips_and_so_opens() -> None:
+    assert effect_of(request("SHORT", 221.0), {"p": LONG}) == Effect("OPEN", "SHORT")
+
+
+def test_a_reduce_only_order_is_an_exit_even_where_nobody_knows_the_book() -> None:
+    assert effect_of(request("SHORT", None, reduce_only=True), None) == Effect("REDUCE", "LONG")
+    assert effect_of(request("SHORT", 660.0, reduce_only=True), {"p": LONG}) == Effect("CLOSE", "LONG")
+    assert effect_of(request("LONG", 660.0, reduce_only=True), {"p": LONG}).effect in {"REDUCE", "CLOSE"}
+
+
+MIRROR = {"LONG": "SHORT", "SHORT": "LONG", None: None}
+
+
+@given(
+    side=st.sampled_from(["LONG", "SHORT"]),
+    notional=st.floats(0.01, 500) | st.none(),
+    held=st.sampled_from(["LONG", "SHORT"]),
+    reduce_only=st.booleans(),
+)
+def test_long_and_short_mirror_each_other(side: str, notional: float | None, held: str, *, reduce_only: bool) -> None:
+    def does(order: str, position: str) -> Effect:
+        asked = Request("BTCUSDT", order, NOW, notional, reduce_only=reduce_only)
+        return effect_of(asked, {"p": replace(LONG, side=position)})
+
+    one, other = does(side, held), does(str(MIRROR[side]), str(MIRROR[held]))
+    assert (one.effect, one.side) == (other.effect, MIRROR[other.side])
