@@ -42,7 +42,7 @@ class StoreFollower:
         on_replay: OnReplay = lambda _book, _count: None,
     ) -> None:
         self.store, self.program = store, program
-        self._evaluator = PythonEvaluator(program, max_gap=max_gap)
+        self.evaluator = PythonEvaluator(program, max_gap=max_gap)
         self._on_replay = on_replay
         self._books: dict[str, tuple[PythonBook, Decision | None]] = {}
 
@@ -87,7 +87,7 @@ class StoreFollower:
         return decision
 
     def _replayed(self, name: str, decide_last: Decide) -> tuple[PythonBook, Decision | None]:
-        book, decision = PythonBook(self._evaluator), None
+        book, decision = PythonBook(self.evaluator), None
         stored = self.store.snapshots(name)
         count, snapshot = 0, next(stored, None)
         while snapshot is not None:

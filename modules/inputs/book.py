@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The account at `at`. `venue_equity` is the equity by the venue's record, None where it was not asked.
+    """The account at `at`.
 
+    `venue_equity` is the equity by the venue's record, None where it was not asked; `own_equity` that by the fund's own
+    record of what it traded, None where it has none.
     `peak_equity` is the highest equity so far, `day_equity` that at 00:00 UTC.
     """
 
@@ -23,6 +25,7 @@ class Account:
     peak_equity: float
     day_equity: float
     venue_equity: float | None = None
+    own_equity: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,10 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """An order that is not at its end: `filled` of `quantity` base units; `price` is None for a market order."""
+    """An order that is not at its end: `filled` of `quantity` base units; `price` is None for a market order.
+
+    `leverage` and `stop` are those of the request that it came from; None where nobody wrote them down.
+    """
 
     client_id: str
     symbol: str
@@ -73,6 +79,8 @@ class Order:
     filled: float
     price: float | None
     placed: int
+    leverage: float | None = None
+    stop: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,10 @@ class Controls:
         """Say whether a stop closes positions. Raises PolicyError (RF851) without a person or a reason."""
         self._call(Call(at, "flatten" if flatten else "keep", person, reason))
 
+    def note(self, at: int, what: str, person: str, reason: str) -> None:
+        """Keep on record that somebody switched something. Raises PolicyError (RF851) without a person or a reason."""
+        self._call(Call(at, what, person, reason))
+
     def shown(self) -> Operator:
         """The controls as the next snapshot sees them; a reset that was shown is over."""
         with self._lock:
@@ -88,7 +92,9 @@ class Controls:
                 self._operator = replace(self._operator, stop_requested=False, reset_requested=True, reason=call.reason)
             case "shown":
                 self._operator = replace(self._operator, reset_requested=False)
-            case _:
+            case "flatten" | "keep":
                 self._operator = replace(self._operator, flatten_on_stop=call.what == "flatten")
+            case _:
+                pass  # It is on record, and no control.
         if call.what != "shown":
             self.calls.append(call)

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import structlog
 
+from evaluators.decision import Decision
 from evaluators.snapshot import Snapshot
 from evaluators.store import Store
 from evaluators.store_follower import StoreFollower
@@ -86,6 +87,10 @@ class Fund:
         self.store.save_bundle(self.bundle.program.hash, files)
         self._follower = StoreFollower(self.store, self.bundle.program, max_gap=self.max_gap)
 
+    def decide_again(self, snapshot: Snapshot) -> Decision:
+        """What the rules say of a step's `told.snapshot`, or of one like it; nothing is kept."""
+        return self._follower.evaluator.decide(snapshot)
+
     def step(self, ts: int, requests: Mapping[str, Request] | None = None) -> Step:
         """Live through the snapshot at `ts` (ms since 1970 UTC), after the newest one that is stored.
 
@@ -100,7 +105,7 @@ class Fund:
             self.last = Step(assembled, told, answer)
             try:
                 self.world.obey(answer, inputs)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 -- see below
                 # What could not be done is still to be done, and the next snapshot shows that it was not.
                 log.warning("an action failed", ts=ts, error=repr(error), where=format_exception(error))
             return self.last

@@ -7,6 +7,7 @@ that is gone without an order that closed it is a trade of unknown profit.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -69,6 +70,7 @@ class Ledger:
     peak_equity: float = 0.0
     day: int = -1
     day_equity: float = 0.0
+    own_balance: float | None = None
     _journal: Journal | None = None
 
     def __post_init__(self) -> None:
@@ -101,15 +103,24 @@ class Ledger:
                 self._fill(ts, order, order.average, told.get(order.client_id, Purpose()))
         for symbol in sorted(set(self.lots) | set(positions)):
             self._reconcile(ts, symbol, positions.get(symbol))
+        if not math.isfinite(account.equity):
+            return
+        if self.own_balance is None:
+            self._write({"kind": "balance", "balance": account.balance})
         day = ts // MS_PER_DAY
         peak = max(self.peak_equity, account.equity)
         if peak != self.peak_equity or day != self.day:
             start = account.equity if day != self.day else self.day_equity
             self._write({"kind": "equity", "peak": peak, "day": day, "day_equity": start})
 
-    def account(self, account: Account) -> Account:
-        """The venue's account with the peak and the start of the day."""
-        return replace(account, peak_equity=self.peak_equity, day_equity=self.day_equity)
+    def account(self, account: Account, positions: Mapping[str, Position]) -> Account:
+        """The venue's account with the peak, the start of the day, and the equity by this record at the same marks."""
+        marks = {p.symbol: p.mark for p in positions.values()}
+        open_profit = sum(
+            lot.sign * lot.quantity * (marks.get(lot.symbol, lot.entry) - lot.entry) for lot in self.lots.values()
+        )
+        own = None if self.own_balance is None else self.own_balance + open_profit
+        return replace(account, peak_equity=self.peak_equity, day_equity=self.day_equity, own_equity=own)
 
     def positions(self, positions: Mapping[str, Position]) -> Mapping[str, Position]:
         """The venue's positions with how each began."""
@@ -142,6 +153,7 @@ class Ledger:
                 why=purpose.why,
             )  # fmt: skip
             self._write({"kind": "lot", **asdict(lot)})
+            self._pay(profit)
             return
         cost = self.fee * order.filled * average
         if lot is None:
@@ -156,6 +168,12 @@ class Ledger:
                 lot, quantity=total, entry=entry, worth=lot.worth + order.filled * average, realised=lot.realised - cost
             )
         self._write({"kind": "lot", **asdict(lot)})
+        self._pay(-cost)
+
+    def _pay(self, amount: float) -> None:
+        """The balance that the fund must have had since it was seen first, after one more amount."""
+        if self.own_balance is not None:
+            self._write({"kind": "balance", "balance": self.own_balance + amount})
 
     def _reconcile(self, ts: int, symbol: str, position: Position | None) -> None:
         """Let the venue be right: a position that the ledger does not know begins now, one that is gone has closed."""
@@ -200,5 +218,7 @@ class Ledger:
             case "closed":
                 self.lots.pop(values["symbol"], None)
                 self.trades.append(ClosedTrade(**values))
+            case "balance":
+                self.own_balance = values["balance"]
             case "equity":
                 self.peak_equity, self.day, self.day_equity = values["peak"], values["day"], values["day_equity"]

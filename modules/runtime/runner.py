@@ -86,7 +86,7 @@ class Runner:
             supply = future.result(self.patience)
         except TakesTooLong:
             return self._failed(module, inputs.ts, perf_counter() - started, f"it took over {self.patience:g} s")
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 -- see below
             # Whatever a module raises costs its facts, never the loop.
             log.warning("module failed", module=module.name, error=repr(error), where=format_exception(error))
             return self._failed(

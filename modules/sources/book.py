@@ -31,8 +31,8 @@ class BookSource:
             reasons["account.equity"] = "the venue's account is not known"
         else:
             single |= _account(book.account)
-            if book.account.venue_equity is None:
-                reasons["account.reconciliation_gap"] = "the venue's record was not asked"
+            if book.account.venue_equity is None or book.account.own_equity is None:
+                reasons["account.reconciliation_gap"] = "one of the two records of the equity is not there"
         if book.positions is not None:
             held = {key: book.positions[key] for key in sorted(book.positions)}
             rows["position"] = {key: _position(p, inputs.ts) for key, p in held.items()}
@@ -66,8 +66,9 @@ def _account(account: Account) -> dict[str, Any]:
         facts["account.drawdown"] = max(0.0, (account.peak_equity - account.equity) / account.peak_equity)
     if account.day_equity > 0:
         facts["account.daily_loss"] = max(0.0, (account.day_equity - account.equity) / account.day_equity)
-    if account.venue_equity is not None and account.equity > 0:
-        facts["account.reconciliation_gap"] = abs(account.equity - account.venue_equity) / account.equity
+    own, theirs = account.own_equity, account.venue_equity
+    if own is not None and theirs is not None and own > 0:
+        facts["account.reconciliation_gap"] = abs(own - theirs) / own
     return facts
 
 

@@ -59,8 +59,9 @@ def test_a_drawdown_without_a_peak_is_unknown() -> None:
 
 
 def test_the_gap_to_the_venues_record() -> None:
-    assert "account.reconciliation_gap" not in BookSource().compute(book(account=ACCOUNT)).single
-    found = BookSource().compute(book(account=replace(ACCOUNT, venue_equity=891.0))).single
+    for lacking in (ACCOUNT, replace(ACCOUNT, venue_equity=900.0), replace(ACCOUNT, own_equity=900.0)):
+        assert "account.reconciliation_gap" not in BookSource().compute(book(account=lacking)).single
+    found = BookSource().compute(book(account=replace(ACCOUNT, venue_equity=909.0, own_equity=900.0))).single
     assert found["account.reconciliation_gap"] == pytest.approx(0.01)
 
 

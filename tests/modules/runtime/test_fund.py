@@ -21,7 +21,7 @@ from policy_dsl.diagnostics import PolicyError
 
 NOW = 1_760_000_000_000
 MINUTE = 60_000
-ACCOUNT = Account(NOW, 1000.0, 1000.0, 0.0, 1000.0, 1000.0, 1000.0)
+ACCOUNT = Account(NOW, 1000.0, 1000.0, 0.0, 1000.0, 1000.0, 1000.0, 1000.0)
 
 
 @dataclass

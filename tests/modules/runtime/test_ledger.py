@@ -87,8 +87,25 @@ def test_the_peak_stays_and_the_day_starts_anew() -> None:
     ledger = Ledger()
     for at, equity in ((NOW, 1000.0), (NOW + 1, 1200.0), (NOW + 2, 900.0), (NOW + DAY, 950.0), (NOW + DAY + 1, 940.0)):
         ledger.observe(at, account(equity), {})
-    found = ledger.account(account(940.0))
+    found = ledger.account(account(940.0), {})
     assert (found.peak_equity, found.day_equity) == (1200.0, 950.0)
+
+
+def test_the_funds_own_record_of_its_equity_follows_what_it_traded() -> None:
+    ledger = Ledger(fee=0.001)
+    ledger.observe(NOW, account(1000), {})
+    ledger.observe(NOW + 1, account(1000), held(2), [filled("a", "LONG", 2, 100)])
+    marked = {"BTCUSDT": Position("BTCUSDT", "LONG", 2, 100, 110, NOW)}
+    assert ledger.account(account(1020), marked).own_equity == pytest.approx(1000 - 0.2 + 20)
+    ledger.observe(NOW + 2, account(1020), {}, [filled("b", "SHORT", 2, 110)])
+    assert ledger.account(account(1020), {}).own_equity == pytest.approx(1000 - 0.2 + 20 - 0.22)
+
+
+def test_what_happened_behind_the_funds_back_shows_as_a_gap() -> None:
+    ledger = Ledger()
+    ledger.observe(NOW, account(1000), {})
+    ledger.observe(NOW + 1, account(700), {})
+    assert ledger.account(account(700), {}).own_equity == 1000
 
 
 def test_a_restart_knows_what_was_known(tmp_path: Path) -> None:

@@ -1,0 +1,50 @@
+"""What callers of the service may send: read strictly, so that a misspelt field is an error and never a missing one."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from modules import inputs
+
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Asked(_Strict):
+    """One request to trade. `side` is that of the order: LONG buys, SHORT sells; money is quote currency."""
+
+    symbol: Name
+    side: Literal["LONG", "SHORT"]
+    notional: Positive | None = None
+    leverage: Positive | None = None
+    model: Name | None = None
+    confidence: Annotated[float, Field(ge=0, le=1)] | None = None
+    votes: Annotated[int, Field(ge=0)] | None = None
+    urgency: Literal["LOW", "NORMAL", "HIGH"] | None = None
+    price: Positive | None = None
+    stop: Positive | None = None
+    reduce_only: bool = False
+    client_id: Name | None = None
+
+    def request(self, at: int) -> inputs.Request:
+        """The request as modules see it, made at `at` (ms since 1970 UTC)."""
+        return inputs.Request(at=at, **self.model_dump())
+
+
+class Batch(_Strict):
+    """Requests by id, judged jointly: each in the light of those before it, exits first."""
+
+    requests: Annotated[dict[Name, Asked], Field(min_length=1, max_length=1000)]
+
+
+class Hand(_Strict):
+    """A person who asks for something, and why."""
+
+    person: Name
+    reason: Name

@@ -1,0 +1,67 @@
+"""Errors as problem documents (RFC 9457): a type, a title, a status, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from policy_dsl.codes_index import title
+from policy_dsl.diagnostics import PolicyError
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(Exception):  # noqa: N818 -- RFC 9457 calls it a problem
+    """An answer that is not what was asked for."""
+
+    def __init__(self, status: int, title: str, detail: str, **more: Any) -> None:
+        super().__init__(detail)
+        self.status, self.title, self.detail, self.more = status, title, detail, more
+
+
+def answer_with_problems(app: FastAPI) -> None:
+    """Let every error of `app` be a problem document."""
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(PolicyError, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _plain)
+    app.add_exception_handler(Exception, _bug)
+
+
+def _document(status: int, title: str, detail: str, more: Mapping[str, Any] | None = None) -> JSONResponse:
+    content = {"type": "about:blank", "title": title, "status": status, "detail": detail, **(more or {})}
+    return JSONResponse(content, status, media_type=MEDIA_TYPE)
+
+
+def _problem(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, Problem)
+    return _document(error.status, error.title, error.detail, error.more)
+
+
+def _refused(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, PolicyError)
+    first = error.diagnostics[0]
+    listed = [d.as_json(error.sources) for d in error.diagnostics]
+    return _document(422, title(first.code) or first.code, first.message, {"diagnostics": listed})
+
+
+def _invalid(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    listed = [{"at": ".".join(map(str, e["loc"])), "message": e["msg"]} for e in error.errors()]
+    return _document(
+        422, "the request cannot be read", f"{listed[0]['at']}: {listed[0]['message']}", {"errors": listed}
+    )
+
+
+def _plain(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    return _document(error.status_code, str(error.detail), str(error.detail))
+
+
+def _bug(_: Request, error: Exception) -> JSONResponse:
+    return _document(500, "a bug in ringfence", f"{type(error).__name__}: see the log of the service")
