@@ -1,0 +1,174 @@
+"""Processes that die are started again, within the budget of the rules and with a backoff; nothing cascades."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from modules.assembly import Supplied
+from modules.inputs import Inputs, Machinery
+from modules.judge import Judge
+from modules.self_healing import SelfHealing
+from modules.supervision import BackendError, Command, Processes, Systemd, Watch
+
+NOW = 1_760_000_000_000
+SECOND = 1000
+JUDGE = Judge()
+
+
+@dataclass
+class Fake:
+    """A back end in which everything is as the test says."""
+
+    alive: dict[str, bool]
+    restarts: list[str] = field(default_factory=list)
+    helps: bool = False
+    breaks: bool = False
+
+    def names(self) -> Sequence[str]:
+        return sorted(self.alive)
+
+    def is_alive(self, name: str) -> bool:
+        return self.alive[name]
+
+    def restart(self, name: str) -> None:
+        self.restarts.append(name)
+        if self.breaks:
+            raise BackendError("no such program")
+        self.alive[name] = self.helps
+
+
+def permitted(watch: Watch, ts: int) -> dict[str, list[str]]:
+    """What the rules permit of what the watch sees."""
+    machinery = Machinery(watch.look(ts), tuple(watch.failures))
+    supply = SelfHealing().compute(Inputs("main", ts, machinery=machinery))
+    answer = JUDGE.answer(ts, [Supplied("self_healing", SelfHealing.owners, ts, supply)])
+    found: dict[str, list[str]] = {key: list(items) for key, items in answer.outputs["healing.actions"].items()}
+    return found
+
+
+def test_a_service_that_is_down_is_restarted_and_one_that_works_is_not() -> None:
+    backend = Fake({"feed": False, "execution": True}, helps=True)
+    watch = Watch(backend)
+    assert watch.repair(permitted(watch, NOW), NOW) == [("feed", "RESTART")]
+    assert watch.repair(permitted(watch, NOW + SECOND), NOW + SECOND) == []
+    assert backend.restarts == ["feed"]
+
+
+def test_restarts_that_do_not_help_wait_longer_each_time_and_end_with_the_budget() -> None:
+    backend = Fake({"feed": False})
+    watch = Watch(backend)
+    tried = []
+    for second in range(120):
+        ts = NOW + second * SECOND
+        if watch.repair(permitted(watch, ts), ts):
+            tried.append(second)
+    assert tried == [0, 1, 3]
+    later = NOW + 3_700 * SECOND
+    assert watch.repair(permitted(watch, later), later) == [("feed", "RESTART")]
+
+
+def test_a_restart_that_fails_counts_against_the_budget() -> None:
+    backend = Fake({"feed": False}, breaks=True)
+    watch = Watch(backend)
+    assert watch.repair(permitted(watch, NOW), NOW) == []
+    assert [f.kind for f in watch.failures] == ["down", "restart"]
+    assert len(watch.look(NOW + 1)["feed"].restarted) == 1
+
+
+def test_what_the_rules_do_not_permit_is_not_done() -> None:
+    backend = Fake({"feed": False})
+    watch = Watch(backend)
+    watch.look(NOW)
+    assert watch.repair({}, NOW) == []
+    assert watch.repair({"feed": [], "other": ["RESTART"]}, NOW) == []
+    assert backend.restarts == []
+
+
+def test_a_service_that_is_there_and_does_not_work_is_degraded() -> None:
+    def refuses() -> bool:
+        raise ConnectionRefusedError
+
+    reconnected: list[str] = []
+    watch = Watch(Fake({"feed": True}), checks={"feed": refuses}, repairs={"RECONNECT": reconnected.append})
+    assert watch.repair(permitted(watch, NOW), NOW) == [("feed", "RECONNECT")]
+    assert reconnected == ["feed"]
+    assert watch.look(NOW + SECOND)["feed"].is_degraded
+
+
+def test_a_repair_that_raises_is_a_failure_and_no_more() -> None:
+    def fails(name: str) -> None:
+        raise OSError(name)
+
+    watch = Watch(Fake({"feed": True}), checks={"feed": lambda: False}, repairs={"RECONNECT": fails})
+    assert watch.repair(permitted(watch, NOW), NOW) == []
+    assert [f.kind for f in watch.failures] == ["unhealthy", "reconnect"]
+
+
+# --- real processes ---------------------------------------------------------------------------------------------------
+
+SLEEPER = (sys.executable, "-c", "import time; time.sleep(600)")
+
+
+@pytest.fixture
+def processes() -> Iterator[Processes]:
+    made = Processes({"feed": Command(SLEEPER), "broken": Command(("/nonexistent/program",))})
+    yield made
+    made.close()
+
+
+def test_a_killed_process_is_back_within_thirty_seconds(processes: Processes) -> None:
+    processes.restart("feed")
+    first = processes.pid("feed")
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    killed = time.monotonic()
+    watch = Watch(Processes({"feed": processes.commands["feed"]}, processes._children))
+    while (pid := processes.pid("feed")) in (None, first):
+        ts = int(time.time() * 1000)
+        watch.repair(permitted(watch, ts), ts)
+        # The plan asks for less than 30 s; a loop that never restarts must not hang the tests.
+        assert time.monotonic() - killed < 30
+    assert pid != first
+
+
+def test_a_program_that_is_not_there_is_an_error_with_its_name(processes: Processes) -> None:
+    with pytest.raises(BackendError, match="`broken` does not start"):
+        processes.restart("broken")
+    with pytest.raises(BackendError, match="no service is called `other`"):
+        processes.restart("other")
+    assert not processes.is_alive("broken")
+
+
+def test_what_a_service_prints_is_kept(tmp_path: Path) -> None:
+    log = tmp_path / "feed.log"
+    made = Processes({"feed": Command((sys.executable, "-c", "print('hello')"), log)})
+    made.restart("feed")
+    made._children["feed"].wait(20)
+    made.close()
+    assert log.read_text() == "hello\n"
+
+
+def test_systemd_is_asked_by_unit(tmp_path: Path) -> None:
+    program = tmp_path / "systemctl"
+    program.write_text('#!/bin/sh\necho "$@" >> "$0.calls"\n[ "$2" = feed.service ] && echo active || exit 3\n')
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    units = Systemd({"feed": "feed.service", "gone": "gone.service"}, str(program))
+    assert units.is_alive("feed")
+    assert not units.is_alive("gone")
+    units.restart("feed")
+    with pytest.raises(BackendError, match=r"`gone\.service` does not restart"):
+        units.restart("gone")
+    assert (tmp_path / "systemctl.calls").read_text().splitlines() == [
+        "is-active feed.service", "is-active gone.service", "restart feed.service", "restart gone.service",
+    ]  # fmt: skip
+    with pytest.raises(BackendError, match="systemd does not answer"):
+        Systemd({"feed": "feed.service"}, str(tmp_path / "missing")).is_alive("feed")
