@@ -1,0 +1,162 @@
+"""How models do: figures worked by hand, nothing said of too little, and no defect of the one before."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from modules.estimates.prediction_record import bias_probability, calibration, drift_probabilities, performance_trend
+from modules.inputs import Inputs, ModelRecord, Predictions
+from modules.model_supervisor import ModelSupervisor
+from modules.supply import Supply
+
+NOW = 1_760_000_000_000
+
+
+def predictions(came_true: Any, probability: Any = 0.55, **parts: Any) -> Predictions:
+    outcome = np.asarray(came_true, dtype=np.float64)
+    n = len(outcome)
+    made = {
+        "at": np.arange(n) + NOW,
+        "probability": np.full(n, probability, dtype=np.float64) if np.isscalar(probability) else probability,
+        "came_true": outcome,
+        "is_long": np.arange(n) % 2 == 0,
+        "market_rose": (np.arange(n) % 4 < 2).astype(np.float64),
+        "r_multiple": np.where(outcome > 0, 1.5, -1.0),
+    }
+    return Predictions(**(made | parts))
+
+
+def wins(won: int, of: int) -> Any:
+    """That many wins, spread evenly."""
+    return np.diff(np.floor(np.arange(of + 1) * won / of + 1e-9))
+
+
+def supply(**models: ModelRecord) -> Supply:
+    return ModelSupervisor().compute(Inputs("main", NOW, models=models))
+
+
+def row(found: Predictions, **parts: Any) -> dict[str, Any]:
+    return dict(supply(m=ModelRecord(found, **parts)).rows["model"]["m"])
+
+
+def test_the_figures_of_a_record() -> None:
+    found = row(predictions([1, 1, 0, 0] * 25, probability=0.6))
+    assert found["samples"] == 100
+    assert found["win_rate"] == 0.5
+    assert found["average_r"] == 0.25
+    assert found["brier"] == pytest.approx(0.5 * 0.16 + 0.5 * 0.36)
+    assert found["calibration"] == pytest.approx(0.9)
+    assert found["long_share"] == 0.5
+
+
+def test_calibration_weighs_bins_by_count() -> None:
+    said = np.array([0.95] * 9 + [0.05])
+    held = np.array([1.0] * 9 + [1.0])
+    assert calibration(said, held) == pytest.approx(1 - (9 * 0.05 + 0.95) / 10)
+
+
+def test_of_a_model_without_outcomes_nothing_is_known_but_that() -> None:
+    found = supply(new=ModelRecord())
+    assert found.rows["model"]["new"] == {"samples": 0}
+    assert found.reasons['model["new"].win_rate'] == "none of its predictions has an outcome"
+    assert found.reasons['model["new"].health'] == "0 predictions have an outcome, and it takes 20"
+
+
+def test_without_models_the_collection_is_missing() -> None:
+    assert supply().rows == {}
+
+
+@pytest.mark.parametrize(("count", "known"), [(19, False), (20, True)])
+def test_health_takes_twenty_outcomes(count: int, *, known: bool) -> None:
+    assert ("health" in row(predictions(wins(count // 2, count)))) is known
+
+
+@pytest.mark.parametrize(
+    ("found", "word"),
+    [
+        (predictions(wins(55, 100), 0.55), "HEALTHY"),
+        # 45 of 100 may be chance: the interval reaches 54.8 %.
+        (predictions(wins(45, 100), 0.45, r_multiple=np.full(100, 0.1)), "HEALTHY"),
+        (predictions(wins(35, 100), 0.35, r_multiple=np.full(100, 0.1)), "DEGRADED"),
+        (predictions(wins(25, 100), 0.25), "CRITICAL"),
+        (predictions(wins(60, 100), 0.95), "DEGRADED"),
+        (predictions(wins(20, 100), 0.95, r_multiple=np.full(100, 0.1)), "CRITICAL"),
+    ],
+)
+def test_health_counts_what_is_sure_against_a_model(found: Predictions, word: str) -> None:
+    assert row(found)["health"] == word
+
+
+def test_a_trend_is_one_in_order_of_time_and_beyond_chance() -> None:
+    assert performance_trend(np.concatenate([wins(30, 40), wins(10, 40)])) == "DEGRADING"
+    assert performance_trend(np.concatenate([wins(10, 40), wins(30, 40)])) == "IMPROVING"
+    assert performance_trend(wins(40, 80)) == "STABLE"
+    assert performance_trend(np.concatenate([np.zeros(20), np.ones(20)])) == "IMPROVING"
+    assert performance_trend(np.ones(40)) == "STABLE"
+    assert performance_trend(np.ones(39)) is None
+
+
+def test_going_long_in_a_rising_market_is_no_bias() -> None:
+    rng = np.random.default_rng(1)
+    long = rng.random(400) < 0.8
+    assert bias_probability(long, (rng.random(400) < 0.8).astype(float)) > 0.05  # type: ignore[operator]  # known here
+    assert bias_probability(long, (rng.random(400) < 0.5).astype(float)) < 1e-6  # type: ignore[operator]  # known here
+
+
+def test_a_long_run_is_one_opinion_and_not_many() -> None:
+    rose = np.tile([1.0, 0.0], 50)
+    # 80 of 100 are LONG either way: scattered, or as one run. 40 of them are wrong, and 10 of the others.
+    scattered, run = np.tile([True, True, True, True, False], 20), np.arange(100) < 80
+    one, other = bias_probability(scattered, rose), bias_probability(run, rose)
+    assert one is not None
+    assert other is not None
+    assert one < 0.001 < 0.2 < other
+
+
+def test_a_model_that_only_ever_says_long_is_biased() -> None:
+    found = bias_probability(np.ones(100, dtype=bool), np.tile([1.0, 0.0], 50))
+    assert found == pytest.approx(2 * 0.5**50)
+
+
+def test_bias_is_unknown_where_no_market_direction_is() -> None:
+    assert bias_probability(np.ones(100, dtype=bool), np.full(100, np.nan)) is None
+
+
+def test_drift_is_found_where_inputs_moved_and_rarely_where_they_did_not() -> None:
+    rng = np.random.default_rng(2)
+    same = {f"m{i}": (rng.normal(size=(200, 5)), rng.normal(size=(200, 5))) for i in range(20)}
+    moved = (rng.normal(size=(200, 5)), rng.normal(size=(200, 5)) + np.array([0, 0, 1.0, 0, 0]))
+    found = drift_probabilities({**same, "moved": moved})
+    assert found["moved"] < 1e-6
+    assert sum(p < 0.05 for name, p in found.items() if name != "moved") <= 1
+    assert drift_probabilities({}) == {}
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "why"),
+    [
+        (None, np.zeros((50, 2)), "fewer than 30 inputs"),
+        (np.zeros((50, 2)), np.zeros((29, 2)), "fewer than 30 inputs"),
+        (np.zeros((50, 2)), np.zeros((50, 3)), "other features"),
+        (np.zeros((50, 2)), np.full((50, 2), np.nan), "not numbers"),
+    ],
+)
+def test_drift_that_cannot_be_judged_is_unknown_with_a_reason(before: Any, now: Any, why: str) -> None:
+    found = supply(m=ModelRecord(trained_on=before, sees=now))
+    assert "drift_p" not in found.rows["model"]["m"]
+    assert why in found.reasons['model["m"].drift_p']
+
+
+def test_models_come_in_order_of_their_names_whatever_order_they_came_in() -> None:
+    record = ModelRecord(predictions(wins(50, 100)))
+    assert list(supply(b=record, a=record).rows["model"]) == ["a", "b"]
+
+
+def test_a_result_of_nothing_is_no_trade_and_no_loss() -> None:
+    found = row(replace(predictions(wins(50, 100)), r_multiple=np.full(100, np.nan)))
+    assert "average_r" not in found
+    assert found["health"] == "HEALTHY"
