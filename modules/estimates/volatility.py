@@ -67,3 +67,21 @@ def average_range(high: Panel, low: Panel, close: Panel, bars: int = 14) -> Pane
     before[1:] = close[:-1]
     true_range = np.maximum(high, before) - np.minimum(low, before)
     return trailing_sum(true_range, bars) / bars / close
+
+
+def present_variance(realised: Panel, least: int) -> NDArray[np.float64]:
+    """The last row of `forecast_variance`, shape (symbols,), without the rows before it."""
+    known = np.isfinite(realised)
+    filled = np.where(known, realised, 0.0)
+    later = known[::-1].cumsum(axis=0)[::-1] - known
+    floor = np.finfo(np.float64).tiny
+    logs = []
+    for half_life in HALF_LIVES:
+        weights = np.where(known, 0.5 ** (later / half_life), 0.0)
+        total = weights.sum(axis=0)
+        mean = np.divide((weights * filled).sum(axis=0), total, out=np.full(total.shape, np.nan), where=total > 0)
+        logs.append(np.log(np.maximum(mean, floor)))
+    enough = known.any(axis=0) & (known.sum(axis=0) >= least)
+    newest = known[-1] if len(known) else np.zeros(realised.shape[1], dtype=np.bool_)
+    forecast: NDArray[np.float64] = np.where(enough & newest, np.exp(np.mean(logs, axis=0)), np.nan)
+    return forecast

@@ -36,6 +36,14 @@ class MarketFacts(FactModel, entity="market", rows=Rows.ONE):
         "symbols above their mean close of the breadth window / symbols with a price",
         owner="MSC AI", low=0, high=1, max_age="1h", calm=0.5,
     )  # fmt: skip
+    trend_t: Annotated[float | None, NUMBER] = fact(
+        "mean return of the market index over the trend window / its standard error",
+        owner="MSC AI", low=-1000, high=1000, max_age="1h", calm=0,
+    )  # fmt: skip
+    wild_probability: Annotated[float | None, RATIO] = fact(
+        "filtered probability that the market is in the more variable of its two states",
+        owner="MSC AI", low=0, high=1, max_age="1h", calm=0.1,
+    )  # fmt: skip
     data_age: Annotated[float | None, DURATION] = fact(
         "time since the newest market event of any symbol", owner="feed", low=0, high=TEN_YEARS, calm=0
     )
@@ -71,6 +79,10 @@ class SymbolFacts(FactModel, entity="symbol", rows=Rows.KEYED):
         "rank of the symbol's volatility forecast among its own past",
         owner="MSC AI", max_age="2h", calm="NORMAL",
     )  # fmt: skip
+    volatility_rank: Annotated[float | None, RATIO] = fact(
+        "past volatility forecasts of the symbol below the present one / its past forecasts",
+        owner="MSC AI", low=0, high=1, max_age="2h", calm=0.5,
+    )  # fmt: skip
     trend_strength: Annotated[float | None, RATIO] = fact(
         "|net move| / sum of |moves| of the symbol over the trend window (efficiency ratio)",
         owner="MSC AI", low=0, high=1, max_age="2h", calm=0.2,
@@ -82,6 +94,18 @@ class SymbolFacts(FactModel, entity="symbol", rows=Rows.KEYED):
     trend_t: Annotated[float | None, NUMBER] = fact(
         "mean return of the trend window / its standard error", owner="MSC AI", low=-1000, high=1000, max_age="2h",
         calm=0,
+    )  # fmt: skip
+    trend_t_short: Annotated[float | None, NUMBER] = fact(
+        "mean return of the short trend window / its standard error",
+        owner="MSC AI", low=-1000, high=1000, max_age="2h", calm=0,
+    )  # fmt: skip
+    variance_ratio: Annotated[float | None, RATIO] = fact(
+        "variance of a day's return / 24 x variance of an hour's, over the trend window; above 1 where moves go on",
+        owner="MSC AI", low=0, high=1000, max_age="2h", calm=1,
+    )  # fmt: skip
+    volume_rank: Annotated[int | None, COUNT] = fact(
+        "place of the symbol in the universe by volume_24h, 1 trades most",
+        owner="Universe OS", low=1, high=100_000, max_age="2h", calm=1,
     )  # fmt: skip
     performance: Annotated[str | None, PERFORMANCE] = fact(
         "the fund's own record in the symbol, tagged from trades, win_rate and average_r",

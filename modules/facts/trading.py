@@ -94,6 +94,26 @@ class RequestFacts(FactModel, entity="request", rows=Rows.KEYED):
     margin: Annotated[float | None, MONEY] = fact(
         "margin that it would set aside, quote currency", owner="caller", low=0, high=MOST_MONEY, calm=500
     )
+    kelly_notional: Annotated[float | None, MONEY] = fact(
+        "notional whose loss at the stop is Kelly's fraction of equity, by the lower 10 % of its proposer's win rate",
+        owner="Trading Mathematician", low=0, high=MOST_MONEY, calm=1_000_000,
+    )  # fmt: skip
+    kelly_trades: Annotated[int | None, COUNT] = fact(
+        "closed trades of its proposer that request.kelly_notional rests on",
+        owner="Trading Mathematician", low=0, high=10_000_000, calm=100,
+    )  # fmt: skip
+    reward_risk: Annotated[float | None, RATIO] = fact(
+        "distance from price to target / distance from price to stop, as the caller states them",
+        owner="Trading Mathematician", low=0, high=1_000_000, calm=2,
+    )  # fmt: skip
+    safe_leverage: Annotated[float | None, LEVERAGE] = fact(
+        "leverage at which its liquidation price is twice as far away as its stop, by the venue's margin tiers",
+        owner="Trading Mathematician", low=0, high=200, calm=20,
+    )  # fmt: skip
+    stop_ranges: Annotated[float | None, RATIO] = fact(
+        "distance from price to stop / average true range of the symbol",
+        owner="Trading Mathematician", low=0, high=1_000_000, calm=2,
+    )  # fmt: skip
     price_deviation: Annotated[float | None, RATIO] = fact(
         "|limit price - mark price| / mark price; 0 for a market order",
         owner="AELM", low=0, high=MOST_EXPOSURE, calm=0,

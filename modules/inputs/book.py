@@ -103,7 +103,7 @@ class Request:
 
     `side` is that of the order's direction: LONG buys, SHORT sells. What it does to the book is not for the caller to
     say: it follows from the positions there are. `reduce_only` says that it may not do more than reduce. `price` is
-    None for a market order, `stop` the price at which the trade would be given up.
+    None for a market order, `stop` the price at which the trade would be given up, `target` that of its profit.
     """
 
     symbol: str
@@ -119,6 +119,7 @@ class Request:
     stop: float | None = None
     reduce_only: bool = False
     client_id: str | None = None
+    target: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,248 @@
+"""The Trading Mathematician: how much, with how much leverage, and how far away stop and target are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from modules.estimates.kelly import Record, careful_fraction, careful_win_rate, record_of
+from modules.estimates.liquidation import MAINTENANCE
+from modules.estimates.margin import fault_of, safe_leverage
+from modules.estimates.progress import is_known
+from modules.inputs import Inputs, MarginTier, Request
+from modules.supply import Row, Supply
+
+KELLY_SHARE = 0.25
+"""Part of Kelly's fraction that a proposal risks. At a quarter the wealth ever halves with probability 0.8 %, at the
+whole of it with 50 % (x^(2/k - 1))."""
+
+REWARD = 2.0
+"""How much further away than the stop a proposal's target is, costs counted: the plan's least reward for a risk."""
+
+STOP_RANGES = 2.0
+"""Average true ranges from entry to stop: beyond what a bar moves by itself. The predecessor's figure, without its
+clamp to 2.5 to 3 % that made every stop alike."""
+
+WELL_BEFORE = 2.0
+"""A stop comes well before liquidation where that is at least so many times as far away."""
+
+PRESUMED_TRADES = 30
+"""A win rate that comes without its sample counts as one of so many trades: few, so that it says little."""
+
+MOST_TARGET = 1.0
+"""A short cannot gain more than its price."""
+
+USUAL_TIERS = (MarginTier(math.inf, MAINTENANCE, math.inf),)
+"""Where no tiers are handed over: maintenance as in the first tier of a large venue."""
+
+ABOUT_REQUEST = ("kelly_notional", "kelly_trades", "reward_risk", "safe_leverage", "stop_ranges")
+NOTHING: Mapping[str, float] = dict.fromkeys(
+    ("margin_usd", "leverage", "tp_pct", "sl_pct", "notional_usd", "risk_usd", "kelly_fraction", "win_rate_low"), 0.0
+)
+SIGNS = {"LONG": 1, "SHORT": -1}
+
+
+class TradingMathematician:
+    """Computes what a trade could be. How much of that it may be is for the rules; "no trade" is an answer."""
+
+    name: ClassVar[str] = "trading_mathematician"
+    policy: ClassVar[str | None] = "math"
+    port: ClassVar[int | None] = None
+    interval: ClassVar[float] = 0
+    owners: ClassVar[tuple[str, ...]] = ("Trading Mathematician",)
+
+    def compute(self, inputs: Inputs) -> Supply:
+        """Of each request that adds risk: what its proposer's record bears, and where stop and liquidation lie."""
+        rows: dict[str, Mapping[str, Any]] = {}
+        reasons: dict[str, str] = {}
+        asked = inputs.known.rows.get("request", {})
+        records: dict[str | None, Record | str] = {}
+        for key in sorted(asked):
+            request = inputs.book.requests.get(key)
+            if request is None or asked[key].get("effect") in {"REDUCE", "CLOSE"}:
+                why = "it takes risk off" if request is not None else "nobody knows what was asked for"
+                reasons |= {f'request["{key}"].{name}': why for name in ABOUT_REQUEST}
+                continue
+            if request.model not in records:
+                records[request.model] = _record(inputs, request.model)
+            row, missing = _facts(request, asked[key], records[request.model], inputs)
+            rows[key] = row
+            reasons |= {f'request["{key}"].{name}': why for name, why in missing.items()}
+        return Supply(rows={"request": rows} if rows else {}, reasons=reasons)
+
+    def calculate_optimal_parameters(  # noqa: PLR0913 -- the plan's call, and what else may be known, by name only
+        self,
+        *,
+        balance: float | None,
+        atr_pct: float | None,
+        win_rate: float | None,
+        trades: int | None = None,
+        payoff: float | None = None,
+        cost: float = 0.0,
+        margin_used: float = 0.0,
+        side: str = "LONG",
+        max_risk: float = 1.0,
+        max_leverage: float = math.inf,
+        tiers: Sequence[MarginTier] = USUAL_TIERS,
+    ) -> dict[str, Any]:
+        """A proposal: `margin_usd`, `leverage`, `tp_pct`, `sl_pct` and more; all 0 for no trade, with the `reason`.
+
+        Ratios are fractions: `atr_pct` is the average true range / price, `cost` of a round trip / notional. `payoff`
+        is mean win / mean loss, by default what target and stop make it. `max_risk` (loss at the stop / balance) and
+        `max_leverage` are the caps that the rules give. It risks a quarter of Kelly's fraction at the lower 10 % of
+        what the win rate may be; the stop is two ranges away, the target twice the loss, and liquidation twice the
+        stop.
+        """
+        terms = _Terms(
+            balance, atr_pct, win_rate, payoff if payoff is not None else REWARD, cost, margin_used, max_risk,
+            max_leverage, trades if trades is not None else PRESUMED_TRADES, side, tuple(tiers),
+        )  # fmt: skip
+        fault = terms.fault()
+        return _no_trade(fault) if fault else terms.proposal()
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What a proposal is made of; figures are floats once `fault` has found nothing."""
+
+    balance: Any
+    atr: Any
+    win_rate: Any
+    payoff: float
+    cost: float
+    margin_used: float
+    max_risk: float
+    max_leverage: float
+    trades: int
+    side: str
+    tiers: tuple[MarginTier, ...]
+
+    @property
+    def stop(self) -> float:
+        """Distance to the stop / price."""
+        return STOP_RANGES * float(self.atr)
+
+    @property
+    def lost(self) -> float:
+        """What is lost at the stop / notional."""
+        return self.stop + self.cost
+
+    @property
+    def target(self) -> float:
+        """Distance to the target / price; what is left of it after costs is the least reward for what is lost."""
+        return REWARD * self.lost + self.cost
+
+    def fault(self) -> str:
+        """Why no proposal can be made; empty where one can."""
+        for name in ("balance", "atr", "win_rate", "payoff", "cost", "margin_used", "max_risk", "trades"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+                return f"{name} is {value!r}, which is no number"
+        checks = (
+            (self.cost >= 0 and self.margin_used >= 0, "cost and margin_used must not be negative"),
+            (self.balance > self.margin_used, f"nothing of the balance of {self.balance:g} is free"),
+            (self.atr > 0, f"atr is {self.atr:g}, and a price that does not move gives no stop"),
+            (0 <= self.win_rate <= 1, f"win_rate is {self.win_rate:g}, and must be from 0 to 1"),
+            (self.payoff > 0, f"payoff is {self.payoff:g}, and must be positive"),
+            (self.max_risk > 0 and self.max_leverage >= 1, "the rules leave nothing to risk"),
+            (self.trades > 0, "there is no trade that the win rate could rest on"),
+            (self.side in SIGNS, f"side is {self.side!r}, neither LONG nor SHORT"),
+            (self.side != "SHORT" or self.target < MOST_TARGET, f"a target {self.target:.3g} below is below nothing"),
+        )
+        return next((why for holds, why in checks if not holds), fault_of(self.tiers))
+
+    def proposal(self) -> dict[str, Any]:
+        """Size from what may be lost, leverage from where the stop is, and margin from both, no more than is free."""
+        record = Record(self.trades, self.win_rate, self.payoff)
+        low, kelly = careful_win_rate(record), careful_fraction(record)
+        if kelly <= 0:
+            return _no_trade(f"at a win rate that may be as low as {low:.3g} the bet has no edge")
+        notional = min(KELLY_SHARE * kelly, self.max_risk) * self.balance / self.lost
+        safe = safe_leverage(self.tiers, SIGNS[self.side], notional, WELL_BEFORE * self.stop)
+        leverage = min(safe, self.max_leverage)
+        if leverage < 1:
+            return _no_trade(f"with a stop {self.stop:.3g} away, liquidation is too near even without leverage")
+        margin = min(notional / leverage, self.balance - self.margin_used)
+        return {
+            "margin_usd": margin,
+            "leverage": leverage,
+            "tp_pct": self.target,
+            "sl_pct": self.stop,
+            "notional_usd": margin * leverage,
+            "risk_usd": margin * leverage * self.lost,
+            "kelly_fraction": kelly,
+            "win_rate_low": low,
+            "trades": self.trades,
+            "reason": "",
+        }
+
+
+def _no_trade(why: str) -> dict[str, Any]:
+    return {**NOTHING, "trades": 0, "reason": why}
+
+
+def _record(inputs: Inputs, model: str | None) -> Record | str:
+    """The closed trades of a model, or of the whole fund for a request of nobody's, or why they say nothing."""
+    if inputs.book.trades is None:
+        return "nobody knows the closed trades"
+    trades = [t for t in inputs.book.trades if t.closed <= inputs.ts and model in {None, t.model}]
+    found = record_of(t.r_multiple for t in trades)
+    return "its proposer has no wins, or no losses, to tell the payoff by" if found is None else found
+
+
+def _facts(request: Request, row: Row, record: Record | str, inputs: Inputs) -> tuple[dict[str, Any], dict[str, str]]:
+    """The facts of one request, and why those that are missing are."""
+    sign, price = SIGNS.get(str(row.get("side") or request.side), 0), _price(request, inputs)
+    away = _away(price, request.stop, -sign)
+    if away is None:
+        why = "its stop is not known" if request.stop is None else "its stop is no loss from its price"
+        return {}, dict.fromkeys(ABOUT_REQUEST, why if price is not None else "its price is not known")
+    account = inputs.book.account
+    facts, missing = _kelly(row, away, record, None if account is None else account.equity)
+    target = _away(price, request.target, sign)
+    if target is None:
+        missing["reward_risk"] = "its target is not known, or is no gain"
+    else:
+        facts["reward_risk"] = target / away
+    atr = inputs.known.row("symbol", request.symbol).get("atr")
+    if isinstance(atr, int | float) and is_known(atr) and atr > 0:
+        facts["stop_ranges"] = away / atr
+    else:
+        missing["stop_ranges"] = f"the average true range of {request.symbol} is not known"
+    listing, notional = (inputs.market.listings or {}).get(request.symbol), row.get("notional")
+    fault = fault_of(() if listing is None else listing.tiers)
+    if listing is None or fault:
+        missing["safe_leverage"] = fault
+    elif notional is None or not is_known(notional) or notional <= 0:
+        missing["safe_leverage"] = "its size is not known"
+    else:
+        facts["safe_leverage"] = safe_leverage(listing.tiers, sign, notional, WELL_BEFORE * away)
+    return facts, missing
+
+
+def _kelly(row: Row, away: float, record: Record | str, equity: float | None) -> tuple[dict[str, Any], dict[str, str]]:
+    """The notional that a record bears; losing costs what the caller says, fees included, or the way to the stop."""
+    if isinstance(record, str) or equity is None or not is_known(equity):
+        why = record if isinstance(record, str) else "the account's equity is not known"
+        return {}, {"kelly_notional": why, "kelly_trades": why}
+    notional, risk, lost = row.get("notional"), row.get("risk"), away
+    if risk is not None and notional is not None and is_known(risk, notional) and notional > 0:
+        lost = max(away, risk / notional)
+    bears = max(0.0, careful_fraction(record) * equity / lost)
+    return {"kelly_notional": bears, "kelly_trades": record.trades}, {}
+
+
+def _price(request: Request, inputs: Inputs) -> float | None:
+    ticker = inputs.market.tickers.get(request.symbol)
+    price = request.price if request.price is not None else None if ticker is None else ticker.price
+    return price if price is not None and is_known(price) and price > 0 else None
+
+
+def _away(price: float | None, level: float | None, sign: int) -> float | None:
+    """How far a level is from the price on the side of `sign`, as a share of the price; None where it is not there."""
+    if price is None or level is None or not is_known(level) or level < 0:
+        return None
+    away = sign * (level - price) / price
+    return away if away > 0 else None

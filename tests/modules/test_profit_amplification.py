@@ -1,0 +1,139 @@
+"""Profit amplification: the rules say what may be done with a position that is handed over."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import permutations
+from typing import Any
+
+import pytest
+
+from evaluators.staging import calm_snapshot
+from modules.facts import CATALOGUE
+from modules.facts.levels import VOLATILITY
+from modules.inputs import Inputs
+from modules.judge import Judge
+from modules.module import Module
+from modules.position_intelligence import PositionIntelligenceLayer
+from modules.profit_amplification import NO_ACTION, ORDER, ProfitAmplificationLayer, choose
+
+POSITION = {
+    "symbol": "BTCUSDT",
+    "side": "LONG",
+    "unrealized_pnl_pct": 0.05,
+    "current_R": 2.5,
+    "pil_classification": "WINNER",
+}
+PROOF: dict[str, Any] = {
+    "trend_t": 3.0, "trend_t_short": 3.0, "trend_strength": 0.3, "variance_ratio": 1.5, "volatility": "NORMAL",
+    "scaled": 0.0,
+}  # fmt: skip
+PAL = ProfitAmplificationLayer()
+
+
+def test_it_is_a_module_and_supplies_nothing() -> None:
+    assert isinstance(PAL, Module)
+    assert PAL.compute(Inputs("main", 0)).rows == {}
+
+
+def test_the_calls_of_the_plan() -> None:
+    pil = PositionIntelligenceLayer()
+    pal = ProfitAmplificationLayer(pil=pil)
+    action = pal.evaluate_position(POSITION)
+    assert action == "ADD_SIZE" or action == "EXTEND_HOLD"  # noqa: PLR1714 -- as the plan writes it
+    classification = pil.classify_position(POSITION)
+    assert classification.category == "WINNER"
+    loser = POSITION | {"current_R": -0.5, "unrealized_pnl_pct": -0.01}
+    assert pil.classify_position(loser).category != "WINNER"
+    assert pal.evaluate(loser).action == "NO_ACTION"
+
+
+def test_without_proof_of_a_trend_a_winner_is_held_and_not_added_to() -> None:
+    found = PAL.evaluate(POSITION)
+    assert found.action == "EXTEND_HOLD"
+    assert "ADD_SIZE" not in found.permitted
+    assert "pal.weak_trend" in found.because
+    assert found.missing == ("no state of the fund came along: judged as in ordinary times",)
+
+
+def test_with_proof_a_quarter_may_be_added() -> None:
+    found = PAL.evaluate(POSITION | PROOF)
+    assert found.action == "ADD_SIZE"
+    assert found.permitted["ADD_SIZE"] == (0.25,)
+
+
+@pytest.mark.parametrize("fact", sorted(set(PROOF) - {"trend_t_short", "variance_ratio"}))
+def test_each_part_of_the_proof_is_needed(fact: str) -> None:
+    assert "ADD_SIZE" not in PAL.evaluate(POSITION | PROOF | {fact: None}).permitted
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"volatility": "HIGH"},
+        {"volatility": "WILD"},
+        {"trend_strength": "strong"},
+        {"trend_t": float("nan")},
+        {"side": "SHORT"},
+        {"side": "long"},
+        {"scaled": 0.26},
+        {"current_R": 1.5},
+        {"current_R": float("nan")},
+        {"peak_R": 4.0},
+        {"drawdown_from_peak": 20},
+    ],
+)
+def test_nothing_is_added_on_a_figure_that_does_not_hold(other: dict[str, Any]) -> None:
+    assert "ADD_SIZE" not in PAL.evaluate(POSITION | PROOF | other).permitted
+
+
+@pytest.mark.parametrize("r", [-5.0, -0.4, 0.0, 0.5, 0.99])
+def test_only_winners_are_amplified_whatever_the_label_says(r: float) -> None:
+    told = POSITION | PROOF | {"current_R": r, "unrealized_pnl_pct": r / 50}
+    assert PAL.evaluate_position(told) == NO_ACTION
+
+
+def test_a_position_that_is_not_understood_spoils_nothing_and_says_why() -> None:
+    found = PAL.evaluate({})
+    assert found.action == NO_ACTION
+    assert "its side is not told" in found.missing
+
+
+def test_a_profit_that_is_going_is_protected_first() -> None:
+    found = PAL.evaluate(POSITION | {"peak_R": 4.0, "notional": 5_000.0, "original_notional": 5_000.0})
+    assert found.action == "TIGHTEN_STOP"
+    assert set(found.permitted) == {"TIGHTEN_STOP", "TAKE_PARTIAL"}
+
+
+def test_every_action_can_be_the_one_that_is_named() -> None:
+    assert {choose([action]) for action in ORDER} == set(ORDER)
+    assert choose([]) == NO_ACTION
+    assert {choose(listed) for listed in permutations(("EXTEND_HOLD", "ADD_SIZE", "TREND_EXIT"))} == {"ADD_SIZE"}
+
+
+def test_the_order_names_every_action_of_the_policy() -> None:
+    (output,) = [o for o in Judge().bundle.program.outputs if o.id == "pal.actions"]
+    assert set(ORDER) == set(output.type.items)  # type: ignore[union-attr]  # because this output is a set
+
+
+def test_a_fund_in_trouble_amplifies_nothing() -> None:
+    fund = calm_snapshot(CATALOGUE)
+    crash = replace(fund, facts={**fund.facts, "market.volatility": VOLATILITY.rank("EXTREME")})
+    stopped = replace(fund, facts={**fund.facts, "operator.stop_requested": True})
+    assert PAL.evaluate_position(POSITION | PROOF, fund) == "ADD_SIZE"
+    assert "ADD_SIZE" not in PAL.evaluate(POSITION | PROOF, crash).permitted
+    assert PAL.evaluate_position(POSITION | PROOF, stopped) == NO_ACTION
+
+
+def test_what_the_fund_knows_of_a_symbol_counts_and_not_what_was_brought() -> None:
+    fund = calm_snapshot(CATALOGUE)
+    rows = {**fund.rows, "symbol": {"BTCUSDT": {"volatility": VOLATILITY.rank("HIGH")}}}
+    found = PAL.evaluate(POSITION | PROOF, replace(fund, rows=rows))
+    assert "ADD_SIZE" not in found.permitted
+    assert "pal.symbol_in_turmoil" in found.because
+
+
+def test_the_other_positions_of_the_fund_do_not_answer_for_this_one() -> None:
+    fund = calm_snapshot(CATALOGUE)
+    rows = {**fund.rows, "position": {"BTCUSDT": {"r_multiple": 9_000_000_000}}}
+    assert PAL.evaluate_position({"symbol": "BTCUSDT"}, replace(fund, rows=rows)) == NO_ACTION
