@@ -107,7 +107,8 @@ def test_no_file_names_a_registry() -> None:
 def test_the_locks_hold_every_declared_dependency() -> None:
     declared = project()
     needed = {name_of(r) for r in declared["project"]["dependencies"] + declared["build-system"]["requires"]}
-    checks = {name_of(r) for r in declared["project"]["optional-dependencies"]["dev"]}
+    extras = declared["project"]["optional-dependencies"]
+    checks = {name_of(r) for listed in extras.values() for r in listed} - {declared["project"]["name"]}
     assert needed - pins("requirements.lock").keys() == set()
     assert checks - pins("requirements-dev.lock").keys() == set()
 

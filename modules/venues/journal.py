@@ -32,7 +32,11 @@ class Journal:
             raise JournalError(f"`{path}` is open in another process") from error
         if is_new:
             _sync_folder(path.parent)
-        self.records: tuple[dict[str, Any], ...] = self._read()
+        try:
+            self.records: tuple[dict[str, Any], ...] = self._read()
+        except JournalError:
+            self._file.close()
+            raise
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Writes one record, and returns when it is on the disk."""

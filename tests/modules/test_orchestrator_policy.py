@@ -45,9 +45,10 @@ def test_the_policy_is_that_of_the_funds_newest_decision() -> None:
 
 
 def test_the_facts_make_the_policy_and_no_constant_does() -> None:
-    confidence = {d: OrchestratorPolicy(lambda d=d: answer(losing_streak=d)).get_current_policy() for d in (0, 4)}  # type: ignore[misc]  # a lambda with a default has no type of its own
-    assert confidence[4]["max_risk"] <= confidence[0]["max_risk"]
-    assert confidence[4] != confidence[0] | {"as_of": confidence[4]["as_of"]}
+    winning, losing = answer(losing_streak=0), answer(losing_streak=4)
+    one, other = (OrchestratorPolicy(lambda a=a: a).get_current_policy() for a in (winning, losing))  # type: ignore[misc]  # because mypy cannot tell the type of a lambda with a default
+    assert other["max_risk"] <= one["max_risk"]
+    assert other != one | {"as_of": other["as_of"]}
 
 
 # --- the emergency stop -----------------------------------------------------------------------------------------------

@@ -72,7 +72,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
     runner = Runner((BookSource(), FeedSource(), OperatorSource(), ClockSource()))
     with Store(tmp_path / "fund.duckdb", CATALOGUE) as store:
         running = Running(Fund(store, packaged_bundle(), runner, world, 3 * MINUTE), controls, clock)
-        runner.is_on = lambda name: running.switches.is_on(name)  # noqa: PLW0108 -- `switches` is another one after each call
+        runner.is_on = lambda name: running.switches.is_on(name)  # noqa: PLW0108 -- every call makes another `switches`
         with TestClient(create_app(running), raise_server_exceptions=False) as http:
             yield Served(http, running, world, clock)
         runner.close()

@@ -1,0 +1,381 @@
+"""AELM: what an order would do to the market and to the fund's own orders, and the way of an order to the venue.
+
+How an order trades, how much it may slip and how much of the book it may take are outputs of the rules. Here they are
+carried out: nothing is sent before the book has been looked at, and nothing counts as filled that the venue has not
+told. The predecessor judged slippage after the fill, and made fills up where it had no exchange.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from itertools import count
+from pathlib import Path
+from threading import RLock
+from typing import Any, ClassVar, TypeVar
+
+from modules.assembly import Supplied
+from modules.estimates.depth import impact, is_sound
+from modules.facts.levels import URGENCY
+from modules.inputs import Book, Inputs, Listing, Market, Order, OrderEnd, Request, Ticker
+from modules.judge import Answer, Judge
+from modules.sources.book import BookSource
+from modules.sources.effects import effect_of
+from modules.sources.feed import FeedSource
+from modules.supply import Row, Supply
+from modules.venues.amounts import floored
+from modules.venues.desk import Desk, Patience, Terms, outcome_of
+from modules.venues.intents import Execution, Intents, Ticket, stem
+from modules.venues.paper import PaperExchange
+from modules.venues.venue import Kind, NotPermitted, Rejected, Venue, VenueError
+
+MINUTE_MS = 60_000
+FIVE_MINUTES_A_DAY = 288
+LISTINGS_KEPT_MS = 15 * MINUTE_MS
+EXITS = frozenset({"REDUCE", "CLOSE"})
+SIDES: Mapping[str, str] = {"BUY": "LONG", "LONG": "LONG", "SELL": "SHORT", "SHORT": "SHORT"}
+"""The words for a direction, in any case, as the fund says them."""
+
+T = TypeVar("T")
+Decide = Callable[[str, Request], Answer]
+"""What the fund's rules say of a request, by its id, in the whole of the fund's state."""
+
+VERDICT, ORDER_TYPE, SLIPPAGE, PARTICIPATION = (
+    "verdict",
+    "aelm.order_type",
+    "aelm.max_slippage",
+    "aelm.max_participation",
+)
+
+
+class SmartExecution:
+    """Supplies facts of requests and ended orders, and executes requests.
+
+    Without arguments it trades on a paper exchange with a made-up market, and remembers for as long as it lives. A
+    live venue needs a log at `intents`, so that every order ends in a known state whatever happens, and `decide`, so
+    that none is sent that the fund's rules do not allow. `judge` says what the rules say where there is no `decide`:
+    how an order trades, not whether. `clock` tells ms since 1970 UTC and `wait` lets seconds pass; both are the
+    exchange's own on paper.
+    """
+
+    name: ClassVar[str] = "aelm"
+    policy: ClassVar[str | None] = "aelm"
+    port: ClassVar[int | None] = None
+    interval: ClassVar[float] = 0
+    owners: ClassVar[tuple[str, ...]] = ("AELM",)
+
+    def __init__(
+        self,
+        venue: Venue | None = None,
+        judge: Judge | None = None,
+        *,
+        decide: Decide | None = None,
+        intents: Path | None = None,
+        clock: Callable[[], int] | None = None,
+        wait: Callable[[float], None] | None = None,
+        patience: Patience | None = None,
+    ) -> None:
+        self.venue = venue if venue is not None else PaperExchange()
+        if self.venue.is_live and (intents is None or decide is None):
+            raise NotPermitted("a live venue needs a log of intents, and the fund's decision on every request")
+        self._judge, self._decide = judge, decide
+        self.intents = Intents(intents)
+        on_paper = self.venue if isinstance(self.venue, PaperExchange) else None
+        self.clock = clock or (on_paper.time if on_paper is not None else _wall_clock)
+        passes = wait or (_passes_on(on_paper) if on_paper is not None else time.sleep)
+        self._desk = Desk(self.venue, self.intents, self.clock, passes, patience or Patience())
+        self._locks: defaultdict[str, RLock] = defaultdict(RLock)
+        self._listings: Mapping[str, Listing] = {}
+        self._listed_at = 0
+        self._numbers = count()
+
+    # --- facts -----------------------------------------------------------------------------------------------------
+
+    def compute(self, inputs: Inputs) -> Supply:
+        """Facts of every request, and an `order` event for each order that has ended since the snapshot before."""
+        reasons: dict[str, str] = {}
+        rows = {key: _facts(key, inputs, reasons) for key in sorted(inputs.book.requests)}
+        ends = sorted(inputs.machinery.orders_ended, key=lambda e: (e.at, e.symbol, e.side, e.outcome, e.notional))
+        events = tuple(
+            {"symbol": e.symbol, "side": e.side, "notional": e.notional, "outcome": e.outcome} for e in ends
+        )  # fmt: skip
+        return Supply(rows={"request": rows}, events={"order": events}, reasons=reasons)
+
+    # --- execution -------------------------------------------------------------------------------------------------
+
+    def execute_order(
+        self,
+        *,
+        symbol: str,
+        side: str,
+        size: float,
+        urgency: str = "normal",
+        price: float | None = None,
+        reduce_only: bool = False,
+        client_id: str | None = None,
+    ) -> Execution:
+        """Buys or sells `size` base units of a symbol, as far as the rules and the book let it.
+
+        `side` is buy, long, sell or short; `urgency` low, normal or high; `price` the worst one the caller takes. A
+        `client_id` that was executed before is not executed again: what came of it is told. Raises ValueError for
+        words and figures that mean nothing, Rejected for what the venue does not list or the rules deny, and Unsettled
+        where the venue does not tell what became of an order.
+        """
+        direction, soon = _word(side, SIDES, "side"), _word(urgency, {u: u for u in URGENCY.members}, "urgency")
+        if not (math.isfinite(size) and size > 0) or (price is not None and not (math.isfinite(price) and price > 0)):
+            raise ValueError(f"the size {size} and the price {price} must be positive numbers")
+        listing = self._listing(symbol)
+        quantity = floored(size, listing.step)
+        if quantity <= 0:
+            raise ValueError(f"the size {size} is smaller than {listing.step}, the smallest quantity of `{symbol}`")
+        at = self.clock()
+        name = client_id or self._new_name(f"{symbol}-{direction}-{at}")
+        done = self.intents.worked.get(name)
+        if done is not None and done.end is not None:
+            return done.end
+        ticker, tickers = self._priced(symbol)
+        request = Request(
+            symbol, direction, at, notional=quantity * ticker.price, urgency=soon, price=price, reduce_only=reduce_only,
+            client_id=name,
+        )  # fmt: skip
+        answer = self._answer(request, tickers)
+        if self._decide is not None:
+            _check_verdict(name, answer)
+        return self._carry_out(name, request, answer, quantity, ticker, name)
+
+    def execute(self, key: str, request: Request, answer: Answer) -> Execution:
+        """Executes the request `key` as the fund's rules answered it. Raises as `execute_order`.
+
+        Its quantity is its notional at the mark price of now. Executed again it is told, not done again.
+        """
+        if request.notional is None or not (math.isfinite(request.notional) and request.notional > 0):
+            raise ValueError(f"the request `{key}` does not say how much to trade")
+        _check_verdict(key, answer)
+        name = request.client_id or f"{key}@{request.at}"
+        done = self.intents.worked.get(name)
+        if done is not None and done.end is not None:
+            return done.end
+        ticker, _ = self._priced(request.symbol)
+        quantity = floored(request.notional / ticker.price, self._listing(request.symbol).step)
+        if quantity <= 0:
+            raise ValueError(f"{request.notional} is less than the smallest quantity of `{request.symbol}`")
+        return self._carry_out(key, request, answer, quantity, ticker, name)
+
+    def recover(self) -> list[Execution]:
+        """Asks the venue what became of orders that an earlier process left behind, and ends their requests.
+
+        To be called before anything else is executed, and again while `intents.unsettled()` holds any.
+        """
+        return self._desk.recover()
+
+    def ended_since(self, since: int) -> list[OrderEnd]:
+        """Orders, refused ones too, of requests that ended after `since` (ms). One is notional at the mark price."""
+        return [
+            OrderEnd(w.ended_at, w.ticket.symbol, w.ticket.acts_on, s.order.quantity * w.ticket.mark, outcome_of(s))
+            for w in list(self.intents.worked.values())
+            if w.end is not None and w.ended_at > since
+            for s in w.orders
+        ]
+
+    def _carry_out(
+        self, key: str, request: Request, answer: Answer, quantity: float, ticker: Ticker, name: str
+    ) -> Execution:
+        terms = terms_of(key, answer)
+        does = effect_of(request, _known(self.venue.positions))
+        is_exit = does.effect in EXITS
+        ticket = Ticket(
+            name, request.symbol, request.side, quantity, ticker.price, self.clock(), does.side or request.side,
+            adds_risk=not is_exit, reduce_only=request.reduce_only or is_exit, worst=request.price,
+            traded=ticker.volume_24h / FIVE_MINUTES_A_DAY if math.isfinite(ticker.volume_24h) else None,
+        )  # fmt: skip
+        with self._locks[request.symbol]:
+            return self._desk.work(ticket, terms, self._listing(request.symbol))
+
+    def _priced(self, symbol: str) -> tuple[Ticker, Mapping[str, Ticker]]:
+        """The ticker of a symbol, and all of them. Raises Rejected where it has no price."""
+        tickers = self.venue.tickers()
+        found = tickers.get(symbol)
+        if found is None or not (math.isfinite(found.price) and found.price > 0):
+            raise Rejected(f"`{symbol}` has no price")
+        return found, tickers
+
+    def _answer(self, request: Request, tickers: Mapping[str, Ticker]) -> Answer:
+        key = request.client_id or ""
+        if self._decide is not None:
+            return self._decide(key, request)
+        if self._judge is None:
+            self._judge = Judge()
+        depth, orders = _known(lambda: self.venue.depth(request.symbol)), _known(self.venue.open_orders)
+        depths = {} if depth is None else {request.symbol: depth}
+        market = Market(tickers=tickers, depths=depths, listings=self._listings)
+        book = Book(
+            account=_known(self.venue.account),
+            positions=_known(self.venue.positions),
+            orders=None if orders is None else {o.client_id: o.as_order() for o in orders},
+            requests={key: request},
+            recent=self._recent(request.at),
+        )
+        inputs = Inputs("main", request.at, market, book)
+        parts = [(m.name, m.owners, m.compute(inputs)) for m in (FeedSource(), BookSource(), self)]
+        return self._judge.answer(request.at, [Supplied(by, owners, request.at, s) for by, owners, s in parts])
+
+    def _new_name(self, start: str) -> str:
+        """A name that no request has, of this process or of one before it."""
+        names = (f"{start}-{number}" for number in self._numbers)
+        return next(name for name in names if name not in self.intents.worked)
+
+    def _recent(self, ts: int) -> list[Request]:
+        tickets = [work.ticket for work in list(self.intents.worked.values()) if ts - MINUTE_MS < work.ticket.at <= ts]
+        return [
+            Request(
+                t.symbol, t.side, t.at, notional=t.quantity * t.mark, price=t.worst, reduce_only=t.reduce_only,
+                client_id=t.request,
+            )
+            for t in tickets
+        ]  # fmt: skip
+
+    def _listing(self, symbol: str) -> Listing:
+        now = self.clock()
+        if symbol not in self._listings or now - self._listed_at > LISTINGS_KEPT_MS:
+            self._listings, self._listed_at = self.venue.markets(), now
+        found = self._listings.get(symbol)
+        if found is None or not found.is_active:
+            raise Rejected(f"`{symbol}` does not trade at {self.venue.name}")
+        return found
+
+
+def terms_of(key: str, answer: Answer) -> Terms:
+    """What the rules say of how a request is executed. Raises ValueError for rules that say nothing of it."""
+    missing = [name for name in (ORDER_TYPE, SLIPPAGE, PARTICIPATION) if name not in answer.outputs]
+    if missing:
+        raise ValueError(f"the rules have no output {', '.join(f'`{name}`' for name in missing)}")
+    return Terms(Kind(_of(ORDER_TYPE, key, answer)), _of(SLIPPAGE, key, answer), _of(PARTICIPATION, key, answer))
+
+
+def _of(output: str, key: str, answer: Answer) -> Any:
+    """An output, that of the request where there is one for each. Raises ValueError where it has no value."""
+    value = answer.outputs[output]
+    if isinstance(value, Mapping):
+        value = value.get(key)
+    if value is None:
+        raise ValueError(f"the rules do not say `{output}` of the request `{key}`")
+    return value
+
+
+def _check_verdict(key: str, answer: Answer) -> None:
+    if answer.of(VERDICT, key) != "ALLOW":
+        raise Rejected(f"the rules deny the request `{key}`: {'; '.join(answer.because.values())}")
+
+
+def _word(said: str, words: Mapping[str, str], what: str) -> str:
+    found = words.get(said.upper())
+    if found is None:
+        known = ", ".join(f"`{word.lower()}`" for word in words)
+        raise ValueError(f"the {what} `{said}` is none of {known}")
+    return found
+
+
+def _known(ask: Callable[[], T]) -> T | None:
+    """What the venue tells; None where it does not."""
+    try:
+        return ask()
+    except VenueError:
+        return None
+
+
+def _wall_clock() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _passes_on(paper: PaperExchange) -> Callable[[float], None]:
+    """Waiting that moves the clock of a paper exchange and nothing else."""
+    return lambda seconds: paper.advance(paper.time() + math.ceil(seconds * 1000))
+
+
+# --- facts of a request -----------------------------------------------------------------------------------------------
+
+
+def _facts(key: str, inputs: Inputs, reasons: dict[str, str]) -> Row:
+    request = inputs.book.requests[key]
+    found = {
+        "price_deviation": _price_deviation(request, inputs),
+        "impact": _impact(request, inputs),
+        "duplicate": _duplicate(key, request, inputs.book),
+        "crosses_own_order": _crosses(request, inputs.book),
+        "repeats_last_minute": _repeats(key, request, inputs),
+    }
+    for name, (value, why) in found.items():
+        if value is None:
+            reasons[f'request["{key}"].{name}'] = why
+    return {name: value for name, (value, _) in found.items() if value is not None}
+
+
+def _mark(symbol: str, inputs: Inputs) -> float | None:
+    ticker = inputs.market.tickers.get(symbol)
+    return ticker.price if ticker is not None and math.isfinite(ticker.price) and ticker.price > 0 else None
+
+
+def _price_deviation(request: Request, inputs: Inputs) -> tuple[float | None, str]:
+    if request.price is None:
+        return 0.0, ""
+    mark = _mark(request.symbol, inputs)
+    if mark is None:
+        return None, f"{request.symbol} has no price to compare with"
+    return abs(request.price - mark) / mark, ""
+
+
+def _impact(request: Request, inputs: Inputs) -> tuple[float | None, str]:
+    mark, depth = _mark(request.symbol, inputs), inputs.market.depths.get(request.symbol)
+    if request.notional is None or not request.notional > 0:
+        return None, "the request does not say how much to trade"
+    if mark is None:
+        return None, f"{request.symbol} has no price"
+    if depth is None:
+        return None, f"the order book of {request.symbol} is not known"
+    if not is_sound(depth):
+        return None, f"the order book of {request.symbol} is empty on a side, unsorted or crossed"
+    found = impact(depth, request.side == "LONG", request.notional / mark)
+    return found, f"the order book of {request.symbol} is not known as deep as the order goes"
+
+
+def _duplicate(key: str, request: Request, book: Book) -> tuple[bool | None, str]:
+    """A client id counts as seen where a request before has it, or an open order is one of its request."""
+    name = request.client_id or f"{key}@{request.at}"
+    earlier = [r.client_id for r in book.recent]
+    earlier += [other.client_id for k, other in book.requests.items() if (other.at, k) < (request.at, key)]
+    if name in earlier:
+        return True, ""
+    if book.orders is None:
+        return None, "the open orders are not known"
+    return any(o.client_id == name or o.client_id.startswith(stem(name)) for o in book.orders.values()), ""
+
+
+def _crosses(request: Request, book: Book) -> tuple[bool | None, str]:
+    if book.orders is None:
+        return None, "the open orders are not known"
+    return any(_could_trade(request, order) for order in book.orders.values()), ""
+
+
+def _could_trade(request: Request, order: Order) -> bool:
+    """Whether the two could meet: opposite directions, and a price that both take. Two market orders never rest."""
+    buys = request.side == "LONG"
+    # An order's side is that of the position: one that adds no risk goes against it.
+    order_buys = (order.side == "LONG") == order.adds_risk
+    if order.symbol != request.symbol or order_buys == buys or order.filled >= order.quantity:
+        return False
+    if request.price is None or order.price is None:
+        return not (request.price is None and order.price is None)
+    return request.price >= order.price if buys else request.price <= order.price
+
+
+def _repeats(key: str, request: Request, inputs: Inputs) -> tuple[int | None, str]:
+    """Requests before it that would do the same to the book as it stands."""
+    book = inputs.book
+    mine = effect_of(request, book.positions)
+    if mine.effect is None:
+        return None, "what the request does to the book is not known"
+    peers = [other for k, other in book.requests.items() if (other.at, k) < (request.at, key)]
+    late = [r for r in (*book.recent, *peers) if r.at > inputs.ts - MINUTE_MS and r.symbol == request.symbol]
+    return sum(1 for r in late if effect_of(r, book.positions) == mine), ""

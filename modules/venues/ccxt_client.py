@@ -1,0 +1,125 @@
+"""ccxt as it is used here: what it says in its own errors is said in ours, and no answer is read leniently."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import ccxt
+
+from modules.venues.venue import (
+    ClockSkew,
+    DuplicateClientId,
+    Malformed,
+    NotEnoughMargin,
+    NotPermitted,
+    RateLimited,
+    Rejected,
+    Unclear,
+    UnknownOrder,
+    Unreachable,
+    VenueError,
+)
+
+UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+"""What ccxt trips over when an answer is JSON of the wrong shape."""
+
+BINANCE_CODES: Mapping[int, type[VenueError]] = {
+    -1000: Unclear, -1001: Unclear, -1003: RateLimited, -1006: Unclear, -1007: Unclear, -1015: RateLimited,
+    -1021: ClockSkew, -2011: UnknownOrder, -2013: UnknownOrder, -2014: NotPermitted, -2015: NotPermitted,
+    -2019: NotEnoughMargin, -4116: DuplicateClientId,
+}  # fmt: skip
+"""What Binance's own codes mean for an order (its "Error codes" page). Ccxt reads some by the host that answered."""
+
+CODE = re.compile(r'"code"\s*:\s*(-\d+)')
+LEAST_ERROR, LEAST_SERVER_ERROR = 400, 500
+
+
+class StrictAnswers:
+    """Mixed into an exchange of ccxt: a body of a good answer that is no JSON is an error, not a text to go on with."""
+
+    last_status = 0
+    retry_after: float | None = None
+    last_body: Any = None
+
+    def on_rest_response(self, code: int, _reason: str, _url: str, _method: str, *rest: Any) -> Any:
+        """The hook of ccxt before it reads an answer: `rest` begins with the headers and the body."""
+        self.last_status = code
+        self.retry_after = _seconds(rest[0].get("Retry-After"))
+        return rest[1].strip()
+
+    def parse_json(self, http_response: str) -> Any:
+        """The body, read strictly. Errors may have any body: their status says enough."""
+        self.last_body = None
+        try:
+            self.last_body = json.loads(http_response, parse_constant=_refused)
+        except ValueError:
+            if self.last_status >= LEAST_ERROR:
+                return None
+            raise ccxt.BadResponse("the body is no JSON") from None
+        return self.last_body
+
+
+def client(exchange_id: str, config: dict[str, Any]) -> Any:
+    """An exchange of ccxt by its id. Raises ValueError for an id that ccxt does not know."""
+    if exchange_id not in ccxt.exchanges:
+        raise ValueError(f"ccxt knows no exchange `{exchange_id}`")
+    made = type(exchange_id, (StrictAnswers, getattr(ccxt, exchange_id)), {})(config)
+    # ccxt writes headers, the key among them, to its log: its log goes nowhere.
+    made.logger = logging.Logger(exchange_id, level=logging.CRITICAL + 1)  # noqa: LOG001 -- it must have no parent
+    return made
+
+
+def translated(exchange: Any, error: Exception, what: str) -> VenueError:
+    """The error of ccxt as one of ours; `what` was asked. Nothing of a signed address is told."""
+    if not isinstance(error, ccxt.BaseError):
+        return Malformed(f"{what}: the answer is of another shape than expected")
+    told = f"{what}: {_told(error)}"
+    kind = _by_code(exchange.id, str(error)) or _by_class(error, exchange.last_status)
+    return RateLimited(told, exchange.retry_after) if kind is RateLimited else kind(told)
+
+
+def _by_code(exchange_id: str, text: str) -> type[VenueError] | None:
+    found = CODE.search(text) if exchange_id.startswith("binance") else None
+    return BINANCE_CODES.get(int(found.group(1))) if found is not None else None
+
+
+def _by_class(error: ccxt.BaseError, status: int) -> type[VenueError]:
+    """By ccxt's class of the error; of one that it cannot tell, by whether the venue calls it our mistake."""
+    match error:
+        case ccxt.RateLimitExceeded() | ccxt.DDoSProtection():
+            return RateLimited
+        case ccxt.InvalidNonce():
+            return ClockSkew
+        case ccxt.AuthenticationError():
+            return NotPermitted
+        case ccxt.BadResponse():
+            return Malformed
+        case ccxt.OperationFailed():
+            return Unreachable
+        case ccxt.OrderNotFound():
+            return UnknownOrder
+        case ccxt.InsufficientFunds():
+            return NotEnoughMargin
+        case ccxt.DuplicateOrderId():
+            return DuplicateClientId
+        case ccxt.InvalidOrder() | ccxt.BadRequest() | ccxt.OperationRejected() | ccxt.NotSupported():
+            return Rejected
+    return Rejected if LEAST_ERROR <= status < LEAST_SERVER_ERROR else Unclear
+
+
+def _told(error: Exception) -> str:
+    """The error in ccxt's words, without the part of an address in which requests are signed."""
+    name = type(error).__name__
+    return f"{name} {' '.join(word.split('?')[0] if '://' in word else word for word in str(error).split())}"[:400]
+
+
+def _seconds(text: str | None) -> float | None:
+    return float(text) if text is not None and text.isdigit() else None
+
+
+def _refused(name: str) -> float:
+    raise ValueError(f"{name} is no number")

@@ -1,0 +1,378 @@
+"""Real exchanges through ccxt: Binance USD-M futures by default, any other of one-way linear contracts by its id.
+
+Nothing is traded unless the venue is made with `live=True` and keys. What only reads, and a cancel, is tried again
+when the venue cannot be reached. An order is sent once: a venue may take a client id again once its order has ended,
+so sending it a second time could fill it twice. Whoever gets no answer asks for the order by its client id.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from ipaddress import ip_address
+from threading import RLock
+from typing import Any, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+import ccxt
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
+
+from modules.feeds.candles import Candles
+from modules.inputs import Account, Depth, Listing, Position, Ticker
+from modules.venues import ccxt_records as records
+from modules.venues.ccxt_client import UNREADABLE, client, translated
+from modules.venues.credentials import Credentials
+from modules.venues.venue import (
+    ClockSkew,
+    Kind,
+    Malformed,
+    NewOrder,
+    NotPermitted,
+    OrderState,
+    RateLimited,
+    Rejected,
+    Unreachable,
+    VenueError,
+)
+
+RECEIVE_WINDOW_MS = 5_000
+"""The venue drops a signed request that is older when it arrives."""
+
+SKEW_HOLDS_MS = 300_000
+FIRST_DELAY, MOST_DELAY = 0.5, 10.0
+LEVELS = 100
+MOST_CANDLES = 1000
+T = TypeVar("T")
+
+
+def _wall_clock() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """How a venue is asked. `timeout` is in seconds; `attempts` counts the first one.
+
+    Delays between attempts double from half a second to ten, times `jitter()` in 0..1. `most_skew_ms` is how far the
+    clocks may be apart for an order to be sent. `clock` tells ms since 1970 UTC.
+    """
+
+    timeout: float = 10.0
+    attempts: int = 4
+    most_skew_ms: int = 1_000
+    jitter: Callable[[], float] = random.random
+    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], int] = _wall_clock
+
+
+class CcxtVenue:
+    """An exchange that ccxt knows.
+
+    `live` permits orders; `quote` is the currency in which contracts are settled. `endpoint` (https, or loopback)
+    replaces the host of every address; `config` is handed to ccxt. Raises ValueError for an exchange that ccxt does
+    not know and NotPermitted for live trading without keys.
+    """
+
+    def __init__(
+        self,
+        exchange_id: str = "binanceusdm",
+        *,
+        credentials: Credentials | None = None,
+        live: bool = False,
+        quote: str = "USDT",
+        endpoint: str | None = None,
+        manners: Manners | None = None,
+        config: Mapping[str, Any] | None = None,
+    ) -> None:
+        if live and credentials is None:
+            raise NotPermitted("live trading needs keys")
+        self.name, self.is_live = exchange_id, live
+        self._quote, self._manners = quote, manners or Manners()
+        self._clock = self._manners.clock
+        self.arrival_ms = RECEIVE_WINDOW_MS + self._manners.most_skew_ms
+        self._has_keys = credentials is not None
+        self._lock = RLock()
+        self._quiet_until = 0
+        self._skew_at: int | None = None
+        self._client = _configured(exchange_id, credentials, self._manners.timeout, config or {})
+        if endpoint is not None:
+            self._client.urls["api"] = _moved(self._client.urls["api"], _checked_endpoint(endpoint))
+
+    def __repr__(self) -> str:
+        """Tells neither keys nor addresses."""
+        return f"CcxtVenue({self.name!r}, live={self.is_live})"
+
+    # --- what can be seen ------------------------------------------------------------------------------------------
+
+    def time(self) -> int:
+        """The venue's clock."""
+        return records.moment(self._read("the time", self._client.fetch_time), "the venue's time")
+
+    def markets(self) -> Mapping[str, Listing]:
+        """Linear perpetual contracts in the quote currency, with margin tiers where there are keys to ask for them."""
+        found = self._read("the markets", lambda: self._client.load_markets(True))
+        mine = {m["id"]: m for m in found.values() if self._is_mine(m)}
+        if not mine:
+            raise Malformed(f"the venue lists no contract in {self._quote}")
+        tiers: Mapping[str, Any] = {}
+        if self._has_keys and self._client.has.get("fetchLeverageTiers"):
+            tiers = self._read("the margin tiers", self._client.fetch_leverage_tiers)
+        mode = self._client.precisionMode
+        return self._made("the markets", lambda: {
+            name: records.listing(m, mode, tiers.get(m["symbol"], ())) for name, m in sorted(mine.items())
+        })  # fmt: skip
+
+    def tickers(self) -> Mapping[str, Ticker]:
+        """Prices of every contract that has a last one; quotes and mark prices where the venue tells them."""
+        told = self._by_id(self._read("the tickers", self._client.fetch_tickers))
+        quotes = marks = told
+        if self._client.has.get("fetchBidsAsks"):
+            quotes = self._by_id(self._read("the quotes", self._client.fetch_bids_asks))
+        if self._client.has.get("fetchFundingRates"):
+            marks = self._by_id(self._read("the mark prices", self._client.fetch_funding_rates))
+        made = self._made("the tickers", lambda: {
+            name: records.ticker(self.name, told[name], quotes.get(name, {}), marks.get(name, {}).get("markPrice"))
+            for name in sorted(told)
+        })  # fmt: skip
+        known = {name: ticker for name, ticker in made.items() if ticker is not None}
+        if not known:
+            raise Malformed("no ticker has a price")
+        return known
+
+    def candles(self, symbol: str, since: int) -> Candles:
+        """One-minute bars that have closed."""
+        now = self.time()
+        name = self._unified(symbol)
+        rows = self._read("the candles", lambda: self._client.fetch_ohlcv(name, "1m", since, MOST_CANDLES))
+        return self._made("the candles", lambda: records.candles(self.name, symbol, rows, since, now))
+
+    def depth(self, symbol: str) -> Depth:
+        """The best levels of the order book."""
+        asked, name = self._clock(), self._unified(symbol)
+        told = self._read("the order book", lambda: self._client.fetch_order_book(name, LEVELS))
+        return self._made("the order book", lambda: records.depth(told, asked))
+
+    def funding(self) -> Mapping[str, float]:
+        """Rates of the next settlement, of the contracts that have one."""
+        told = self._by_id(self._read("the funding rates", self._client.fetch_funding_rates))
+        rates = {name: records.figure(row.get("fundingRate")) for name, row in sorted(told.items())}
+        return {name: rate for name, rate in rates.items() if not math.isnan(rate)}
+
+    def account(self) -> Account:
+        """The account; its time is ours, before asking."""
+        asked = self._clock()
+        told = self._read("the account", self._client.fetch_balance)
+        return self._made("the account", lambda: records.account(told, self._quote, asked))
+
+    def positions(self) -> Mapping[str, Position]:
+        """Open positions. Raises Malformed where an account holds both sides of one contract."""
+        told = self._rows("position", self._client.fetch_positions)
+        out: dict[str, Position] = {}
+        for row in told:
+            symbol, found = self._made("a position", partial(self._position, row))
+            if found is not None and symbol in out:
+                raise Malformed(f"there are two positions in `{symbol}`: the account must be in one-way mode")
+            if found is not None:
+                out[symbol] = found
+        return dict(sorted(out.items()))
+
+    def open_orders(self) -> Sequence[OrderState]:
+        """Orders that rest, of all contracts."""
+        told = self._rows("order", self._client.fetch_open_orders)
+        made = self._made("the open orders", lambda: [self._state(row) for row in told])
+        return sorted(made, key=lambda order: (order.placed, order.client_id))
+
+    def order(self, symbol: str, client_id: str) -> OrderState:
+        """An order, open or not."""
+        name = self._unified(symbol)
+        told = self._read(
+            "the order", lambda: self._client.fetch_order(client_id, name, {"clientOrderId": client_id})
+        )  # fmt: skip
+        return self._own(told, symbol, client_id)
+
+    # --- what can be done ------------------------------------------------------------------------------------------
+
+    def place(self, order: NewOrder) -> OrderState:
+        """Sends an order, once."""
+        self._permit()
+        if not order.client_id:
+            raise Rejected("an order needs a client id")
+        name = self._unified(order.symbol)
+        self._check_steps(order, name)
+        self._check_clock()
+        params: dict[str, Any] = {"clientOrderId": order.client_id}
+        if order.reduce_only:
+            params["reduceOnly"] = True
+        if order.kind is Kind.IOC:
+            params["timeInForce"] = "IOC"
+        type_ = "market" if order.kind is Kind.MARKET else "limit"
+        side = "buy" if order.buys else "sell"
+        told = self._once(
+            "the order", lambda: self._client.create_order(name, type_, side, order.quantity, order.price, params)
+        )  # fmt: skip
+        state = self._own(told, order.symbol, order.client_id)
+        if state.quantity != order.quantity or state.side != order.side:
+            raise Malformed(f"`{order.client_id}` is told as another order than was sent")
+        return state
+
+    def cancel(self, symbol: str, client_id: str) -> None:
+        """Asks to cancel; a second try finds what the first one cancelled gone, which is UnknownOrder."""
+        self._permit()
+        name = self._unified(symbol)
+        self._read("the cancel", lambda: self._client.cancel_order(client_id, name, {"clientOrderId": client_id}))
+
+    # --- asking ----------------------------------------------------------------------------------------------------
+
+    def _read(self, what: str, ask: Callable[[], T]) -> T:
+        """Asks, again where the venue cannot be reached."""
+        again = Retrying(
+            retry=retry_if_exception_type(Unreachable),
+            stop=stop_after_attempt(self._manners.attempts),
+            wait=self._delay,
+            sleep=self._manners.sleep,
+            reraise=True,
+        )
+        found: T = again(self._once, what, ask)
+        return found
+
+    def _rows(self, kind: str, ask: Callable[[], Sequence[Any]]) -> Sequence[Any]:
+        """Rows as ccxt reads them, all that the venue told."""
+        told, body = self._read(f"the {kind}s", lambda: (ask(), self._client.last_body))
+        self._made(f"the {kind}s", lambda: records.check_rows(self.name, kind, told, body))
+        return told
+
+    def _once(self, what: str, ask: Callable[[], T]) -> T:
+        """Asks once. One thread at a time: ccxt counts requests without a lock."""
+        with self._lock:
+            quiet = self._quiet_until - self._clock()
+            if quiet > 0:
+                raise RateLimited(f"{what}: the venue has asked for {quiet / 1000:.1f} s of silence", quiet / 1000)
+            self._client.last_status, self._client.retry_after = 0, None
+            try:
+                return ask()
+            except VenueError:
+                raise
+            except (ccxt.BaseError, *UNREADABLE) as error:
+                raised = translated(self._client, error, what)
+        if isinstance(raised, RateLimited) and raised.retry_after is not None:
+            self._quiet_until = self._clock() + int(raised.retry_after * 1000)
+        if isinstance(raised, ClockSkew):
+            self._skew_at = None
+        raise raised
+
+    def _made(self, what: str, make: Callable[[], T]) -> T:
+        """Records of an answer; one of another shape is malformed."""
+        try:
+            return make()
+        except UNREADABLE as error:
+            raise Malformed(f"{what}: the answer is of another shape than expected") from error
+
+    def _delay(self, state: RetryCallState) -> float:
+        return min(MOST_DELAY, FIRST_DELAY * 2.0 ** (state.attempt_number - 1)) * self._manners.jitter()
+
+    def _permit(self) -> None:
+        if not self.is_live:
+            raise NotPermitted(f"live trading at {self.name} is off")
+
+    def _check_clock(self) -> None:
+        """Raises ClockSkew where the clocks are surely too far apart; half the way there and back is uncertain."""
+        before = self._clock()
+        if self._skew_at is not None and before - self._skew_at < SKEW_HOLDS_MS:
+            return
+        theirs, after = self.time(), self._clock()
+        skew = abs(theirs - (before + after) / 2)
+        if skew - (after - before) / 2 > self._manners.most_skew_ms:
+            raise ClockSkew(f"the venue's clock and ours are {skew / 1000:.3f} s apart")
+        self._skew_at = after
+
+    def _check_steps(self, order: NewOrder, name: str) -> None:
+        """Raises Rejected where ccxt would send another quantity or price than the order says."""
+        told = self._once("the quantity", lambda: self._client.amount_to_precision(name, order.quantity))
+        if float(told) != order.quantity:
+            raise Rejected(f"the quantity {order.quantity} is no multiple of the contract's step")
+        if (order.price is None) != (order.kind is Kind.MARKET):
+            raise Rejected("a market order has no price, and every other has one")
+        if order.price is not None:
+            told = self._once("the price", lambda: self._client.price_to_precision(name, order.price))
+            if float(told) != order.price:
+                raise Rejected(f"the price {order.price} is no multiple of the contract's tick")
+
+    # --- names -----------------------------------------------------------------------------------------------------
+
+    def _is_mine(self, market: Mapping[str, Any]) -> bool:
+        return market.get("swap") is True and market.get("linear") is True and market.get("settle") == self._quote
+
+    def _load(self) -> Mapping[str, Any]:
+        loaded: Mapping[str, Any] = self._read("the markets", self._client.load_markets)
+        return loaded
+
+    def _unified(self, symbol: str) -> str:
+        """The name that ccxt has for a contract. Raises Rejected for one that is not listed."""
+        for name, market in self._load().items():
+            if market["id"] == symbol and self._is_mine(market):
+                return name
+        raise Rejected(f"`{symbol}` is not listed at {self.name}")
+
+    def _id(self, name: str) -> str:
+        market = self._load().get(name)
+        if market is None:
+            raise Malformed(f"the venue speaks of `{name}`, which it does not list")
+        return str(market["id"])
+
+    def _by_id(self, told: Any) -> dict[str, Mapping[str, Any]]:
+        """Rows of the contracts at hand, by their ids."""
+        if not isinstance(told, Mapping):
+            raise Malformed("the answer is no table")
+        markets = self._load()
+        mine = {name: row for name, row in told.items() if name in markets and self._is_mine(markets[name])}
+        return {str(markets[name]["id"]): row for name, row in mine.items()}
+
+    def _state(self, told: Mapping[str, Any]) -> OrderState:
+        return records.order(self.name, told, self._id(told["symbol"]))
+
+    def _position(self, told: Mapping[str, Any]) -> tuple[str, Position | None]:
+        symbol = self._id(told["symbol"])
+        return symbol, records.position(self.name, told, symbol)
+
+    def _own(self, told: Any, symbol: str, client_id: str) -> OrderState:
+        """The state of the order that was asked for. Raises Malformed for that of another."""
+        state = self._made("the order", lambda: self._state(told))
+        if state.client_id != client_id or state.symbol != symbol:
+            raise Malformed(f"asked for `{client_id}` in `{symbol}`, the venue tells of another order")
+        return state
+
+
+def _configured(exchange_id: str, credentials: Credentials | None, timeout: float, config: Mapping[str, Any]) -> Any:
+    keys = {}
+    if credentials is not None:
+        keys = {"apiKey": credentials.key.get_secret_value(), "secret": credentials.secret.get_secret_value()}
+    made = client(exchange_id, {
+        "enableRateLimit": True, "timeout": int(timeout * 1000), **keys, **config,
+    })  # fmt: skip
+    # The list of currencies is another service's and needs keys; nothing here reads it.
+    made.has["fetchCurrencies"] = False
+    made.options["recvWindow"] = RECEIVE_WINDOW_MS
+    made.options["warnOnFetchOpenOrdersWithoutSymbol"] = False
+    made.options["fetchOpenOrders"] = {"warnWithoutSymbol": False}
+    return made
+
+
+def _checked_endpoint(endpoint: str) -> str:
+    parts = urlsplit(endpoint)
+    host = parts.hostname or ""
+    is_loopback = host == "localhost" or (host.replace(".", "").isdigit() and ip_address(host).is_loopback)
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback):
+        raise ValueError(f"the endpoint `{endpoint}` is neither https nor on this machine")
+    return endpoint
+
+
+def _moved(urls: Any, endpoint: str) -> Any:
+    """The addresses with another scheme and host."""
+    if isinstance(urls, dict):
+        return {name: _moved(url, endpoint) for name, url in urls.items()}
+    there = urlsplit(endpoint)
+    return urlunsplit(urlsplit(urls)._replace(scheme=there.scheme, netloc=there.netloc))

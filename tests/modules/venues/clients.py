@@ -1,0 +1,21 @@
+"""A client of the server that stands for an exchange."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import SecretStr
+
+from modules.venues import Kind, NewOrder
+from modules.venues.ccxt_venue import CcxtVenue, Manners
+from modules.venues.credentials import Credentials
+from tests.modules.venues.binance_server import KEY, SECRET, Exchange
+
+KEYS = Credentials(SecretStr(KEY), SecretStr(SECRET))
+BUY = NewOrder("rf-1", "BTCUSDT", "LONG", 1.0, Kind.MARKET)
+
+
+def venue(exchange: Exchange, *, live: bool = True, delays: list[float] | None = None, **manners: Any) -> CcxtVenue:
+    slept = delays if delays is not None else []
+    made = Manners(**{"timeout": 0.5, "attempts": 3, "jitter": lambda: 1.0, "sleep": slept.append, **manners})
+    return CcxtVenue(credentials=KEYS, live=live, endpoint=exchange.url, manners=made, config={"rateLimit": 0})

@@ -1,0 +1,69 @@
+"""A process that dies in the midst of an order, and the same state opened again after it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+from modules.venues import Kind
+from modules.venues.desk import Desk, Patience, Terms
+from modules.venues.intents import Intents, Ticket
+from modules.venues.paper import Conditions, PaperExchange
+from tests.modules.venues.flaky import Flaky
+from tests.modules.venues.paper_markets import A, at, market
+
+
+def die() -> None:
+    """Ends this process at once, as a power cut would."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def killed(act: Callable[[], object]) -> bool:
+    """Whether a process of its own that acts so is killed meanwhile."""
+    child = os.fork()
+    if child == 0:
+        try:
+            act()
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
+    return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+
+
+def opened(folder: Path) -> tuple[PaperExchange, Desk]:
+    """The exchange and the desk as they are on the disk."""
+    free = Conditions(taker_fee=0.0, maker_fee=0.0, latency_ms=50)
+    paper = PaperExchange(market(), start=at(10), conditions=free, journal=folder / "paper.jsonl")
+    return paper, Desk(
+        Flaky(paper).as_venue(),
+        Intents(folder / "intents.jsonl"),
+        paper.time,
+        lambda seconds: paper.advance(paper.time() + int(seconds * 1000)),
+        Patience(),
+    )
+
+
+def crash(folder: Path, moment: str) -> None:
+    """Works an order, and dies at the moment named."""
+    _, desk = opened(folder)
+    venue = desk.venue
+    assert isinstance(venue, Flaky)
+    kind = Kind.IOC
+    match moment:
+        case "before the intent":
+            venue.before["depth"] = [die]
+        case "between intent and order":
+            venue.before["place"] = [die]
+        case "between order and answer":
+            venue.after["place"] = [die]
+        case "between answer and record":
+            desk.intents.settle = lambda *_: die()  # type: ignore[method-assign]  # because it dies before it writes
+        case "between record and end":
+            desk.intents.end = lambda *_: die()  # type: ignore[method-assign]  # because it dies before it writes
+        case "while a limit order rests":
+            kind = Kind.LIMIT
+            venue.before["order"] = [die]
+    ticket = Ticket("r1", A, "LONG", 1.0, 100.0, at(10), "LONG", traded=1_000_000.0)
+    desk.work(ticket, Terms(kind, 0.01, 0.1), venue.markets()[A])
