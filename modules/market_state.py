@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modules.estimates import liquidity, opportunity, trend, volatility
-from modules.estimates.windows import Panel, log_returns, past_rank, place_from_top
+from modules.estimates.windows import Panel, log_returns, over_symbols, past_rank, place_from_top
 from modules.feeds.candles import Candles
 from policy_dsl.quantities import MS_PER_DAY
 
@@ -78,8 +78,8 @@ def market_state(candles: Candles, horizons: Horizons = Horizons()) -> MarketSta
     t = trend.trend_t(returns, horizons.trend)
     value = liquidity.traded_value(candles.close, candles.volume, bars_a_day)
     score = opportunity.opportunity_score(t, rank, value)
-    index = _over_symbols(returns, np.nanmean)
-    market_variance = volatility.forecast_variance(_over_symbols(realised, np.nanmedian), horizons.least)
+    index = over_symbols(returns, np.nanmean)
+    market_variance = volatility.forecast_variance(over_symbols(realised, np.nanmedian), horizons.least)
     turbulence = volatility.turbulence_score(returns, variance)
     return MarketState(
         candles=candles,
@@ -102,11 +102,3 @@ def market_state(candles: Candles, horizons: Horizons = Horizons()) -> MarketSta
         market_turbulence=past_rank(turbulence, horizons.least, year),
         market_breadth=trend.breadth(candles.close, horizons.breadth),
     )
-
-
-def _over_symbols(panel: Panel, fold: object) -> Panel:
-    """Fold the known values of each bar, shape (bars, 1); NaN where there are none."""
-    out = np.full((len(panel), 1), np.nan)
-    some = np.isfinite(panel).any(axis=1)
-    out[some, 0] = fold(panel[some], axis=1)  # type: ignore[operator]  # because numpy's folds share no type
-    return out

@@ -28,11 +28,15 @@ MEMBERS: Mapping[str, str] = MappingProxyType(
 _SECTOR_OF = {coin: sector for sector, coins in MEMBERS.items() for coin in coins.split()}
 
 
-def sector_of(symbol: str) -> str | None:
-    """The sector that a symbol such as BTCUSDT counts towards; None for a coin that is not in the table."""
+def base_of(symbol: str) -> str:
+    """The base coin of a symbol such as BTCUSDT or BTC/USDT:USDT; the symbol itself where its quote is not known."""
     base = symbol.partition("/")[0]
     for quote in QUOTES:
         if base.endswith(quote) and base != quote:
-            base = base.removesuffix(quote)
-            break
-    return _SECTOR_OF.get(base)
+            return base.removesuffix(quote)
+    return base
+
+
+def sector_of(symbol: str) -> str | None:
+    """The sector that a symbol such as BTCUSDT counts towards; None for a coin that is not in the table."""
+    return _SECTOR_OF.get(base_of(symbol))

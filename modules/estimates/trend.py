@@ -37,6 +37,24 @@ def efficiency(returns: Panel, bars: int) -> Panel:
     return np.where(way > 0, ratio, np.nan)
 
 
+def variance_ratio(returns: Panel, bars: int) -> NDArray[np.float64]:
+    """Variance of `bars`-bar returns / (`bars` x variance of one bar's), shape (symbols,) (Lo and MacKinlay 1988).
+
+    1 for a random walk, more where moves go on, less where they are taken back. Overlapping and without bias; NaN
+    where a return of the window is not known, where nothing moves, and with fewer than two such returns.
+    """
+    n = len(returns)
+    if n < 2 * bars:
+        return np.full(returns.shape[1], np.nan)
+    mean = returns.mean(axis=0)
+    one = ((returns - mean) ** 2).sum(axis=0) / (n - 1)
+    long = ((trailing_sum(returns, bars)[bars - 1 :] - bars * mean) ** 2).sum(axis=0)
+    long = long / (bars * (n - bars + 1) * (1 - bars / n))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        # Rounding leaves a variance of about 1e-16 of the square where there is none.
+        return np.where(one > 1e-12 * (returns**2).mean(axis=0), long / one, np.nan)
+
+
 def direction_level(t: Panel) -> NDArray[np.int64]:
     """Rank of `trend_direction`: UP or DOWN where t is clear, else FLAT; -1 where unknown."""
     up, flat, down = (TREND_DIRECTION.rank(name) for name in ("UP", "FLAT", "DOWN"))

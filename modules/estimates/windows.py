@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -72,6 +73,27 @@ def _rank_of_column(values: NDArray[np.float64], least: int, window: int) -> NDA
         insort(past, value)
         if len(past) > window:
             del past[bisect_left(past, known[i - window])]
+    return out
+
+
+def latest_rank(values: Panel, least: int, window: int) -> NDArray[np.float64]:
+    """The last row of `past_rank`, shape (symbols,), without the rows before it."""
+    out = np.full(values.shape[1], np.nan)
+    if len(values) == 0:
+        return out
+    for column in np.flatnonzero(np.isfinite(values[-1])):
+        known = values[np.isfinite(values[:, column]), column]
+        past = known[-window - 1 : -1]
+        if len(past) >= least:
+            out[column] = ((past < known[-1]).sum() + (past <= known[-1]).sum()) / (2 * len(past))
+    return out
+
+
+def over_symbols(values: Panel, fold: Callable[..., NDArray[np.float64]]) -> Panel:
+    """Fold (as `np.nanmean` does) the known values of each bar, shape (bars, 1); NaN where there are none."""
+    out = np.full((len(values), 1), np.nan)
+    some = np.isfinite(values).any(axis=1)
+    out[some, 0] = fold(values[some], axis=1)
     return out
 
 

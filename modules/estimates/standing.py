@@ -1,0 +1,131 @@
+"""The words for a symbol's standing in the universe: what CORE, EXPANSION, CONDITIONAL and BLACKLIST mean.
+
+Each of four things that are known of a symbol says how high it may stand: what it trades, its spread, its age, and the
+fund's own record in it. It stands where the lowest of them puts it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy.stats import t as student
+
+from modules.estimates.liquidity import CUTS
+from modules.estimates.proportions import interval
+from modules.estimates.records import BAD_WIN_RATE
+from modules.facts.levels import TIER
+
+BLACKLIST, CONDITIONAL, EXPANSION, CORE = range(4)
+"""Ranks of `tier`."""
+
+SPREADS = (0.005, 0.002, 0.0005)
+"""Widest spread of CONDITIONAL, EXPANSION and CORE. The predecessor called 0.05 % perfect, 0.2 % poor, and 0.5 % an
+emergency."""
+
+AGES = (0.0, 30.0, 180.0)
+"""Least days of CONDITIONAL, EXPANSION and CORE: a month and half a year; chosen."""
+
+SHARE_BAND, SPREAD_BAND = 0.05, 0.8
+"""Who has stood lower rises only where it is clear of a cut: this much above a share, below this part of a spread."""
+
+LEAST_RECORD = 20
+"""Trades that say something of a symbol; the predecessor trusted its Kelly figures from as many."""
+
+RECORD_DAYS = 180
+"""Trades that closed longer ago count no more: the market that they were made in has gone, and so nobody stands on the
+blacklist for ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """The highest rank of `tier` that one thing allows, and why; `why` is empty where it allows all."""
+
+    rank: int
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The fund's recent trades in a symbol: how many have a known result, how many won, and R where it is known."""
+
+    trades: int = 0
+    wins: int = 0
+    r_multiples: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The rank of `tier` of a symbol, and the reasons why it is no higher."""
+
+    rank: int
+    why: tuple[str, ...] = ()
+
+    @property
+    def tier(self) -> str:
+        """The name of the rank."""
+        return TIER.members[self.rank]
+
+
+def standing(
+    *, share: float, traded: float, spread: float, age_days: float, record: Record, before: int | None = None
+) -> Standing:
+    """Where a symbol stands. `share` is the part of the universe that trades no more, `traded` quote currency a day.
+
+    Falling is at once; a symbol that stood lower `before` (a rank of `tier`) rises where it is clear of the cuts.
+    """
+    now = _lowest(share, traded, spread, age_days, record, strict=False)
+    if before is None or now.rank <= before:
+        return now
+    clear = _lowest(share, traded, spread, age_days, record, strict=True)
+    if clear.rank >= now.rank:
+        return now
+    return Standing(max(before, clear.rank), clear.why)
+
+
+def by_record(record: Record) -> Ceiling:
+    """BLACKLIST where the mean R is clearly below zero, CONDITIONAL where few are won and R does not make up for it.
+
+    Clearly: the upper end of the mean's 95 % interval (Student's t). A mean below zero that may be chance is not the
+    core. Fewer than twenty trades say nothing; a record without variation says what its mean says.
+    """
+    r = np.array(record.r_multiples)
+    pays = False
+    if len(r) >= LEAST_RECORD:
+        mean = float(r.mean())
+        error = float(r.std(ddof=1) / np.sqrt(len(r)))
+        pays = mean > 0
+        if mean + _quantile(len(r) - 1) * error < 0:
+            return Ceiling(BLACKLIST, f"loses {-mean:.2f} R a trade, clearly so in {len(r)} trades")
+    if record.trades >= LEAST_RECORD and not pays and interval(record.wins, record.trades)[1] < BAD_WIN_RATE:
+        return Ceiling(CONDITIONAL, f"won {record.wins} of {record.trades} trades")
+    if len(r) >= LEAST_RECORD and not pays and float(r.mean()) < 0:
+        return Ceiling(EXPANSION, f"loses {-float(r.mean()):.2f} R a trade in {len(r)} trades, which may be chance")
+    return Ceiling(CORE)
+
+
+@lru_cache(maxsize=1024)
+def _quantile(freedom: int) -> float:
+    return float(student.ppf(0.975, freedom))
+
+
+def _lowest(share: float, traded: float, spread: float, age: float, record: Record, *, strict: bool) -> Standing:
+    band, part = (SHARE_BAND, SPREAD_BAND) if strict else (0.0, 1.0)
+    by_value = Ceiling(BLACKLIST, "trades nothing") if traded <= 0 else _by_share(share, band)
+    width = sum(spread <= cut * part for cut in SPREADS)
+    by_spread = Ceiling(width, "" if width == CORE else f"spread of {spread:.3%}")
+    seasoned = max(CONDITIONAL, sum(age >= cut for cut in AGES))
+    by_age = Ceiling(seasoned, "" if seasoned == CORE else f"known for {max(age, 0):.0f} days")
+    return lowest((by_value, by_spread, by_age, by_record(record)))
+
+
+def _by_share(share: float, band: float) -> Ceiling:
+    rank = CONDITIONAL + sum(share > cut + band for cut in CUTS)
+    return Ceiling(rank, "" if rank == CORE else f"{1 - share:.0%} of the universe trade more")
+
+
+def lowest(ceilings: Sequence[Ceiling]) -> Standing:
+    """The lowest of the ceilings, with the reasons of all that are below the top."""
+    return Standing(min(c.rank for c in ceilings), tuple(c.why for c in ceilings if c.why))
