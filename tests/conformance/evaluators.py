@@ -6,12 +6,14 @@ whole language from then on. The interpreter is the reference, and all others mu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from evaluators.back_ends import BACK_ENDS, Decide
-from policy_dsl.program import Program
+from evaluators.back_ends import BACK_ENDS, BackEnd
 
-EVALUATORS: Mapping[str, Callable[[Program], Decide]] = BACK_ENDS
+EVALUATORS: Mapping[str, BackEnd] = BACK_ENDS
 
 REFERENCE = BACK_ENDS["interpreter"]
 COMPILED = tuple(name for name in BACK_ENDS if name != "interpreter")
+
+FOLLOWING = ("interpreter", "python")
+"""Those that are told one snapshot after the other; DuckDB reads tables that are in order."""

@@ -22,7 +22,8 @@ Values = Mapping[str, OutputValue | PerRow]
 def mismatches(lines: tuple[str, ...], decision: Decision, program: Program) -> list[str]:
     """What the decision does otherwise than the lines say; empty where it agrees.
 
-    Without a `would` or `observes` line nothing may be observed; firings count only where `fires` lists them.
+    A value `no rows` says that the output has no row, `no row` that it does not have that one. Without a `would` or
+    `observes` line nothing may be observed; firings count only where `fires` lists them.
     """
     out: list[str] = []
     observed: tuple[Firing, ...] = ()
@@ -85,8 +86,10 @@ def _compare(line: str, values: Values, program: Program) -> list[str]:
         return [] if found == {} else [f"{line}: found {found}"]
     if match["key"] is not None:
         rows = cast(PerRow, found)
-        if match["key"] not in rows:
+        if (match["key"] in rows) is (text == "no row"):
             return [f"{line}: found rows {sorted(rows)}"]
+        if text == "no row":
+            return []
         found = rows[match["key"]]
     expected = expected_value(output, text, program)
     return [] if found == expected and type(found) is type(expected) else [f"{line}: found {found}, not {expected}"]

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from hypothesis import strategies as st
 
+from policy_dsl.catalogue import Rows
 from policy_dsl.program import (
     Absolute,
     Aggregate,
@@ -45,7 +46,7 @@ from policy_dsl.quantities import Unit
 from policy_dsl.types import COUNT, FLAG, TEXT, TRUTH, Flag, ItemSet, Levels, Quantity, Reference, Type
 from tests.strategies import vocabulary
 from tests.strategies.choices import chance, choose
-from tests.strategies.vocabulary import ARITHMETIC, ENTITIES, FIGURES, KEYS
+from tests.strategies.vocabulary import ARITHMETIC, ENTITIES, EVENTS, FIGURES, KEYS
 
 T = TypeVar("T")
 
@@ -55,7 +56,7 @@ COMPARED_UNITS = tuple(FIGURES)
 LEVEL_FACTS = tuple(
     f
     for e in vocabulary.CATALOGUE.entities.values()
-    if e.name != "trade"
+    if e.rows is not Rows.EVENT
     for f in e.facts.values()
     if isinstance(f.type, Levels)
 )
@@ -95,18 +96,19 @@ class Writer:
         """A row of `entity`: a bound one, one that a bound row refers to, or one named by key."""
         bound = [Row(entity, variable) for variable, of in self.variables.items() if of == entity]
         if entity == "symbol":
-            referring = [v for v, of in self.variables.items() if of in ("position", "request")]
+            referring = [v for v, of in self.variables.items() if of in ("position", "request", *EVENTS)]
             bound += [
                 Row("symbol", key=RowRead(Row(self.variables[v], v), "symbol", Reference("symbol"))) for v in referring
             ]
-        keys = () if entity in self.running else KEYS[entity][:2]
+        keys = () if entity in self.running else KEYS.get(entity, ())[:2]
         named = [Row(entity, key=Constant(key, Reference(entity))) for key in keys]
         return self.pick(bound + named)
 
     def read(self, kind: Type) -> Expression | None:
         """A fact of that type, None if the catalogue has none."""
         singles: list[Expression] = [FactRead(f.entity, f.name, kind) for f in vocabulary.single_facts(kind)]
-        keyed = [(e, f.name) for e in ENTITIES for f in vocabulary.facts_of(e, kind)]
+        events = [e for e in EVENTS if e in self.variables.values()]
+        keyed = [(e, f.name) for e in (*ENTITIES, *events) for f in vocabulary.facts_of(e, kind)]
         near = [(e, n) for e, n in keyed if e in self.variables.values()]
         if not singles and not keyed:
             return None
@@ -163,7 +165,9 @@ class Writer:
         variable = f"{fact.entity[0]}{len(self.variables)}"
         inside = self.binding(variable, fact.entity)
         where = inside.condition(0, depth - 1) if self.chance(2) else None
-        beside = replace(inside, running=self.running | {fact.entity})
+        # A row that is called by its entity is hidden there by the row that runs.
+        seen = {v: "" if v == fact.entity else of for v, of in inside.variables.items()}
+        beside = replace(inside, variables=seen, running=self.running | {fact.entity})
         value: Expression = RowRead(Row(fact.entity, variable), fact.name, fact.type)
         if self.chance(3):
             value = Arithmetic(
@@ -246,7 +250,7 @@ class Writer:
 
     def compared_text(self) -> Expression:
         """Text with text, or a reference with a key or with another reference."""
-        variables = [v for v, of in self.variables.items() if of in ("position", "request")]
+        variables = [v for v, of in self.variables.items() if of in ("position", "request", *EVENTS)]
         if variables and self.chance(2):
             return self.compared_references(self.pick(variables))
         word = Constant(self.pick(vocabulary.TEXTS), TEXT)
@@ -261,7 +265,7 @@ class Writer:
         rights += [
             RowRead(Row(of, v), "symbol", kind)
             for v, of in self.variables.items()
-            if of in ("position", "request") and v != variable
+            if of in ("position", "request", *EVENTS) and v != variable
         ]
         if self.chance(4):
             return OneOf(left, tuple(KEYS["symbol"]), self.chance(2))

@@ -1,7 +1,8 @@
 """Random typed programs: every output type and direction, every effect, strata of outputs, observing rules, excuses.
 
 They are what the checker lets through: types and units agree, reads of outputs have legal polarity, exits are exempt,
-an output that something unknown may reach has a strict end.
+an output that something unknown may reach has a strict end, no output of a request keeps anything. Asked for it, they
+look back: expressions over time, outputs that relax and latch, bounds that are held.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ from policy_dsl.program import (
     Rule,
     Scope,
     Tighten,
+    Window,
+    WindowFold,
     walk,
 )
 from policy_dsl.quantities import Unit
@@ -46,7 +49,8 @@ from policy_dsl.types import FLAG, RATIO, Flag, ItemSet, Levels, Quantity, Value
 from tests.catalogue_for_tests import EFFECT
 from tests.strategies.choices import chance, choose
 from tests.strategies.expressions import Writer
-from tests.strategies.vocabulary import ENTITIES, EXITS, FIGURES
+from tests.strategies.lookbacks import TimeWriter
+from tests.strategies.vocabulary import AROUND, ENTITIES, EXITS, FIGURES, MINUTE
 
 VERDICT = Output("verdict", "fund", "request", Levels("verdict", ("DENY", "ALLOW")), 1, Direction.DOWN)
 POLICIES = ("alpha", "beta")
@@ -58,7 +62,7 @@ ITEMS = ("HOLD", "ADD", "EXIT")
 
 OUTPUT_UNITS = (Unit.RATIO, Unit.MONEY, Unit.R, Unit.LEVERAGE, Unit.COUNT, Unit.DURATION, Unit.RATE, Unit.NUMBER)
 NEVER_NEGATIVE = (Unit.COUNT, Unit.DURATION, Unit.RATE)
-EXCUSE_UNTIL = 1_750_000_000_000
+EXCUSE_UNTIL = AROUND
 """The end of every generated exception: snapshots lie before, at and after it."""
 
 
@@ -70,26 +74,43 @@ def programs(
     asks_known: bool = True,
     permits: bool = True,
     free_arguments: bool = False,
+    temporal: bool = False,
 ) -> Program:
-    """A checked program without temporal forms; the flags leave out a form where a law does not cover it.
+    """A checked program; the flags leave out a form where a law does not cover it.
 
     `free_arguments` lets several permits of an item differ in their arguments, which evaluators can do though the
-    checker refuses it.
+    checker refuses it. `temporal` lets it look back; without, it decides each snapshot by itself.
     """
     params = tuple(draw(param(f"alpha.limit{i}")) for i in range(choose(draw, range(3))))
     outputs = [draw(output(f"alpha.out{i}")) for i in range(choose(draw, range(1, 5)))]
     outputs.insert(choose(draw, range(len(outputs) + 1)), VERDICT)
-    author = Author(Writer(draw, {}, (), params, asks_known), tuple(outputs), observing, permits, free_arguments)
+    writer = (TimeWriter if temporal else Writer)(draw, {}, (), params, asks_known)
+    if isinstance(writer, TimeWriter):
+        outputs = [keeping(o, replace(writer, readable=tuple(outputs[:i]))) for i, o in enumerate(outputs)]
+    author = Author(writer, tuple(outputs), observing, permits, free_arguments)
     rules = tuple(author.rule(f"{POLICIES[i % 2]}.rule{i}") for i in range(choose(draw, range(1, 7))))
     return Program("generated", params, tuple(outputs), tuple(sorted(rules, key=lambda r: r.id)))
 
 
+def keeping(output: Output, author: TimeWriter) -> Output:
+    """The output, which may relax and latch unless it belongs to a request: that is asked once."""
+    if output.entity == "request" or isinstance(output.type, ItemSet):
+        return output
+    variables = {} if output.entity is None else {output.entity: output.entity}
+    # The entity's name means the row at hand, so that no other can be named by key.
+    writer = replace(author, variables=variables, running=frozenset(variables), asks_known=False)
+    relaxes = writer.duration() if writer.chance(3) else None
+    latches = None
+    if writer.chance(3):
+        latches = writer.rarely() if writer.chance(2) else writer.condition(-1, writer.pick(range(3)))
+    return replace(output, relaxes_after=relaxes, latches_until=latches)
+
+
 @st.composite
-def tightening_rules(draw: st.DrawFn, program: Program) -> Rule:
-    """A rule that permits nothing, to be added to `program`."""
-    author = Author(
-        Writer(draw, {}, (), program.params, asks_known=False), program.outputs, observing=False, permits=False
-    )
+def tightening_rules(draw: st.DrawFn, program: Program, *, temporal: bool = False) -> Rule:
+    """A rule that permits nothing, to be added to `program`; with `temporal` it may look back."""
+    writer = (TimeWriter if temporal else Writer)(draw, {}, (), program.params, asks_known=False)
+    author = Author(writer, program.outputs, observing=False, permits=False)
     return author.rule(choose(draw, ("alpha.added", "beta.added")))
 
 
@@ -179,17 +200,21 @@ class Author:
 
     def because(self) -> tuple[str | Hole, ...]:
         """A reason, with and without a hole."""
-        return (
-            ("drawdown ", Hole(FactRead("account", "drawdown", RATIO), "account.drawdown"))
-            if self.writer.chance(3)
-            else ()
-        )
+        if not self.writer.chance(3):
+            return ()
+        drawdown = FactRead("account", "drawdown", RATIO)
+        if isinstance(self.writer, TimeWriter) and self.writer.chance(3):
+            change = Window(WindowFold.CHANGE, drawdown, 5 * MINUTE, RATIO)
+            return ("drawdown ", Hole(change, "change(account.drawdown over 5m)"))
+        return ("drawdown ", Hole(drawdown, "account.drawdown"))
 
     def guard(self, writer: Writer, effects: tuple[Effect, ...]) -> Expression:
         """A condition that reads only outputs before all that the rule acts on, with the polarity of its verbs."""
         verbs = {-1 if isinstance(effect, Permit) else 1 for effect in effects if not isinstance(effect, Alert)}
         if writer.chance(3 if verbs == {-1} else 8):
             return TRUE
+        if isinstance(writer, TimeWriter) and writer.chance(4):
+            return writer.alarm(next(iter(writer.variables.values()), None))
         sense = 0 if len(verbs) > 1 else next(iter(verbs), 1)
         first = min((self.place(e.output) for e in effects if not isinstance(e, Alert)), default=len(self.outputs))
         # The checker lets no permit rest on what is unknown.
@@ -218,8 +243,11 @@ class Author:
         if isinstance(target.type, ItemSet):
             return self.item_effect(writer, target, target.type, where)
         if isinstance(target.type, Quantity):
-            return self.number_effect(writer, target, where)
-        return Tighten(target.id, How.TO, self.bound(writer, target), where)
+            effect = self.number_effect(writer, target, where)
+        else:
+            effect = Tighten(target.id, How.TO, self.bound(writer, target), where)
+        asked_once = scope is not None and scope.entity == target.entity == "request"
+        return effect if asked_once or effect.how is not How.TO else held(effect, writer)
 
     def bound(self, writer: Writer, target: Output) -> Expression:
         """A level or flag to tighten to: as written, a flag fact, or an earlier output of the same kind."""
@@ -262,7 +290,7 @@ class Author:
             arguments = tuple(Constant(250_000_000 * (i + 1), Quantity(Unit.RATIO)) for i in range(count))
         return Permit(target.id, item, arguments, where)
 
-    def number_effect(self, writer: Writer, target: Output, where: Expression | None) -> Effect:
+    def number_effect(self, writer: Writer, target: Output, where: Expression | None) -> Tighten:
         """A bound, shift or factor; a plain figure where the range is open at its strict end."""
         how = writer.pick((How.TO, How.BY, How.SCALE))
         if how is How.SCALE and (target.low is None or target.low < 0):
@@ -287,6 +315,18 @@ class Author:
         )
 
 
+def held(effect: Tighten, writer: Writer) -> Tighten:
+    """The bound, which an author who looks back may hold for a while or until a time."""
+    if not isinstance(writer, TimeWriter):
+        return effect
+    match writer.pick(("as it fires", "as it fires", "for", "until")):
+        case "for":
+            return replace(effect, hold=writer.duration())
+        case "until":
+            return replace(effect, until=writer.moment(2))
+    return effect
+
+
 def computed(writer: Writer, unit: Unit) -> Expression:
     """A number that is no literal."""
     made = writer.number(unit, writer.pick(range(3)))
@@ -301,7 +341,7 @@ def no_exit(variable: str) -> Expression:
 
 def literals(program: Program) -> tuple[Constant, ...]:
     """Every figure, level and text that a program writes down."""
-    nodes = _nodes(program)
+    nodes = nodes_of(program)
     plain = [n for n in nodes if isinstance(n, Constant)]
     listed = [Constant(v, n.operand.type) for n in nodes if isinstance(n, OneOf) for v in n.values]
     return tuple(dict.fromkeys(plain + listed))
@@ -309,10 +349,13 @@ def literals(program: Program) -> tuple[Constant, ...]:
 
 def paths_read(program: Program) -> frozenset[str]:
     """The facts that a program reads, by path."""
-    nodes = _nodes(program)
+    nodes = nodes_of(program)
     singles = {f"{n.entity}.{n.field}" for n in nodes if isinstance(n, FactRead)}
     return frozenset(singles | {f"{n.row.entity}.{n.field}" for n in nodes if isinstance(n, RowRead)})
 
 
-def _nodes(program: Program) -> list[Expression]:
-    return [node for rule in program.rules for e in expressions_of(rule) for node in walk(e)]
+def nodes_of(program: Program) -> list[Expression]:
+    """Every node of every expression of a program."""
+    latches = [o.latches_until for o in program.outputs if o.latches_until is not None]
+    roots = [*latches, *(e for rule in program.rules for e in expressions_of(rule))]
+    return [node for root in roots for node in walk(root)]

@@ -68,7 +68,7 @@ def pools_of(program: Program) -> Pools:
     written: dict[str, list[Value]] = {}
     for constant in literals(program):
         written.setdefault(str(constant.type), []).append(constant.value)
-    facts = [f for e in CATALOGUE.entities.values() if e.rows is not Rows.EVENT for f in e.facts.values()]
+    facts = [f for e in CATALOGUE.entities.values() for f in e.facts.values()]
     read = paths_read(program)
     # A fact that nobody reads decides nothing: one value of it is enough.
     return {f.path: _pool(f, written.get(str(f.type), []))[: None if f.path in read else 1] for f in facts}

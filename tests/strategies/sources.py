@@ -22,9 +22,9 @@ Texts = dict[str, str]
 
 
 @st.composite
-def sources(draw: st.DrawFn) -> tuple[p.Program, Texts]:
+def sources(draw: st.DrawFn, *, temporal: bool = False) -> tuple[p.Program, Texts]:
     """A program and the rule files that say the same."""
-    program = draw(programs())
+    program = draw(programs(temporal=temporal))
     return program, files(program)
 
 
@@ -32,7 +32,7 @@ def files(program: p.Program) -> Texts:
     """The rule files of a generated program, one a policy; the first declares params, levels and outputs."""
     numbers: dict[int, str] = {}
     rules = {policy: [_rule(r, numbers) for r in program.rules if r.policy == policy] for policy in POLICIES}
-    declared = [*_levels(program), *map(_param, program.params), *_outputs(program)]
+    declared = [*_levels(program), *map(_param, program.params), *_outputs(program, numbers)]
     declared += [f"param {name} : number = {literals.write(value, Unit.NUMBER)}" for value, name in numbers.items()]
     head = {POLICIES[0]: declared}
     return {
@@ -52,8 +52,19 @@ def _param(param: p.Param) -> str:
     return f"param {_own(param.id)} : {param.type} = {_figure(param.value, param.type)}"
 
 
-def _outputs(program: p.Program) -> list[str]:
-    return [_output(output) for output in program.outputs if output.id != "verdict"]
+def _outputs(program: p.Program, numbers: dict[int, str]) -> list[str]:
+    return [_output(output) + _keeps(output, numbers) for output in program.outputs if output.id != "verdict"]
+
+
+def _keeps(output: p.Output, numbers: dict[int, str]) -> str:
+    """That an output relaxes and latches."""
+    relaxes = "" if output.relaxes_after is None else f" relaxes after {_duration(output.relaxes_after)}"
+    if output.latches_until is None:
+        return relaxes
+    writer = _Writer(numbers)
+    if output.entity is not None:
+        writer = writer.naming(output.entity, output.entity)
+    return f"{relaxes} latches until {writer.text(output.latches_until)}"
 
 
 def _output(output: p.Output) -> str:
@@ -82,6 +93,10 @@ def _figure(value: Value | None, kind: Type) -> str:
     return f'"{value}"'
 
 
+def _duration(milliseconds: int) -> str:
+    return literals.write(milliseconds, Unit.DURATION)
+
+
 def _rule(rule: p.Rule, numbers: dict[int, str]) -> str:
     scope, writer = rule.scope, _Writer(numbers)
     lines = [f"rule {_own(rule.id)}{' observing' if rule.observing else ''}"]
@@ -107,9 +122,10 @@ def _effect(effect: p.Effect, writer: _Writer) -> str:
         case p.Tighten(how=p.How.SCALE):
             return f"scale {effect.output} by {writer.text(effect.value)}"
         case p.Tighten(output="verdict", value=p.Constant()):
-            return "tighten verdict to DENY"
+            return f"tighten verdict to DENY{_held(effect, writer)}"
         case p.Tighten():
-            return f"tighten {effect.output} {effect.how.value} {writer.text(effect.value)}"
+            value = writer.text(effect.value)
+            return f"tighten {effect.output} {effect.how.value} {value}{_held(effect, writer)}"
         case p.Forbid():
             return f"forbid {effect.item} in {effect.output}"
         case p.Permit():
@@ -117,6 +133,13 @@ def _effect(effect: p.Effect, writer: _Writer) -> str:
             return f"permit {effect.item}{arguments} in {effect.output}"
         case p.Alert():
             return f"alert {effect.level.value}"
+
+
+def _held(effect: p.Tighten, writer: _Writer) -> str:
+    """For how long, or until when, a bound is held."""
+    if effect.hold is not None:
+        return f" for {_duration(effect.hold)}"
+    return "" if effect.until is None else f" until {writer.text(effect.until)}"
 
 
 @dataclass(frozen=True)
@@ -172,8 +195,16 @@ class _Writer:
                 return f"({' or '.join(map(self.text, node.operands))})"
             case p.Not():
                 return f"(not {self.text(node.operand)})"
-            case p.Aggregate():
+            case p.Aggregate() | p.EventFold():
                 return self.aggregate(node)
+            case p.Throughout():
+                return f"(({self.text(node.operand)}) throughout {_duration(node.duration)})"
+            case p.Within():
+                return f"(({self.text(node.operand)}) within {_duration(node.duration)})"
+            case p.Window():
+                return f"{node.fold.value}({self.text(node.operand)} over {_duration(node.duration)})"
+            case p.Previous():
+                return f"previous({self.text(node.operand)})"
             case _:
                 raise AssertionError(f"{type(node).__name__} is not generated")
 
@@ -199,15 +230,17 @@ class _Writer:
             return self.names[row.variable]
         return self.text(row.key) if row.key is not None else ""
 
-    def aggregate(self, node: p.Aggregate) -> str:
+    def aggregate(self, node: p.Aggregate | p.EventFold) -> str:
         name = f"row{len(self.names)}"
         inner = self.naming(node.variable, name)
         where = None if node.where is None else inner.text(node.where)
-        body = node.entity
+        entity = node.entity if isinstance(node, p.Aggregate) else node.event
+        over = f" over {_duration(node.duration)}" if isinstance(node, p.EventFold) else ""
+        body = entity
         if node.fold in (p.Fold.ANY, p.Fold.ALL) and node.value is not None:
             claim = inner.text(node.value)
             joined = f"({where} and {claim})" if node.fold is p.Fold.ANY else f"((not {where}) or {claim})"
             where = claim if where is None else joined
         elif node.value is not None:
-            body = replace(inner, running={**self.running, node.entity: node.variable}).text(node.value)
-        return f"{node.fold.value}({body} as {name}{'' if where is None else f' where {where}'})"
+            body = replace(inner, running={**self.running, entity: node.variable}).text(node.value)
+        return f"{node.fold.value}({body} as {name}{'' if where is None else f' where {where}'}{over})"

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Annotated
 
-from policy_dsl.catalogue import Fact, Rows
+from policy_dsl.catalogue import Fact, FactModel, Rows, catalogue_of, fact
 from policy_dsl.program import Operator
 from policy_dsl.quantities import MS_PER_DAY, QUANTA_PER_ONE, RATE_QUANTA_PER_DAILY_EVENT, Unit
-from policy_dsl.types import Quantity, Type
-from tests.catalogue_for_tests import EFFECT, small_catalogue
+from policy_dsl.types import COUNT, FLAG, TEXT, Quantity, Reference, Type
+from tests.catalogue_for_tests import EFFECT, MODELS
 
-CATALOGUE = small_catalogue()
+
+class FaultFacts(FactModel, entity="fault", rows=Rows.EVENT):
+    """Something that went wrong: an event that does not say when."""
+
+    symbol: Annotated[str | None, Reference("symbol")] = fact("what it hit", owner="healing", calm="BTCUSDT")
+    retries: Annotated[int | None, COUNT] = fact("attempts in vain", owner="healing", low=0, calm=0)
+    fatal: Annotated[bool | None, FLAG] = fact("nothing worked since", owner="healing", calm=False)
+    kind: Annotated[str | None, TEXT] = fact("a word", owner="healing", calm="")
+
+
+CATALOGUE = catalogue_of((*MODELS, FaultFacts))
 
 ENTITIES = ("position", "request", "symbol")
 """The keyed entities that rules and aggregates range over."""
+
+EVENTS = ("trade", "fault")
+"""The events that are folded over windows: one says itself when it happened, the other does not."""
 
 KEYS = {
     "position": ("p1", "p2", "p3"),
@@ -41,7 +55,12 @@ FIGURES: dict[Unit, tuple[int, ...]] = {
 }
 """Literals that rules compare with, in quanta: the figures a desk would write, and some that round."""
 
-MILLISECONDS_PER_MINUTE = MS_PER_DAY // 1440
+AROUND = 1_750_000_000_000
+"""The time (ms) around which everything happens."""
+
+MINUTE = MS_PER_DAY // 1440
+DURATIONS = (MINUTE, 2 * MINUTE, MINUTE // 2, 5 * MINUTE, 1, 3 * MINUTE // 2, 10 * MINUTE, 36_500 * MS_PER_DAY)
+"""Lengths (ms) of windows and holds: none, one or many snapshots long, and one from before any clock."""
 
 Form = tuple[Operator, Unit, Unit]
 
