@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from api.dry_runs.examples import Witness
 from api.dry_runs.result import DryRun
 from api.values import OutputTexts
+from evaluators.decision import OutputValue
 from evaluators.support import expressions_of
 from policy_dsl.bundle import Bundle
-from policy_dsl.program import Alert, OutputRead, Rule, walk
+from policy_dsl.program import Alert, Expression, FactRead, OutputRead, Rule, walk
 
 _AFTER_MS = 60 * 60_000
 """How long after the reset that follows a spell the output that is told is still followed: it relaxes in steps."""
 
-_RESET = "operator.reset_requested"
+_RESET = ("operator", "reset_requested")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ def _resets(at: int, run: DryRun, witness: Witness) -> Iterator[Reset]:
     texts = OutputTexts(program)
     for output in program.outputs:
         release = output.latches_until
-        if output.entity is not None or release is None or _RESET not in facts_read(release):
+        if output.entity is not None or release is None or not _is_by_a_person(release):
             continue
         before, after = (_value_at(run, output.id, ts) for ts in (at - 1, at))
         if before is None or after is None:
@@ -111,6 +112,10 @@ def _resets(at: int, run: DryRun, witness: Witness) -> Iterator[Reset]:
         standing = (r for r in witness.reasons(at) if output.id in r.binds and r.definite)
         causes = tuple(Cause(at, r.rule, r.because, r.definite) for r in standing)
         yield Reset(output.id, texts.text(output.id, before), texts.text(output.id, after), causes)
+
+
+def _is_by_a_person(release: Expression) -> bool:
+    return any(isinstance(n, FactRead) and (n.entity, n.field) == _RESET for n in walk(release))
 
 
 def _value_at(run: DryRun, output: str, ts: int) -> OutputValue | None:

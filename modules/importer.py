@@ -13,6 +13,7 @@ from pathlib import Path
 
 from evaluators.recording import RecordingWriter
 from evaluators.refusals import refusal
+from evaluators.timestamps import format_time
 from modules.facts import CATALOGUE
 from modules.feeds import (
     Content,
@@ -24,7 +25,9 @@ from modules.feeds import (
     read_symbol_records,
     read_trades,
 )
-from modules.fund_state import OnProgress, fund_state, quiet
+from modules.feeds.candles import Candles
+from modules.fund_state import OnProgress, Surroundings, fund_state, quiet
+from modules.operations import operations
 from modules.recorded_state import Verdict, observation_state, signal_state, trade_state
 from modules.state_columns import StateColumns
 
@@ -33,11 +36,12 @@ RECORDED = "recorded.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class BookSummary:
-    """What was imported of one book: snapshots, rows by entity, and why facts are missing."""
+    """What was imported of one book: snapshots, rows by entity, why facts are missing, and when (ms) resets show."""
 
     snapshots: int
     rows: Mapping[str, int]
     gaps: Mapping[str, str]
+    resets: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +54,29 @@ class ImportSummary:
 
 
 def import_files(
-    paths: Sequence[str | Path], to: str | Path, *, overwrite: bool = False, on_progress: OnProgress = quiet
+    paths: Sequence[str | Path],
+    to: str | Path,
+    *,
+    resets: Sequence[int] = (),
+    overwrite: bool = False,
+    on_progress: OnProgress = quiet,
 ) -> ImportSummary:
     """Import files into a new recording at `to`, which appears whole or not at all.
 
     Candles become a paper fund, an hour or minute a snapshot; signals and policy observations become requests and
     states; trades become events. The declared cadence is that of the candles, which must all have one, else that of
-    recorded events. `on_progress` is told of files read, bars lived through and books written.
+    recorded events. `resets` are times (ms) at which a person re-armed the emergency stop, which candles do not tell:
+    the next snapshot of each paper fund that was there then shows it. `on_progress` is told of files read, bars lived
+    through and books written.
 
-    Raises PolicyError: RF801 to RF808 for the files, RF809 for files that do not go together, RF742 to RF748 for the
-    recording.
+    Raises PolicyError: RF801 to RF808 for the files, RF809 for files that do not go together and for a reset when there
+    was no paper fund, RF742 to RF748 for the recording.
     """
     files = [Path(p) for p in paths]
     if not files:
         raise refusal("RF809", "no file was given to import", "name at least one file")
-    states, verdicts = _states(files, on_progress)
+    states, verdicts = _states(files, resets, on_progress)
+    _refuse_stray_resets(resets, states)
     writer = RecordingWriter(
         to, CATALOGUE, cadence_ms=_cadence(states), overwrite=overwrite, source=", ".join(f.name for f in files)
     )
@@ -85,7 +97,9 @@ def read_verdicts(recording: str | Path) -> tuple[Verdict, ...]:
     return tuple(Verdict(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines())
 
 
-def _states(files: Sequence[Path], on_progress: OnProgress) -> tuple[list[StateColumns], list[Verdict]]:
+def _states(
+    files: Sequence[Path], resets: Sequence[int], on_progress: OnProgress
+) -> tuple[list[StateColumns], list[Verdict]]:
     by_content: dict[Content, list[Path]] = {}
     for path in files:
         by_content.setdefault(content_of(path), []).append(path)
@@ -96,7 +110,7 @@ def _states(files: Sequence[Path], on_progress: OnProgress) -> tuple[list[StateC
     for content, paths in by_content.items():
         for path in paths:
             on_progress(done, len(files), f"reading {path.name}")
-            found, said = _read(content, path, records, on_progress)
+            found, said = _read(content, path, records, resets, on_progress)
             states += found
             verdicts += said
             done += 1
@@ -105,11 +119,15 @@ def _states(files: Sequence[Path], on_progress: OnProgress) -> tuple[list[StateC
 
 
 def _read(
-    content: Content, path: Path, records: Mapping[str, SymbolRecord] | None, on_progress: OnProgress
+    content: Content,
+    path: Path,
+    records: Mapping[str, SymbolRecord] | None,
+    resets: Sequence[int],
+    on_progress: OnProgress,
 ) -> tuple[Iterable[StateColumns], Iterable[Verdict]]:
     match content:
         case Content.CANDLES:
-            return [fund_state(c, on_progress=on_progress) for c in read_candles(path)], ()
+            return [_paper_fund(c, resets, on_progress) for c in read_candles(path)], ()
         case Content.TRADES:
             return map(trade_state, read_trades(path)), ()
         case Content.SIGNALS:
@@ -120,6 +138,12 @@ def _read(
             return [state], said
         case Content.SYMBOL_RECORDS:
             return (), ()
+
+
+def _paper_fund(candles: Candles, resets: Sequence[int], on_progress: OnProgress) -> StateColumns:
+    here = [at for at in resets if candles.opened[0] <= at <= candles.closed[-1]]
+    ran = operations(candles.closed, resets=here)
+    return fund_state(candles, around=Surroundings(machinery=ran), on_progress=on_progress)
 
 
 def _records(by_content: Mapping[Content, list[Path]]) -> Mapping[str, SymbolRecord] | None:
@@ -141,9 +165,23 @@ def _refuse_clashes(states: Sequence[StateColumns]) -> None:
         seen.add(state.book)
 
 
+def _refuse_stray_resets(resets: Sequence[int], states: Sequence[StateColumns]) -> None:
+    funds = [s for s in states if _is_paper_fund(s)]
+    spans = [(s.book, int(s.ts[0]) - s.cadence_ms, int(s.ts[-1])) for s in funds]
+    for at in sorted(resets):
+        if not any(since <= at <= until for _, since, until in spans):
+            message = f"the reset of {format_time(at)} is of no paper fund"
+            listed = "; ".join(f"`{b}` is there from {format_time(s)} to {format_time(u)}" for b, s, u in spans)
+            raise refusal("RF809", message, listed or "only candles become a paper fund, and no file holds any")
+
+
+def _is_paper_fund(state: StateColumns) -> bool:
+    return "position" in state.entities
+
+
 def _cadence(states: Sequence[StateColumns]) -> int:
     """The cadence of the candles, if there are any: they alone are regular."""
-    of_candles = sorted({s.cadence_ms for s in states if "position" in s.entities})
+    of_candles = sorted({s.cadence_ms for s in states if _is_paper_fund(s)})
     if len(of_candles) > 1:
         listed = " and ".join(f"{ms // 1000} s" for ms in of_candles)
         message = f"candles of {listed} cannot share a recording, which has one cadence"
@@ -161,4 +199,6 @@ def _keep_verdicts(recording: Path, verdicts: Sequence[Verdict]) -> None:
 
 def _summary(state: StateColumns) -> BookSummary:
     rows = {name: len(columns.keys) for name, columns in sorted(state.entities.items())}
-    return BookSummary(len(state.ts), rows, state.gaps)
+    pressed = state.single.get("operator.reset_requested", ())
+    resets = [at for at, is_pressed in zip(state.ts.tolist(), pressed, strict=False) if is_pressed]
+    return BookSummary(len(state.ts), rows, state.gaps, resets)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,11 +37,14 @@ class Troubles:
     kind: str = "timeout"
 
 
-def operations(ts: NDArray[np.int64], troubles: Mapping[str, Troubles] | None = None) -> Operations:
+def operations(
+    ts: NDArray[np.int64], troubles: Mapping[str, Troubles] | None = None, resets: Iterable[int] = ()
+) -> Operations:
     """The machinery at the snapshots `ts` (ms since 1970 UTC): nothing fails and nobody intervenes but as told.
 
     Each service answers 60 requests a minute, failures among them. A book over recorded candles has no machinery of
-    its own; its processor and memory are not known.
+    its own; its processor and memory are not known. `resets` are the times (ms) at which a person asked for the
+    emergency stop to be re-armed: the first snapshot from then on shows it, and no other.
     """
     found = troubles or {}
     none = np.zeros(len(ts), dtype=np.int64)
@@ -49,13 +52,21 @@ def operations(ts: NDArray[np.int64], troubles: Mapping[str, Troubles] | None = 
     gaps = np.ma.masked_array(np.diff(ts, prepend=ts[:1]), mask=np.arange(len(ts)) == 0)
     single: dict[str, Values] = {
         "operator.stop_requested": np.zeros(len(ts), dtype=np.bool_),
-        "operator.reset_requested": np.zeros(len(ts), dtype=np.bool_),
+        "operator.reset_requested": _pressed(ts, resets),
         "operator.flatten_on_stop": np.zeros(len(ts), dtype=np.bool_),
         "system.error_rate": _error_rate(ts, total, len(SERVICES)),
         "system.errors_per_minute": total.astype(np.float64),
         "system.snapshot_gap": gaps,
     }
     return Operations(single, {"service": _services(ts, found), "error": _errors(ts, found)})
+
+
+def _pressed(ts: NDArray[np.int64], times: Iterable[int]) -> NDArray[np.bool_]:
+    """Which snapshots are the first ones at or after one of the times."""
+    places = np.searchsorted(ts, np.array(sorted(times), dtype=np.int64))
+    pressed = np.zeros(len(ts) + 1, dtype=np.bool_)
+    pressed[places] = True
+    return pressed[:-1]
 
 
 def _error_rate(ts: NDArray[np.int64], failures: NDArray[np.int64], services: int) -> NDArray[np.float64]:

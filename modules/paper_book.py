@@ -19,12 +19,16 @@ from policy_dsl.quantities import MS_PER_DAY
 
 @dataclass(frozen=True, slots=True)
 class Trade:
-    """A closed trade; `profit` is net of both fees, `r_multiple` is profit / amount first at risk."""
+    """A closed trade; `profit` is net of both fees.
+
+    `profit_ratio` is profit / notional at the opening, `r_multiple` is profit / amount first at risk.
+    """
 
     symbol: int
     sign: int
     why: str
     profit: float
+    profit_ratio: float
     r_multiple: float
 
 
@@ -142,9 +146,9 @@ class PaperBook:
         self.holdings.remove(holding)
         self._rests_until[holding.symbol] = bar + self.style.rest
         profit = gross - fee - holding.entry_fee
-        at_risk = holding.quantity * abs(holding.entry - holding.first_stop)
+        opened, at_risk = holding.quantity * holding.entry, holding.quantity * abs(holding.entry - holding.first_stop)
         self.losing_streak = self.losing_streak + 1 if profit < 0 else 0
-        self.trades.append(Trade(holding.symbol, holding.sign, end.why, profit, profit / at_risk))
+        self.trades.append(Trade(holding.symbol, holding.sign, end.why, profit, profit / opened, profit / at_risk))
 
     def _live_through(self, bar: int, prices: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> float:
         """Judge every position on the bar; returns the survivors' profit at their adverse extremes."""

@@ -77,7 +77,7 @@ class PaperLog:
     sectors: RowLog = field(default_factory=lambda: RowLog(("exposure_share",)))
     models: RowLog = field(default_factory=lambda: RowLog(("win_rate", "average_r", "samples", "long_share")))
     trades: RowLog = field(
-        default_factory=lambda: RowLog(("symbol", "side", "exit", "profit", "r_multiple", "closed_at"))
+        default_factory=lambda: RowLog(("symbol", "side", "exit", "profit", "profit_ratio", "r_multiple", "closed_at"))
     )
     orders: RowLog = field(default_factory=lambda: RowLog(("symbol", "side", "notional", "outcome")))
     requests: RequestLog = field(default_factory=RequestLog)
@@ -124,7 +124,7 @@ class PaperLog:
         for place, trade in enumerate(self.book.trades):
             self.trades.add(
                 ts, f"{place:08d}", names[trade.symbol], side_of(trade.sign), trade.why, trade.profit,
-                trade.r_multiple, ts / 1000,
+                trade.profit_ratio, trade.r_multiple, ts / 1000,
             )  # fmt: skip
         for place, fill in enumerate(self.book.fills):
             want = fill.want

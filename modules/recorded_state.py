@@ -142,19 +142,35 @@ def observation_state(
 def trade_state(trades: Trades) -> StateColumns:
     """One snapshot for each time at which trades closed, with them as events and the losing streak after them.
 
-    The streak ends at a trade without loss; it is unknown after a trade whose outcome is, until one ends it.
+    The streak ends at a trade without loss; it is unknown after a trade whose outcome is, until one ends it. There is
+    a row for each symbol that was traded by then.
     """
-    rows = RowLog(("symbol", "side", "exit", "profit", "closed_at"))
+    rows = RowLog(("symbol", "side", "exit", "profit", "profit_ratio", "closed_at"))
     sides, exits = (*SIDE.members, None), (*TRADE_EXIT.members, None)
     places: dict[int, int] = {}
     for i, at in enumerate(trades.closed.tolist()):
         place = places[at] = places.get(at, -1) + 1
         side, why = sides[int(trades.side[i])], exits[int(trades.exit[i])]
-        rows.add(at, f"{place:08d}", trades.symbol[i], side, why, float(trades.profit[i]), at / 1000)
+        profit, ratio = float(trades.profit[i]), float(trades.profit_ratio[i])
+        rows.add(at, f"{place:08d}", trades.symbol[i], side, why, profit, ratio, at / 1000)
     ts, last = np.unique(trades.closed[::-1], return_index=True)
     streak = _streaks(trades.outcome)[len(trades.closed) - 1 - last]
     single: dict[str, Values] = {"account.losing_streak": streak, **clock_facts(ts)}
-    return StateColumns(trades.book, CADENCE_MS, ts, single, {"trade": rows.columns()})
+    entities = {"trade": rows.columns(), "symbol": _traded(trades, ts).columns()}
+    return StateColumns(trades.book, CADENCE_MS, ts, single, entities)
+
+
+def _traded(trades: Trades, ts: NDArray[np.int64]) -> RowLog:
+    """A row for each symbol at each of the times `ts` from its first closed trade on."""
+    first: dict[str, int] = {}
+    for at, symbol in zip(trades.closed.tolist(), trades.symbol, strict=True):
+        if symbol is not None:
+            first.setdefault(symbol, at)
+    rows = RowLog(("sector",))
+    for at in ts.tolist():
+        for symbol in sorted(s for s, since in first.items() if since <= at):
+            rows.add(at, symbol, sector_of(symbol))
+    return rows
 
 
 def _streaks(outcome: NDArray[np.float64]) -> NDArray[np.float64]:

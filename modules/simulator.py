@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
@@ -22,6 +23,13 @@ STYLE = Style(slots=6, most=0.125, risk=0.01, rest=10, pace=1, enter=-99, leave=
 """Always invested and soon content, so that something is asked for at all hours and the crash finds it invested."""
 
 
+RESET_AFTER = 15
+"""Minutes after the outage and the storm at which a person re-arms the emergency stop."""
+
+RESET_AFTER_CRASH = 60
+"""Minutes after the crash at which a person tries the same."""
+
+
 @dataclass(frozen=True, slots=True)
 class Spell:
     """Minutes of the day `[start, end)`, as times in ms since 1970 UTC."""
@@ -32,13 +40,14 @@ class Spell:
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
-    """A simulated day: its state, one snapshot a minute, and when what went wrong."""
+    """A simulated day: its state, one snapshot a minute, when what went wrong, and the resets (ms) of its operator."""
 
     seed: int
     state: StateColumns
     outage: Spell
     storm: Spell
     crash: Spell
+    resets: tuple[int, ...]
 
 
 def simulate(seed: int, *, day: date = date(2026, 1, 7), on_progress: OnProgress = quiet) -> Simulation:
@@ -47,7 +56,8 @@ def simulate(seed: int, *, day: date = date(2026, 1, 7), on_progress: OnProgress
     The day before is simulated too, as history, and not recorded. Between 03:00 and 06:00 the feed stops for 15
     minutes, between 08:00 and 11:00 orders fail for 8 minutes, between 13:00 and 18:00 the market falls by 28 % in 3
     minutes and wins a third of it back. Four models propose trades all day, which the paper book does not act on; one
-    of them degrades from noon.
+    of them degrades from noon. An operator asks for a reset of the emergency stop a quarter of an hour after the outage
+    and the storm, and an hour after the crash.
     """
     rng = np.random.default_rng(seed)
     midnight = (day.toordinal() - date(1970, 1, 1).toordinal()) * MS_PER_DAY
@@ -57,7 +67,9 @@ def simulate(seed: int, *, day: date = date(2026, 1, 7), on_progress: OnProgress
     seen = np.arange(2 * DAY)
     seen[DAY + outage.start : DAY + outage.end] = DAY + outage.start - 1
     funding = 1e-4 + 5e-5 * rng.standard_normal(candles.close.shape[1])
-    ran = _machinery(rng, candles.closed, outage, storm)
+    pressed = (outage.end + RESET_AFTER, storm.end + RESET_AFTER, crash.start + crash.minutes - DAY + RESET_AFTER_CRASH)
+    resets = tuple(midnight + MINUTE_MS * minute for minute in pressed)
+    ran = _machinery(rng, candles.closed, outage, storm, resets)
     models = model_rows(rng, candles.closed, midnight + 12 * MS_PER_DAY // 24)
     around = Surroundings(
         machinery=Operations(ran.single, {**ran.entities, "model": models}),
@@ -73,9 +85,8 @@ def simulate(seed: int, *, day: date = date(2026, 1, 7), on_progress: OnProgress
     def at(spell: Spell) -> Spell:
         return Spell(midnight + MINUTE_MS * spell.start, midnight + MINUTE_MS * spell.end)
 
-    return Simulation(
-        seed, state, at(outage), at(storm), at(Spell(crash.start - DAY, crash.start - DAY + crash.minutes))
-    )
+    fall = Spell(crash.start - DAY, crash.start - DAY + crash.minutes)
+    return Simulation(seed, state, at(outage), at(storm), at(fall), resets)
 
 
 def _place(rng: np.random.Generator, from_hour: int, to_hour: int, minutes: int) -> Spell:
@@ -84,7 +95,9 @@ def _place(rng: np.random.Generator, from_hour: int, to_hour: int, minutes: int)
     return Spell(start, start + minutes)
 
 
-def _machinery(rng: np.random.Generator, closed: NDArray[np.int64], outage: Spell, storm: Spell) -> Operations:
+def _machinery(
+    rng: np.random.Generator, closed: NDArray[np.int64], outage: Spell, storm: Spell, resets: Iterable[int]
+) -> Operations:
     bars = np.arange(len(closed)) - DAY
     in_outage = (bars >= outage.start) & (bars < outage.end)
     in_storm = (bars >= storm.start) & (bars < storm.end)
@@ -92,7 +105,7 @@ def _machinery(rng: np.random.Generator, closed: NDArray[np.int64], outage: Spel
         "execution": Troubles(failures=np.where(in_storm, rng.integers(12, 40, len(bars)), 0)),
         "feed": Troubles(failures=np.where(in_outage, 4, 0), down=in_outage, kind="disconnected"),
     }
-    ran = operations(closed, troubles)
+    ran = operations(closed, troubles, resets)
     load = np.clip(0.2 + 0.05 * rng.standard_normal(len(bars)) + 0.3 * in_storm, 0, 1)
     memory = np.clip(0.35 + 0.0001 * np.maximum(bars, 0), 0, 1)
     return Operations({**ran.single, "system.cpu": load, "system.memory": memory}, ran.entities)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from api.dry_runs.examples import Witness
     from api.dry_runs.view import View
-    from api.story import Chapter, Spell
+    from api.story import Chapter, Reset, Spell
     from modules.simulator import Simulation
 
 _MOST_CAUSES = 8
@@ -83,11 +83,9 @@ def _tell(screen: Console, view: View, witness: Witness, made: Simulation) -> No
 def _spells(made: Simulation) -> list[Spell]:
     from api.story import Spell
 
-    return [
-        Spell(made.outage.start, made.outage.end, "the price feed goes silent"),
-        Spell(made.storm.start, made.storm.end, "orders fail by the dozen"),
-        Spell(made.crash.start, made.crash.end, "the market crashes"),
-    ]
+    spells = (made.outage, made.storm, made.crash)
+    what = ("the price feed goes silent", "orders fail by the dozen", "the market crashes")
+    return [Spell(s.start, s.end, w, at) for s, w, at in zip(spells, what, made.resets, strict=True)]
 
 
 def _show_chapter(screen: Console, told: Chapter, output: str) -> None:
@@ -98,7 +96,7 @@ def _show_chapter(screen: Console, told: Chapter, output: str) -> None:
     spell = told.spell
     screen.print(f"\n{clock(spell.start)[11:]} to {clock(spell.end)[11:]}, {spell.what}", style="bold")
     course = " → ".join(f"{value} ({clock(ts)[11:]})" for ts, value in told.values)
-    screen.print(f"  {output}: {course}")
+    screen.print(f"  {output}: {course}", soft_wrap=True)
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2))
     for cause in told.causes[:_MOST_CAUSES]:
         sure = "" if cause.definite else " (a fact is missing)"
@@ -108,7 +106,16 @@ def _show_chapter(screen: Console, told: Chapter, output: str) -> None:
     if more > 0:
         screen.print(f"  and {count_of(more, 'rule')} more that judge facts", style="dim")
     if told.followed:
-        screen.print(f"  from which followed: {', '.join(told.followed)}", style="dim")
+        screen.print(f"  from which followed: {', '.join(told.followed)}", style="dim", soft_wrap=True)
+    for reset in told.resets:
+        screen.print(f"  {clock(spell.reset)[11:]}    {_told_reset(reset)}", soft_wrap=True)
+
+
+def _told_reset(reset: Reset) -> str:
+    if reset.before != reset.after:
+        return f"a person re-arms the stop: {reset.output} was {reset.before} all the while, and is {reset.after}"
+    causes = "; ".join(f"{cause.rule}: {cause.because}" for cause in reset.standing)
+    return f"a person asks for a reset, and {reset.output} stays {reset.after}" + (f": {causes}" if causes else "")
 
 
 def _sum_up(screen: Console, view: View) -> None:

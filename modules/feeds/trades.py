@@ -54,7 +54,8 @@ class Trades:
     """The closed trades of one book by closing time; arrays of one length.
 
     `side` and `exit` are ranks, -1 where unknown. `profit` is signed, in the currency that the book counts in, NaN
-    where unknown. `outcome` is the sign of the profit, from its ratio to the stake where no amount was recorded.
+    where unknown, `profit_ratio` its ratio to the stake, NaN where unknown. `outcome` is the sign of the profit, from
+    its ratio where no amount was recorded.
     """
 
     book: str
@@ -63,6 +64,7 @@ class Trades:
     side: NDArray[np.int64]
     exit: NDArray[np.int64]
     profit: NDArray[np.float64]
+    profit_ratio: NDArray[np.float64]
     outcome: NDArray[np.float64]
 
 
@@ -127,5 +129,6 @@ def _of_book(book: str, columns: Columns, here: NDArray[np.bool_]) -> Trades:
         side=ranks("side", sides, -1),
         exit=ranks("exit_reason", exits, TRADE_EXIT.rank("OTHER")),
         profit=profit,
+        profit_ratio=ratio,
         outcome=np.sign(np.where(np.isnan(profit), ratio, profit)),
     )

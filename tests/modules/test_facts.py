@@ -29,7 +29,7 @@ NAMES = {
     "sector": "exposure_share",
     "model": """health trend win_rate average_r calibration brier samples long_share bias_p drift_p age regime""",
     "service": "status error_rate restarts last_seen affects_trading",
-    "trade": "symbol side exit profit r_multiple closed_at",
+    "trade": "symbol side exit profit profit_ratio r_multiple closed_at",
     "error": "service kind",
     "order": "symbol side notional outcome",
 }

@@ -160,8 +160,9 @@ def test_profit_of_a_trade_is_net_of_both_fees() -> None:
     book.holdings = [held()]
     book._close(0, book.holdings[0], Exit(110.0, "SIGNAL"))
     (trade,) = book.trades
-    assert replace(trade, profit=0.0, r_multiple=0.0) == Trade(0, 1, "SIGNAL", 0.0, 0.0)
+    assert replace(trade, profit=0.0, profit_ratio=0.0, r_multiple=0.0) == Trade(0, 1, "SIGNAL", 0.0, 0.0, 0.0)
     assert trade.profit == pytest.approx(20 - 0.11 - 1.0)
+    assert trade.profit_ratio == pytest.approx(18.89 / 200)
     assert trade.r_multiple == pytest.approx(18.89 / 20)
     assert book.balance == pytest.approx(STYLE.capital + 20 - 0.11)
 

@@ -134,13 +134,14 @@ def test_observations_become_the_risk_state_they_saw(shared_data: Path) -> None:
 def test_trades_that_close_together_are_events_of_one_snapshot() -> None:
     trades = Trades(
         "b", np.array([5, 5, 9]), ["A", "B", None], np.array([0, 1, -1]), np.array([0, 3, -1]),
-        np.array([-1.0, 2.0, np.nan]), np.array([-1.0, 1.0, np.nan]),
+        np.array([-1.0, 2.0, np.nan]), np.array([-0.01, 0.02, np.nan]), np.array([-1.0, 1.0, np.nan]),
     )  # fmt: skip
     first, second = trade_state(trades).snapshots(CATALOGUE)
-    assert [(e["symbol"], e["side"], e["exit"], e["profit"]) for e in first.events["trade"]] == [
-        ("A", 0, 0, -1_000_000), ("B", 1, 3, 2_000_000),
+    assert [(e["symbol"], e["side"], e["exit"], e["profit"], e["profit_ratio"]) for e in first.events["trade"]] == [
+        ("A", 0, 0, -1_000_000, -10_000_000), ("B", 1, 3, 2_000_000, 20_000_000),
     ]  # fmt: skip
-    assert [(e["symbol"], e["side"], e["exit"], e["profit"]) for e in second.events["trade"]] == [(None,) * 4]
+    (nothing_known,) = second.events["trade"]
+    assert {name: value for name, value in nothing_known.items() if value is not None} == {"closed_at": 9}
     assert (first.facts["account.losing_streak"], second.facts["account.losing_streak"]) == (0, None)
 
 

@@ -95,6 +95,26 @@ def test_the_storm_is_a_storm_of_errors(day: Simulation) -> None:
     assert in_storm.sum() == a_minute[storm].sum()
 
 
+def test_a_person_asks_for_a_reset_after_each_spell(day: Simulation) -> None:
+    pressed = day.state.ts[values(day, "operator.reset_requested") == 1].tolist()
+    assert pressed == list(day.resets)
+    ends = (day.outage.end, day.storm.end, day.crash.end)
+    assert [(at - end) // 60_000 for at, end in zip(pressed, ends, strict=True)] == [15, 15, 60]
+
+
+def test_what_happens_is_told_with_its_time(day: Simulation) -> None:
+    trades, orders = day.state.entities["trade"], day.state.entities["order"]
+    assert len(trades.ts) > 20
+    assert len(orders.ts) >= len(trades.ts)
+    assert [round(1000 * at) for at in trades.fields["closed_at"]] == trades.ts.tolist()
+    crash = within(day, day.crash)
+    in_crash = (trades.ts >= day.state.ts[crash.start]) & (trades.ts < day.state.ts[crash.stop])
+    assert {why for why, here in zip(trades.fields["exit"], in_crash, strict=True) if here} & {
+        "STOP_LOSS",
+        "LIQUIDATION",
+    }
+
+
 def test_something_is_asked_for_at_all_hours(day: Simulation) -> None:
     requests = day.state.entities["request"]
     hours = np.unique((requests.ts - 1) // 3_600_000)

@@ -20,16 +20,22 @@ from policy_dsl.program import (
     items_of,
     walk,
 )
+from policy_dsl.quantities import Unit
 from policy_dsl.types import Flag, Levels, Quantity
 from tests.rules.decisions import ASKING, RULES, WINNER, configured, decide, default_bundle, outputs, state
 
 OUTPUTS = """
 ess.actions: set of CANCEL_ORDERS, FLATTEN
-ess.state: HALTED < ARMED starts ARMED, down
+ess.state: HALTED < ARMED starts ARMED, down, latches
 healing.actions for each service: set of RESTART, RECONNECT, CLEAR_CACHE
 healing.stance: DEFENSIVE < NORMAL starts NORMAL, down
-hfos.risk_mode: SAFE < DEFENSIVE < CAUTIOUS < NORMAL < AGGRESSIVE starts AGGRESSIVE, down
-orchestrator.allow_trades: flag starts yes, down
+hfos.risk_mode: SAFE < DEFENSIVE < CAUTIOUS < NORMAL < AGGRESSIVE starts AGGRESSIVE, down, relaxes after 30m
+locks.entries for each symbol: LOCKED < OPEN starts OPEN, down
+locks.fund_entries: LOCKED < OPEN starts OPEN, down
+locks.longs for each symbol: LOCKED < OPEN starts OPEN, down
+locks.recovery: WAITING < DONE starts DONE, down, latches
+locks.shorts for each symbol: LOCKED < OPEN starts OPEN, down
+orchestrator.allow_trades: flag starts yes, down, relaxes after 10m
 orchestrator.entry_mode: DEFENSIVE < NORMAL < AGGRESSIVE starts AGGRESSIVE, down
 orchestrator.exit_mode: DEFENSIVE_TRAIL < FAST_TP < TREND_FOLLOW starts TREND_FOLLOW, down
 orchestrator.max_positions: count in 0 to 20 starts 8, down
@@ -39,11 +45,11 @@ orchestrator.risk_profile: NO_NEW_TRADES < REDUCED < NORMAL starts NORMAL, down
 pal.actions for each position: set of ADD_SIZE, TIGHTEN_STOP, EXTEND_HOLD, TAKE_PARTIAL, TREND_EXIT
 pal.amplification: OFF < ON starts ON, down
 pal.max_scale for each position: ratio in 0% to 50% starts 50%, down
-pal.trend for each position: WEAK < STRONG starts STRONG, down
+pal.trend for each position: WEAK < STRONG starts STRONG, down, relaxes after 15m
 pba.actions for each position: set of REDUCE, CLOSE, CUT_LEVERAGE
 pba.max_exposure: ratio in 0% to 100% starts 80%, down
 pba.max_leverage: leverage in 1x to 50x starts 20x, down
-pba.posture: SHRINK < HOLD < GROW starts GROW, down
+pba.posture: SHRINK < HOLD < GROW starts GROW, down, relaxes after 15m
 universe.max_symbols: count in 1 to 500 starts 200, down
 universe.min_tier: BLACKLIST < CONDITIONAL < EXPANSION < CORE starts CONDITIONAL, up
 verdict for each request: DENY < ALLOW starts ALLOW, down
@@ -87,7 +93,7 @@ LADDERS = (
 
 
 def described(output: Output) -> str:
-    """The declaration of an output in one line."""
+    """The declaration of an output in one line, with how it lets go: what it latches until is told elsewhere."""
     kind = output.type
     head = output.id + (f" for each {output.entity}" if output.entity else "")
     if items_of(output):
@@ -95,6 +101,10 @@ def described(output: Output) -> str:
     assert output.direction is not None
     assert output.starts is not None
     tail = f", {output.direction.value}"
+    if output.relaxes_after is not None:
+        tail += f", relaxes after {write(output.relaxes_after, Unit.DURATION)}"
+    if output.latches_until is not None:
+        tail += ", latches"
     if isinstance(kind, Levels):
         return f"{head}: {' < '.join(kind.members)} starts {kind.members[int(output.starts)]}{tail}"
     if isinstance(kind, Flag):

@@ -2,34 +2,69 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 
 from evaluators.binding import bindings_of
+from evaluators.decision import Decision
 from evaluators.expressions import truth_at
 from evaluators.interpreter import Interpreter
-from evaluators.scene import Scene
-from evaluators.snapshot import Snapshot
-from evaluators.testing import promoted, states
+from evaluators.python import PythonEvaluator
+from evaluators.scene import Earlier, Moment, Scene
+from evaluators.staging import Staged, staged
+from evaluators.testing import promoted
+from evaluators.timelines import longest_gap
 from modules.facts import CATALOGUE
 from policy_dsl.program import Alert, Direction, Expression, FactRead, Permit, RowRead, children, items_of
 from policy_dsl.types import Levels
-from tests.rules.decisions import decide, default_bundle, shown
+from tests.rules.decisions import default_bundle, shown
+
+Judged = tuple[Staged, Decision, Scene]
+"""A snapshot of a test, what is decided of it after those before it, and what expressions see there."""
 
 
-def _tested_states() -> list[Snapshot]:
-    return [snapshot for case in default_bundle().cases for snapshot in states(case, CATALOGUE)]
+@cache
+def _timelines() -> tuple[tuple[int, tuple[Staged, ...]], ...]:
+    """The snapshots of every variant of every test, each with the longest distance that is no gap."""
+    return tuple(
+        (longest_gap(None, case.cadence), tuple(staged(case, variant, f"{number}-{variant}", CATALOGUE)))
+        for number, case in enumerate(default_bundle().cases)
+        for variant in range(len(case.variants))
+    )
+
+
+@cache
+def _judged() -> tuple[Judged, ...]:
+    """Every snapshot of which a test expects something."""
+    return tuple(judged for max_gap, scenes in _timelines() for judged in _followed(scenes, max_gap))
+
+
+@cache
+def _every_rule(max_gap: int) -> PythonEvaluator:
+    return PythonEvaluator(promoted(default_bundle().written), max_gap=max_gap)
+
+
+def _followed(scenes: tuple[Staged, ...], max_gap: int) -> Iterator[Judged]:
+    book = _every_rule(max_gap).following()
+    earlier: Earlier[Moment] = Earlier()
+    for scene in scenes:
+        decision = book.decide(scene.snapshot)
+        if scene.expected:
+            yield scene, decision, Scene(scene.snapshot, {}, decision.outputs, earlier, max_gap)
+        earlier = earlier.then(Moment(scene.snapshot, decision.outputs, earlier))
 
 
 def test_tests_see_each_rule_fire_rest_and_lack_its_facts() -> None:
     program = promoted(default_bundle().written)
     seen: dict[str, set[bool | None]] = {rule.id: set() for rule in program.rules}
-    for snapshot in _tested_states():
-        found = decide(snapshot, program).outputs
-        for rule in program.rules:
+    for at, _, scene in _judged():
+        snapshot = at.snapshot
+        for rule in (r for r in program.rules if len(seen[r.id]) < 3):
             rows = {} if rule.scope is None else snapshot.collection(rule.scope.entity)
             for key in [""] if rule.scope is None or rows is None else sorted(rows):
                 bindings = bindings_of(rule, key, snapshot)
-                seen[rule.id].add(truth_at(rule.guard, Scene(snapshot, bindings, found)))
+                seen[rule.id].add(truth_at(rule.guard, replace(scene, bindings=bindings)))
     lacking = {rule.id: {True, False, None} - seen[rule.id] for rule in program.rules}
     directives = {r.id for r in program.rules if not _reads_facts(r.guard)}
     assert {r: kinds for r, kinds in lacking.items() if kinds - ({None} if r in directives else set())} == {}
@@ -40,10 +75,10 @@ def _reads_facts(node: Expression) -> bool:
 
 
 def test_tests_reach_every_level_and_grant_every_item() -> None:
-    program = default_bundle().program
+    program = promoted(default_bundle().written)
     reached: dict[str, set[str]] = {o.id: set() for o in program.outputs}
-    for snapshot in _tested_states():
-        for name, value in shown(decide(snapshot), program).items():
+    for _, decision, _ in _judged():
+        for name, value in shown(decision, program).items():
             for one in value.values() if program.output(name).entity else [value]:
                 reached[name] |= set(one) if isinstance(one, dict) else {str(one)}
     for output in program.outputs:
@@ -67,6 +102,9 @@ def test_every_output_is_moved_by_some_rule() -> None:
 
 def test_the_order_of_files_changes_nothing() -> None:
     program = default_bundle().program
-    backwards = Interpreter(replace(program, rules=tuple(reversed(program.rules))))
-    for snapshot in _tested_states()[::20]:
-        assert backwards.decide(snapshot) == decide(snapshot)
+    backwards = replace(program, rules=tuple(reversed(program.rules)))
+    for max_gap, scenes in _timelines()[::20]:
+        snapshots = [scene.snapshot for scene in scenes]
+        straight = PythonEvaluator(program, max_gap=max_gap).following()
+        found = Interpreter(backwards, max_gap=max_gap).timeline(snapshots)
+        assert found == [straight.decide(snapshot) for snapshot in snapshots]

@@ -1,0 +1,147 @@
+"""Rules over time on recorded days: what the crash latches and who lets go, and every evaluator the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from evaluators.back_ends import BACK_ENDS
+from evaluators.decision import Decision
+from evaluators.recording import Recording
+from evaluators.snapshot import Snapshot
+from evaluators.timestamps import parse_time
+from modules.facts import CATALOGUE
+from modules.importer import import_files
+from policy_dsl.bundle import Bundle
+from policy_dsl.types import Levels, Value
+from tests.rules.decisions import configured, default_bundle
+
+HOUR = 3_600_000
+MAX_GAP = 3 * HOUR
+CRASH = parse_time("2025-10-10T22:00:00Z")
+"""The hourly snapshot that is the first to see the crash of 21:00."""
+TOO_SOON = parse_time("2025-10-11T09:00:00Z")
+"""A reset while drawdown and streak stand."""
+RELEASE = parse_time("2025-10-13T10:00:00Z")
+"""The snapshot that shows the reset of half an hour before, when they no longer do."""
+
+RECORDED = ("freqtrade_backtest", "qt_testnet_exits", "qt_testnet_fills", "signals", "observations")
+CAUSES = {"ess.drawdown", "ess.losing_streak", "ess.errors", "ess.manual_stop", "ess.stale_data"}
+
+
+@pytest.fixture(scope="module")
+def candles(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    """The hourly candles as two paper funds; the one of futures has two resets."""
+    to = tmp_path_factory.mktemp("candles") / "recording"
+    resets = (TOO_SOON, RELEASE - HOUR // 2)
+    summary = import_files([shared_data / "candles_1h.parquet"], to, resets=resets)
+    assert summary.books["futures"].resets == [TOO_SOON, RELEASE]
+    assert summary.books["spot"].resets == []
+    return Recording.open(to, CATALOGUE)
+
+
+@pytest.fixture(scope="module")
+def futures(candles: Recording) -> list[Snapshot]:
+    return list(candles.snapshots("futures"))
+
+
+@pytest.fixture(scope="module")
+def others(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    """Trades, signals and observations, each a book."""
+    to = tmp_path_factory.mktemp("others") / "recording"
+    names = ("trades.parquet", "signals.jsonl", "symbol_performance.json", "policy_observations.jsonl")
+    import_files([shared_data / name for name in names], to)
+    return Recording.open(to, CATALOGUE)
+
+
+def decided(evaluator: str, snapshots: list[Snapshot], bundle: Bundle | None = None) -> list[Decision]:
+    program = (bundle or default_bundle()).program
+    return BACK_ENDS[evaluator](program, max_gap=MAX_GAP)(snapshots)
+
+
+def level(decision: Decision, output: str) -> str:
+    kind, rank = default_bundle().program.output(output).type, decision.outputs[output]
+    assert isinstance(kind, Levels)
+    assert isinstance(rank, int)
+    return kind.members[rank]
+
+
+def course(decisions: list[Decision], output: str) -> list[tuple[int, str]]:
+    """The value at the first snapshot and each change, with its time."""
+    found: list[tuple[int, str]] = []
+    for decision in decisions:
+        value = level(decision, output)
+        if not found or found[-1][1] != value:
+            found.append((decision.ts, value))
+    return found
+
+
+def test_the_stop_is_latched_from_the_crash_until_the_reset_that_finds_no_cause(futures: list[Snapshot]) -> None:
+    decisions = decided("python", futures)
+    assert course(decisions, "ess.state") == [(futures[0].ts, "ARMED"), (CRASH, "HALTED"), (RELEASE, "ARMED")]
+    caused = {d.ts: {f.rule for f in d.firings} & CAUSES for d in decisions}
+    assert caused[CRASH] == caused[TOO_SOON] == {"ess.drawdown", "ess.losing_streak"}
+    gone = parse_time("2025-10-12T09:00:00Z")
+    assert all(caused[at] for at in range(CRASH, gone, HOUR))
+    assert not any(caused[at] for at in range(gone, RELEASE + HOUR, HOUR))
+
+
+def test_without_a_reset_the_stop_is_latched_to_the_end(futures: list[Snapshot]) -> None:
+    fact: dict[str, Value | None] = {"operator.reset_requested": False}
+    left_alone = [Snapshot(s.book, s.ts, {**s.facts, **fact}, s.rows, s.events) for s in futures]
+    assert course(decided("python", left_alone), "ess.state") == [(futures[0].ts, "ARMED"), (CRASH, "HALTED")]
+
+
+def test_the_mode_relaxes_in_steps_when_its_hold_is_over(futures: list[Snapshot]) -> None:
+    bundle = configured('[params]\n"hfos.calm_hold" = "6h"')
+    since = [d for d in decided("python", futures, bundle) if d.ts >= CRASH]
+    last_halted = RELEASE - HOUR
+    assert course(since, "hfos.risk_mode") == [(CRASH, "SAFE"), (last_halted + 6 * HOUR, "DEFENSIVE")]
+    at_once = [d for d in decided("python", futures) if d.ts >= CRASH]
+    assert course(at_once, "hfos.risk_mode") == [(CRASH, "SAFE"), (RELEASE, "DEFENSIVE")]
+
+
+@pytest.mark.parametrize("book", ["futures", "spot"])
+def test_python_and_duckdb_agree_on_every_hour_of_the_candles(candles: Recording, book: str) -> None:
+    snapshots = list(candles.snapshots(book))
+    assert len(snapshots) == {"futures": 1501, "spot": 721}[book]
+    assert decided("duckdb", snapshots) == decided("python", snapshots)
+
+
+def around_the_crash(futures: list[Snapshot], before: int, after: int) -> list[Snapshot]:
+    return [s for s in futures if CRASH - before * HOUR <= s.ts <= CRASH + after * HOUR]
+
+
+def assert_all_agree(snapshots: list[Snapshot]) -> None:
+    by_definition = decided("interpreter", snapshots)
+    for evaluator in ("python", "duckdb"):
+        assert decided(evaluator, snapshots) == by_definition, evaluator
+
+
+def test_every_evaluator_agrees_on_the_hours_around_the_crash(futures: list[Snapshot]) -> None:
+    assert_all_agree(around_the_crash(futures, 6, 6))
+
+
+@pytest.mark.slow
+def test_every_evaluator_agrees_from_before_the_crash_to_after_the_release(futures: list[Snapshot]) -> None:
+    assert_all_agree(around_the_crash(futures, 24, 72))
+
+
+@pytest.mark.slow
+def test_every_evaluator_agrees_on_every_hour_of_spot(candles: Recording) -> None:
+    assert_all_agree(list(candles.snapshots("spot")))
+
+
+@pytest.mark.parametrize("book", RECORDED)
+def test_every_evaluator_agrees_on_recorded_trades_signals_and_observations(others: Recording, book: str) -> None:
+    assert set(others.books) == set(RECORDED)
+    snapshots = list(others.snapshots(book))
+    assert decided("duckdb", snapshots) == decided("python", snapshots)
+    assert_all_agree(snapshots[:60])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("book", RECORDED)
+def test_every_evaluator_agrees_on_them_in_full(others: Recording, book: str) -> None:
+    assert_all_agree(list(others.snapshots(book)))
