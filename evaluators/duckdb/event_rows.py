@@ -14,8 +14,17 @@ Parts = list[tuple[str, str]]
 def visible(events: EventRows, frames: Frames, snapshots: str, columns: Sequence[str]) -> Parts:
     """The sub-queries; the last one has `book`, the number `n` of the snapshot, and `columns`.
 
-    `snapshots` is the table with the numbers of the snapshots. An event counts from the snapshot that brings it, until
-    `duration` after it happened: when it says so itself, and not after it was heard of.
+    `snapshots` is the table with the numbers of the snapshots.
+    """
+    each = "SELECT * EXCLUDE (n_from, n_to), unnest(range(n_from, n_to + 1)) AS n FROM spans"
+    return [*spans(events, frames, snapshots, columns), ("last", each)]
+
+
+def spans(events: EventRows, frames: Frames, snapshots: str, columns: Sequence[str]) -> Parts:
+    """The sub-queries; the last one, `spans`, has each event once, with the numbers of its first and last snapshot.
+
+    An event counts from the snapshot that brings it, until `duration` after it happened: when it says so itself, and
+    not after it was heard of.
     """
     heard = "epoch_ms(ts)"
     happened = heard if events.time is None else f"least(coalesce({quote(events.time)}, {heard}), {heard})"
@@ -27,11 +36,12 @@ def visible(events: EventRows, frames: Frames, snapshots: str, columns: Sequence
         ("kept", f"SELECT * FROM heard WHERE {kept}"),
         (
             "first",
-            f"SELECT e.*, s.{number} AS n FROM kept e JOIN {snapshots} s ON e.book = s.{book} AND heard = s.{time}",
+            f"""SELECT e.*, s.{number} AS n_from
+  FROM kept e JOIN {snapshots} s ON e.book = s.{book} AND e.heard = s.{time}""",
         ),
         (
-            "last",
-            f"""SELECT e.* EXCLUDE (heard, last, n), unnest(range(e.n, s.{number} + 1)) AS n
+            "spans",
+            f"""SELECT e.* EXCLUDE (heard, last), s.{number} AS n_to
   FROM first e ASOF JOIN {snapshots} s ON e.book = s.{book} AND e.last >= s.{time}""",
         ),
     ]

@@ -107,13 +107,15 @@ class EventRows:
     """Which rows an entity of events has: the events of the table `event` in the window of `duration` ms.
 
     `time` is the field with an event's own time, if there is one. An event for which one of `conditions` is definitely
-    false may be left out; `kept` are those of them that a statement can test, over columns of the recording.
+    false may be left out; `kept` are those of them that a statement can test, over columns of the recording. `match` is
+    a field that must be the key of the one row around, where every fold over these rows asks for that.
     """
 
     event: str
     duration: int
     time: str | None
     conditions: tuple[Expression, ...]
+    match: str | None = None
     kept: list[Fragment] = field(default_factory=list, compare=False)
 
     @property

@@ -32,9 +32,12 @@ class History:
         """`value` of the row before, NULL on the first one."""
         return self._window("lag({}) {}", name, value, self._over())
 
-    def latest(self, value: Fragment, name: str) -> Fragment:
-        """The last `value` so far that is not NULL, that of the row at hand included."""
-        return self._window("last_value({} IGNORE NULLS) {}", name, value, self._over(SO_FAR))
+    def latest(self, time: Fragment, name: str) -> Fragment:
+        """The last `time` so far that is not NULL, that of the row at hand included; no later row has an earlier one.
+
+        So it is the maximum, which DuckDB keeps as it goes: it would look for the last value backwards, row by row.
+        """
+        return self.so_far("max({})", time, name)
 
     def so_far(self, template: str, value: Fragment, name: str, group: Sequence[Fragment] = ()) -> Fragment:
         """An aggregate over all rows (of the same `group`) up to the one at hand."""

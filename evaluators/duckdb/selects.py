@@ -18,7 +18,7 @@ TableName = Callable[[Stage], str]
 def rows(stages: Stages, stage: Stage, table: TableName, rollup: TableName, columns: Mapping[str, Fragment]) -> str:
     """A query for `columns` of the stage's rows, by the names they shall have."""
     text, last = _Select(stages, stage, table, rollup).chain()
-    listed = ",\n  ".join(_named(fragment.text, name) for name, fragment in columns.items())
+    listed = ",\n  ".join(named(fragment.text, name) for name, fragment in columns.items())
     return f"{text}SELECT\n  {listed}\nFROM {last}"
 
 
@@ -28,7 +28,7 @@ def aggregates(stages: Stages, stage: Stage, table: TableName, rollup: TableName
     ids = stages.outer_ids(stage.frame)
     listed = [quote(c.name) for c in ids]
     grouped = ", ".join(listed)
-    listed += [_named(aggregate.text, column.name) for column, aggregate in stage.rollups.items()]
+    listed += [named(aggregate.text, column.name) for column, aggregate in stage.rollups.items()]
     return f"{text}SELECT\n  {(',' + chr(10) + '  ').join(listed)}\nFROM {last}\nGROUP BY {grouped}"
 
 
@@ -41,17 +41,18 @@ def view(stage: Stage, shown: View, table: str) -> str:
             levels.setdefault((column.round, column.level), []).append(column)
     if levels:
         # All parts of a mask are read from the whole one: each is asked for its own bits only.
-        parts = [_named(quote(w.name), p.name) for p, w in shown.masks.items() if p not in stage.written]
-        chain, last = f"WITH base AS NOT MATERIALIZED (\n  SELECT {_listed(['*', *parts])}\n  FROM {last}\n)", "base"
+        parts = [named(quote(w.name), p.name) for p, w in shown.masks.items() if p not in stage.written]
+        chain, last = f"WITH base AS NOT MATERIALIZED (\n  SELECT {lines(['*', *parts])}\n  FROM {last}\n)", "base"
     for number, level in enumerate(sorted(levels), start=1):
         listed = [f"{_text_of(c)} AS {quote(c.name)}" for c in levels[level]]
-        chain += f",\nlevel_{number} AS NOT MATERIALIZED (\n  SELECT *,\n    {_listed(listed)}\n  FROM {last}\n)"
+        chain += f",\nlevel_{number} AS NOT MATERIALIZED (\n  SELECT *,\n    {lines(listed)}\n  FROM {last}\n)"
         last = f"level_{number}"
     listed = [f"{f.text} AS {quote(name)}" for name, f in shown.relation.columns.items()]
-    return f"{chain}\nSELECT\n    {_listed(listed)}\nFROM {last}".lstrip()
+    return f"{chain}\nSELECT\n    {lines(listed)}\nFROM {last}".lstrip()
 
 
-def _named(text: str, name: str) -> str:
+def named(text: str, name: str) -> str:
+    """`text` as a column called `name`."""
     return text if text == quote(name) else f"{text} AS {quote(name)}"
 
 
@@ -69,7 +70,7 @@ class _Select:
         """The `WITH` clause, and the name of the last of its parts."""
         self.parts.append(("base", self._base()))
         self._join()
-        self._layers()
+        self.parts += layers(self.stage, self.parts[-1][0])
         listed = ",\n".join(f"{name} AS NOT MATERIALIZED (\n  {text}\n)" for name, text in self.parts)
         return f"WITH {listed}\n", self.parts[-1][0]
 
@@ -81,8 +82,8 @@ class _Select:
         if previous is not None:
             return self._continued(previous)
         if not self.stage.frame.entities:
-            listed = [_named(_raw(c, ""), c.name) for c in self._raws()]
-            return f"SELECT {_listed(listed)}\n  FROM snapshot"
+            listed = [named(raw_text(c, ""), c.name) for c in self._raws()]
+            return f"SELECT {lines(listed)}\n  FROM snapshot"
         if len(self.stage.frame.entities) > 1:
             return self._pairs()
         events = self.stages.frames.event_rows(self.stage.frame)
@@ -92,21 +93,21 @@ class _Select:
         """The rows of the stage before, beside the windows over them."""
         listed = [self._from(previous, "b", c) for c in self.stage.used if c.round < self.stage.round]
         if not self.stage.windows:
-            return f"SELECT {_listed(listed)}\n  FROM {self._table(previous)} b"
+            return f"SELECT {lines(listed)}\n  FROM {self._table(previous)} b"
         windows = Windows.of(self.stage)
         self.parts += windows.parts(self._table(previous))
         listed += [f"w.{quote(c.name)}" for c in self.stage.own if c in self.stage.windows]
         join = f"JOIN {self.parts[-1][0]} w ON b.rowid = w.{quote(windows.row)}"
-        return f"SELECT {_listed(listed)}\n  FROM {self._table(previous)} b\n  {join}"
+        return f"SELECT {lines(listed)}\n  FROM {self._table(previous)} b\n  {join}"
 
     def _event_rows(self, events: EventRows) -> str:
         """The events in the window of each snapshot, beside it."""
         snapshots = self._table(self.stages.numbered)
-        raws = [_named(_raw(c, ""), c.name) for c in self._raws()]
+        raws = [named(raw_text(c, ""), c.name) for c in self._raws()]
         self.parts += visible(events, self.stages.frames, snapshots, raws)
-        shared = [_named(self._text(self.stages.numbered, "s", _origin(c)), c.name) for c in self._carried()]
+        shared = [named(self._text(self.stages.numbered, "s", origin_of(c)), c.name) for c in self._carried()]
         own = [f"e.{quote(c.name)}" for c in self._raws()]
-        return f"SELECT {_listed(shared + own)}\n  FROM {self.parts[-1][0]} e {beside(self.stages.frames, snapshots)}"
+        return f"SELECT {lines(shared + own)}\n  FROM {self.parts[-1][0]} e {beside(self.stages.frames, snapshots)}"
 
     def _raws(self) -> list[Column]:
         return [c for c in self.stage.own if isinstance(c.origin, Raw)]
@@ -119,16 +120,16 @@ class _Select:
         """The rows of an entity, beside their snapshot; a stand-in where the snapshot does not know the collection."""
         entity, frames = self.stage.frame.entities[0], self.stages.frames
         fund = self.stages.made[frames.fund, 0]
-        shared = [_named(self._text(fund, "s", _origin(c)), c.name) for c in self._carried()]
-        own = [_named(_raw(c, "e."), c.name) for c in self._raws()]
+        shared = [named(self._text(fund, "s", origin_of(c)), c.name) for c in self._carried()]
+        own = [named(raw_text(c, "e."), c.name) for c in self._raws()]
         known = None if entity == REQUEST else f"s.{quote(frames.known(entity).name)}"
-        text = f"SELECT {_listed(shared + own)}\n  FROM {quote(entity)} e"
+        text = f"SELECT {lines(shared + own)}\n  FROM {quote(entity)} e"
         if not self.stages.stands_alone(self.stage):
             text += f"\n  JOIN {self._table(fund)} s ON e.book = s.book AND e.ts = s.ts"
             text += f"\n  WHERE {known}" if known is not None else ""
         if self.stage.frame.stand_ins:
             nothing = [_absent(c) for c in self._raws()]
-            text += f"\n  UNION ALL\n  SELECT {_listed(shared + nothing)}\n  FROM {self._table(fund)} s"
+            text += f"\n  UNION ALL\n  SELECT {lines(shared + nothing)}\n  FROM {self._table(fund)} s"
             text += f"\n  WHERE NOT {known}"
         return text
 
@@ -141,10 +142,10 @@ class _Select:
         for column in self._carried():
             last = isinstance(column.origin, Carried) and column.origin.mapping == (len(entities) - 1,)
             stage, alias = (right, "r") if last else (left, "l")
-            listed.append(_named(self._text(stage, alias, _origin(column)), column.name))
+            listed.append(named(self._text(stage, alias, origin_of(column)), column.name))
         same = [self._text(left, "l", frames.snapshot_id(rest)), self._text(right, "r", frames.snapshot_id(lone))]
         return (
-            f"SELECT {_listed(listed)}\n  FROM {self._table(left)} l"
+            f"SELECT {lines(listed)}\n  FROM {self._table(left)} l"
             f"\n  JOIN {self._table(right)} r ON {same[0]} = {same[1]}"
         )
 
@@ -165,8 +166,8 @@ class _Select:
                 joins.append(self._joined(link, aliases[name], column, places))
             places[column] = self._place(link, aliases[name], column)
         if joins:
-            listed = ["b.*", *(_named(text, c.name) for c, text in places.items())]
-            self.parts.append(("joined", f"SELECT {_listed(listed)}\n  FROM base b\n  " + "\n  ".join(joins)))
+            listed = ["b.*", *(named(text, c.name) for c, text in places.items())]
+            self.parts.append(("joined", f"SELECT {lines(listed)}\n  FROM base b\n  " + "\n  ".join(joins)))
 
     def _joined(self, link: Link, alias: str, column: Column, places: Mapping[Column, str]) -> str:
         pairs = []
@@ -209,28 +210,32 @@ class _Select:
         return f"{alias}.{quote(column.name)}"
 
     def _from(self, stage: Stage, alias: str, column: Column) -> str:
-        return _named(self._text(stage, alias, column), column.name)
-
-    # --- computed columns --------------------------------------------------------------------------------------------
-
-    def _layers(self) -> None:
-        """A part for each level, which adds its columns to all before."""
-        levels: dict[int, list[Column]] = {}
-        for column in self.stage.own:
-            if column.definition is not None:
-                levels.setdefault(column.level, []).append(column)
-        for level in sorted(levels):
-            listed = [f"{_text_of(c)} AS {quote(c.name)}" for c in levels[level]]
-            self.parts.append((f"level_{level}", f"SELECT *,\n  {_listed(listed)}\n  FROM {self.parts[-1][0]}"))
+        return named(self._text(stage, alias, column), column.name)
 
 
-def _origin(column: Column) -> Column:
+def layers(stage: Stage, source: str) -> list[tuple[str, str]]:
+    """A part for each level of the stage's computed columns, which adds them to the part before, `source` at first."""
+    levels: dict[int, list[Column]] = {}
+    for column in stage.own:
+        if column.definition is not None:
+            levels.setdefault(column.level, []).append(column)
+    parts: list[tuple[str, str]] = []
+    for level in sorted(levels):
+        computed = [f"{_text_of(c)} AS {quote(c.name)}" for c in levels[level]]
+        parts.append((f"level_{level}", f"SELECT *,\n  {lines(computed)}\n  FROM {source}"))
+        source = f"level_{level}"
+    return parts
+
+
+def origin_of(column: Column) -> Column:
+    """The column of another frame that `column` is carried from."""
     if not isinstance(column.origin, Carried):
         raise TypeError(f"`{column.name}` is not carried")
     return column.origin.column
 
 
-def _raw(column: Column, prefix: str) -> str:
+def raw_text(column: Column, prefix: str) -> str:
+    """How a column of the recording is read."""
     if not isinstance(column.origin, Raw):
         raise TypeError(f"`{column.name}` is no column of the recording")
     return column.origin.template.format(f"{prefix}{quote(column.origin.column)}")
@@ -246,5 +251,6 @@ def _text_of(column: Column) -> str:
     return "NULL" if column.definition is None else column.definition.text
 
 
-def _listed(parts: list[str]) -> str:
+def lines(parts: list[str]) -> str:
+    """One part a line."""
     return ",\n    ".join(parts)

@@ -27,7 +27,8 @@ class Stage:
     """The columns of a frame that one round computes (`own`) or reads on (`used`), and those that it must write.
 
     `previous` is the frame's stage before; the first one makes the rows. `rollups` are aggregates over its rows,
-    `windows` those over the rows of the stage before that are needed for columns of this one.
+    `windows` those over the rows of the stage before that are needed for columns of this one. The aggregates of one
+    that is `steady` need not its rows, only their changes.
     """
 
     frame: Frame
@@ -38,6 +39,7 @@ class Stage:
     rollups: dict[Column, Fragment] = field(default_factory=dict)
     windows: dict[Column, None] = field(default_factory=dict)
     view: View | None = None
+    steady: bool = False
 
     @property
     def own(self) -> list[Column]:
@@ -257,6 +259,9 @@ class Stages:
         if stage.previous is not None:
             return [stage.previous]
         frames, entities = self.frames, stage.frame.entities
+        if stage.steady:
+            outer = frames.of(*entities[:-1])
+            return [self.numbered, *([] if outer is frames.fund else [self.made[outer, outer.first_round]])]
         if not entities or (self.stands_alone(stage) and not stage.frame.stand_ins):
             return []
         if frames.event_rows(stage.frame) is not None:

@@ -9,6 +9,7 @@ from evaluators.duckdb.compiler import Design
 from evaluators.duckdb.fragments import Fragment
 from evaluators.duckdb.selects import aggregates, rows, view
 from evaluators.duckdb.stages import Link, Stage, Stages
+from evaluators.duckdb.steady import mark_steady, steady_aggregates
 from evaluators.identifiers import quote
 
 
@@ -23,7 +24,9 @@ class Statement:
 
 def statements(design: Design, name: str) -> tuple[Statement, ...]:
     """The statements of `design`; temporary tables are dropped as soon as nothing reads them any more."""
-    made = list(_making(Stages.of(design), _Names(name)))
+    stages = Stages.of(design)
+    mark_steady(stages)
+    made = list(_making(stages, _Names(name)))
     kept = {table for statement in made if statement.makes is None for table in statement.reads}
     last = {table: i for i, statement in enumerate(made) for table in statement.reads}
     out: list[Statement] = []
@@ -61,7 +64,10 @@ def _making(stages: Stages, names: _Names) -> Iterator[Statement]:
             yield Statement(f"{create}\n{view(stage, stage.view, table)}", None, frozenset((table,)))
         if stage.rollups:
             folded, source = names.rollup(stage), quote(table) if stage.is_table else None
-            select = aggregates(stages, stage, names.table, names.rollup, source)
+            if stage.steady:
+                select = steady_aggregates(stages, stage, names.table)
+            else:
+                select = aggregates(stages, stage, names.table, names.rollup, source)
             sources = frozenset((table,)) if stage.is_table else reads
             yield Statement(f"CREATE OR REPLACE TEMP TABLE {quote(folded)} AS\n{select}", folded, sources)
 
