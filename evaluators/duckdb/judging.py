@@ -46,7 +46,7 @@ class Judge:
         bit, for nobody asks whether it fired.
         """
         if is_hidden(rule.id):
-            return Trigger() if rule.guard == ALWAYS else Trigger(flag=self._acting(rule))
+            return Trigger() if rule.guard == ALWAYS and rule.excuse is None else Trigger(flag=self._acting(rule))
         mask = self.fired.get(rule.id)
         if mask is None:
             if only_permits(rule):
