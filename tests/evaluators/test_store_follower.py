@@ -18,6 +18,7 @@ from evaluators.interpreter import Interpreter
 from evaluators.snapshot import Snapshot
 from evaluators.store import Store
 from evaluators.store_follower import StoreFollower
+from evaluators.telling import Told
 from policy_dsl.bundle import load_text
 from policy_dsl.diagnostics import PolicyError
 from policy_dsl.program import Program
@@ -123,6 +124,26 @@ def test_a_repeat_is_the_same_decision_and_leaves_no_trace(tmp_path: Path) -> No
         assert follower.decide(second).outputs == {"t.mode": 0, "t.stop": 0, "verdict": {}}
         assert StoreFollower(store, made).decide(second) == follower.decide(second)
         assert len(list(store.snapshots(first.book))) == 2
+
+
+def said(told: Told) -> tuple[object, ...]:
+    """All of it but the snapshot: one that was stored spells out the facts that it lacks."""
+    return told.decision, told.reasons, told.would_be, told.kept
+
+
+def test_a_decision_told_is_the_one_decided_and_a_repeat_is_told_again(tmp_path: Path) -> None:
+    made = program()
+    with opened(tmp_path / "state.duckdb", made) as store:
+        first = StoreFollower(store, made)
+        told = [first.tell(s) for s in states([0, DEEP, 0])]
+        assert [t.decision for t in told] == Interpreter(made).timeline(states([0, DEEP, 0]))
+        assert told[1].reasons
+        assert [k.output for k in told[2].kept] == ["t.mode", "t.stop"]
+        assert said(first.tell(states([0, DEEP, 0])[2])) == said(told[2])
+        assert len(list(store.snapshots(snapshot().book))) == 3
+        second = StoreFollower(store, made)
+        assert said(second.tell(states([0, DEEP, 0])[2])) == said(told[2])
+        assert second.tell(states([0, DEEP, 0, 0])[3]).kept == first.tell(states([0, DEEP, 0, 0])[3]).kept
 
 
 def test_what_comes_too_late_is_refused_and_leaves_no_trace(tmp_path: Path) -> None:
