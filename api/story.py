@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from api.dry_runs.examples import Witness
 from api.dry_runs.result import DryRun
+from api.dry_runs.spans import Held
 from api.values import OutputTexts
 from evaluators.decision import OutputValue
 from evaluators.support import expressions_of
@@ -44,10 +45,14 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """What became of an output that a reset releases: its values before and after, and the causes that still stood."""
+    """What became of an output that a reset releases: its value before, since when (ms), and after.
+
+    `standing` are the causes that still stood.
+    """
 
     output: str
     before: str
+    since: int
     after: str
     standing: tuple[Cause, ...]
 
@@ -56,7 +61,7 @@ class Reset:
 class Chapter:
     """What the rules did in a spell.
 
-    `values` are (time, value) of the output that is told: as it was before, and each change. `causes` judged facts,
+    `values` are (since, value) of the output that is told: as it was before, and each change. `causes` judged facts,
     `followed` are rules that then acted on what others had decided; `resets` is what the reset did.
     """
 
@@ -106,25 +111,25 @@ def _resets(at: int, run: DryRun, witness: Witness) -> Iterator[Reset]:
         release = output.latches_until
         if output.entity is not None or release is None or not _is_by_a_person(release):
             continue
-        before, after = (_value_at(run, output.id, ts) for ts in (at - 1, at))
+        before, after = (_held_at(run, output.id, ts) for ts in (at - 1, at))
         if before is None or after is None:
             continue
         standing = (r for r in witness.reasons(at) if output.id in r.binds and r.definite)
         causes = tuple(Cause(at, r.rule, r.because, r.definite) for r in standing)
-        yield Reset(output.id, texts.text(output.id, before), texts.text(output.id, after), causes)
+        shown = (texts.text(output.id, held.value) for held in (before, after))
+        yield Reset(output.id, next(shown), before.since, next(shown), causes)
 
 
 def _is_by_a_person(release: Expression) -> bool:
     return any(isinstance(n, FactRead) and (n.entity, n.field) == _RESET for n in walk(release))
 
 
-def _value_at(run: DryRun, output: str, ts: int) -> OutputValue | None:
-    held = (h.value for h in run.courses[output].held if h.since <= ts < h.until)
-    return next(held, None)
+def _held_at(run: DryRun, output: str, ts: int) -> Held[OutputValue] | None:
+    return next((h for h in run.courses[output].held if h.since <= ts < h.until), None)
 
 
 def _values(run: DryRun, bundle: Bundle, output: str, start: int, end: int) -> Iterator[tuple[int, str]]:
     texts = OutputTexts(bundle.program)
     for held in run.courses[output].held:
         if held.until > start and held.since < end:
-            yield max(held.since, start), texts.text(output, held.value)
+            yield held.since, texts.text(output, held.value)

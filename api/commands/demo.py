@@ -95,7 +95,8 @@ def _show_chapter(screen: Console, told: Chapter, output: str) -> None:
 
     spell = told.spell
     screen.print(f"\n{clock(spell.start)[11:]} to {clock(spell.end)[11:]}, {spell.what}", style="bold")
-    course = " → ".join(f"{value} ({clock(ts)[11:]})" for ts, value in told.values)
+    before = [f"{value} before" for ts, value in told.values if ts < spell.start]
+    course = " → ".join(before + [f"{value} ({clock(ts)[11:]})" for ts, value in told.values if ts >= spell.start])
     screen.print(f"  {output}: {course}", soft_wrap=True)
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2))
     for cause in told.causes[:_MOST_CAUSES]:
@@ -112,8 +113,11 @@ def _show_chapter(screen: Console, told: Chapter, output: str) -> None:
 
 
 def _told_reset(reset: Reset) -> str:
+    from api.dry_runs.sheets import clock
+
     if reset.before != reset.after:
-        return f"a person re-arms the stop: {reset.output} was {reset.before} all the while, and is {reset.after}"
+        since = clock(reset.since)[11:]
+        return f"a person re-arms the stop: {reset.output}, {reset.before} since {since}, is {reset.after}"
     causes = "; ".join(f"{cause.rule}: {cause.because}" for cause in reset.standing)
     return f"a person asks for a reset, and {reset.output} stays {reset.after}" + (f": {causes}" if causes else "")
 

@@ -138,7 +138,7 @@ def test_every_evaluator_agrees_on_recorded_trades_signals_and_observations(othe
     assert set(others.books) == set(RECORDED)
     snapshots = list(others.snapshots(book))
     assert decided("duckdb", snapshots) == decided("python", snapshots)
-    assert_all_agree(snapshots[:60])
+    assert_all_agree(snapshots[:30])
 
 
 @pytest.mark.slow

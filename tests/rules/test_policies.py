@@ -73,6 +73,8 @@ FIGURES_OF_THE_PLAN = {
 LADDERS = (
     ("hfos.calm_drawdown", "hfos.defensive_drawdown", "ess.max_drawdown"),
     ("hfos.crash_drawdown", "ess.max_drawdown"),
+    ("hfos.defensive_drawdown", "locks.drawdown_limit", "ess.max_drawdown"),
+    ("orchestrator.pause", "orchestrator.settle", "hfos.calm_hold"),
     ("orchestrator.daily_loss_limit", "ess.max_drawdown"),
     ("orchestrator.streak_limit", "ess.max_losing_streak"),
     ("healing.least_failures", "ess.max_error_rate"),
