@@ -135,6 +135,7 @@ def _symbol_rows(
         "tier": market.tier,
         "in_universe": has,
         "volume_24h": market.volume_24h,
+        "volume_rank": np.where(market.liquidity_place > 0, market.liquidity_place, np.nan),
         "atr": market.atr,
         "volatility": market.volatility,
         "trend_strength": market.trend_strength,

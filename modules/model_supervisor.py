@@ -16,6 +16,7 @@ from modules.estimates.prediction_record import (
     health,
     performance_trend,
 )
+from modules.estimates.proportions import interval
 from modules.inputs import Inputs, ModelRecord
 from modules.supply import Row, Supply
 
@@ -47,10 +48,11 @@ def _row(name: str, record: ModelRecord, reasons: dict[str, str]) -> Row:
     n = len(found.came_true)
     row: dict[str, Any] = {"samples": n}
     if n == 0:
-        for fact in ("win_rate", "calibration", "brier", "long_share"):
+        for fact in ("win_rate", "win_rate_low", "calibration", "brier", "long_share"):
             reasons[f'model["{name}"].{fact}'] = "none of its predictions has an outcome"
     else:
         row["win_rate"] = float(found.came_true.mean())
+        row["win_rate_low"], _ = interval(int(found.came_true.sum()), n)
         row["calibration"] = calibration(found.probability, found.came_true)
         row["brier"] = float(((found.probability - found.came_true) ** 2).mean())
         row["long_share"] = float(found.is_long.mean())

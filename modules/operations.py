@@ -80,7 +80,7 @@ def _error_rate(ts: NDArray[np.int64], failures: NDArray[np.int64], services: in
 
 
 def _services(ts: NDArray[np.int64], troubles: Mapping[str, Troubles]) -> EntityColumns:
-    rows = RowLog(("status", "error_rate", "restarts", "last_seen", "affects_trading"))
+    rows = RowLog(("status", "error_rate", "restarts", "last_seen", "affects_trading", "since_restart"))
     last_seen = dict.fromkeys(SERVICES, int(ts[0]) if len(ts) else 0)
     rates = {name: _error_rate(ts, trouble.failures, 1) for name, trouble in troubles.items()}
     down, degraded, up = SERVICE_STATUS.members
@@ -93,7 +93,7 @@ def _services(ts: NDArray[np.int64], troubles: Mapping[str, Troubles]) -> Entity
             fails = trouble is not None and trouble.failures[i] > 0
             rate = float(rates[name][i]) if name in rates else 0.0
             status = down if is_down else degraded if fails else up
-            rows.add(at, name, status, rate, 0, (at - last_seen[name]) / 1000, True)
+            rows.add(at, name, status, rate, 0, (at - last_seen[name]) / 1000, True, (at - int(ts[0])) / 1000)
     return rows.columns()
 
 

@@ -60,6 +60,9 @@ def _row(service: Service, ts: int) -> Row:
         row["status"] = "DOWN" if not service.answers else "DEGRADED" if service.is_degraded else "UP"
     if service.requests > 0:
         row["error_rate"] = service.failures / service.requests
+    restarted = [at for at in service.restarted if at <= ts]
+    if restarted or service.began is not None:
+        row["since_restart"] = (ts - (max(restarted) if restarted else min(ts, service.began or ts))) / 1000
     if service.seen is not None:
         row["last_seen"] = max(0, ts - service.seen) / 1000
     return row

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from modules.estimates.proportions import interval
 from modules.facts.levels import URGENCY
 from modules.paper_requests import Ask
 from modules.state_columns import EntityColumns, RowLog
@@ -20,7 +21,7 @@ LEVERAGES = (1.0, 2.0, 3.0, 10.0)
 LEVERAGE_ODDS = (0.3, 0.4, 0.27, 0.03)
 MODEL_FIELDS = (
     "health", "trend", "win_rate", "average_r", "calibration", "brier", "samples", "long_share", "bias_p", "drift_p",
-    "age", "regime",
+    "age", "regime", "win_rate_low", "since_training",
 )  # fmt: skip
 
 
@@ -74,12 +75,13 @@ def model_rows(rng: np.random.Generator, ts: NDArray[np.int64], degrades_from: i
     quality = rng.uniform(0.52, 0.6, len(MODELS))
     for at in ts.tolist():
         passed = (at - int(ts[0])) / 1000
+        samples = 400 + int(passed // 600)
         for i, name in enumerate(MODELS):
             fails = name == "patchtst" and at >= degrades_from
             rows.add(
                 at, name, "DEGRADED" if fails else "HEALTHY", "DEGRADING" if fails else "STABLE",
                 quality[i] - 0.1 * fails, 0.3 - 0.4 * fails, 0.95 - 0.2 * fails, 0.23 + 0.05 * fails,
-                400 + int(passed // 600), 0.5, 0.6, 0.4 * (1 - fails) + 0.001 * fails, float(ages[i] + passed),
-                "NORMAL",
+                samples, 0.5, 0.6, 0.4 * (1 - fails) + 0.001 * fails, float(ages[i] + passed),
+                "NORMAL", interval(round((quality[i] - 0.1 * fails) * samples), samples)[0], float(ages[i] + passed),
             )  # fmt: skip
     return rows.columns()

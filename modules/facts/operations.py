@@ -59,6 +59,59 @@ class ModelFacts(FactModel, entity="model", rows=Rows.KEYED):
     regime: Annotated[str | None, REGIME] = fact(
         "the market regime that it was trained in", owner="Retraining Orchestrator", calm="NORMAL"
     )
+    win_rate_low: Annotated[float | None, RATIO] = fact(
+        "lower end of the 95 % Wilson interval of win_rate over samples, whose outcomes do not overlap",
+        owner="Model Supervisor", low=0, high=1, max_age="15m", calm=0.5,
+    )  # fmt: skip
+    cusum: Annotated[float | None, NUMBER] = fact(
+        "one-sided CUSUM of its losses since its training, max(0, s + z - 0.5) a prediction, z in standard deviations",
+        owner="Retraining Orchestrator", low=0, high=1_000_000, max_age="2h", calm=0,
+    )  # fmt: skip
+    since_training: Annotated[float | None, DURATION] = fact(
+        "time since a training of it last began, whatever became of it",
+        owner="Retraining Orchestrator", low=0, high=TEN_YEARS, max_age="2h", calm=86_400,
+    )  # fmt: skip
+    challenger_apart: Annotated[bool | None, FLAG] = fact(
+        "its challenger has a version and files of its own, and the live model's are as they were deployed",
+        owner="Retraining Orchestrator", max_age="2h", calm=True,
+    )  # fmt: skip
+    challenger_samples: Annotated[int | None, COUNT] = fact(
+        "predictions with a known outcome, made by it and its challenger on data that neither was trained on",
+        owner="Retraining Orchestrator", low=0, high=1_000_000_000, max_age="2h", calm=0,
+    )  # fmt: skip
+    challenger_gain_low: Annotated[float | None, NUMBER] = fact(
+        "lower end of the 95 % HAC interval of mean (its - the challenger's squared error) over challenger_samples",
+        owner="Retraining Orchestrator", low=-1, high=1, max_age="2h", calm=0,
+    )  # fmt: skip
+    challenger_win_rate_low: Annotated[float | None, RATIO] = fact(
+        "lower end of the 95 % Wilson interval of the challenger's predictions that came true / challenger_samples",
+        owner="Retraining Orchestrator", low=0, high=1, max_age="2h", calm=0.5,
+    )  # fmt: skip
+    challenger_average_r_low: Annotated[float | None, R_MULTIPLE] = fact(
+        "lower end of the 95 % HAC interval of the challenger's mean R over challenger_samples",
+        owner="Retraining Orchestrator", low=-1000, high=1000, max_age="2h", calm=0.1,
+    )  # fmt: skip
+    challenger_calibration: Annotated[float | None, RATIO] = fact(
+        "1 - mean over confidence bins of |predicted - observed share| of the challenger, weighted by count",
+        owner="Retraining Orchestrator", low=0, high=1, max_age="2h", calm=0.95,
+    )  # fmt: skip
+    canary_age: Annotated[float | None, DURATION] = fact(
+        "time since its challenger began to run as a canary; 0 without one",
+        owner="Retraining Orchestrator", low=0, high=TEN_YEARS, max_age="2h", calm=0,
+    )  # fmt: skip
+    canary_samples: Annotated[int | None, COUNT] = fact(
+        "predictions with a known outcome that both made since the canary began; 0 without one",
+        owner="Retraining Orchestrator", low=0, high=1_000_000_000, max_age="2h", calm=0,
+    )  # fmt: skip
+    canary_gain_low: Annotated[float | None, NUMBER] = fact(
+        "low end of the 95 % HAC interval of mean (its - the challenger's squared error) over canary_samples, or 0",
+        owner="Retraining Orchestrator", low=-1, high=1, max_age="2h", calm=0,
+    )  # fmt: skip
+    canary_gain_high: Annotated[float | None, NUMBER] = fact(
+        "upper end of the interval of canary_gain_low; 0 without a canary",
+        owner="Retraining Orchestrator", low=-1, high=1, max_age="2h", calm=0,
+    )  # fmt: skip
+
 
 
 class ServiceFacts(FactModel, entity="service", rows=Rows.KEYED):
@@ -80,3 +133,7 @@ class ServiceFacts(FactModel, entity="service", rows=Rows.KEYED):
     affects_trading: Annotated[bool | None, FLAG] = fact(
         "orders or prices depend on it", owner="Self-Healing", calm=True
     )
+    since_restart: Annotated[float | None, DURATION] = fact(
+        "time since its last restart began; the time since the first heartbeat where there was none",
+        owner="Self-Healing", low=0, high=TEN_YEARS, max_age="1m", calm=86_400,
+    )  # fmt: skip

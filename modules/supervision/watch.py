@@ -33,6 +33,7 @@ class _Seen:
     checks: deque[tuple[int, bool]] = field(default_factory=deque)
     restarted: deque[int] = field(default_factory=deque)
     seen: int | None = None
+    began: int | None = None
     answers: bool | None = None
     works: bool = True
     pause: int = FIRST_PAUSE_MS
@@ -80,6 +81,7 @@ class Watch:
             known.restarted.popleft()
         if known.works:
             known.seen = ts
+            known.began = ts if known.began is None else known.began
         else:
             self.failures.append(Failure(ts, name, kind if not alive else "unhealthy"))
         if known.works and known.restarted and ts - known.restarted[-1] > known.pause:
@@ -92,6 +94,7 @@ class Watch:
             failures=sum(not works for _, works in known.checks),
             is_degraded=alive and not known.works,
             restarted=tuple(known.restarted),
+            began=known.began,
         )
 
     def _is_alive(self, name: str) -> tuple[bool, str]:

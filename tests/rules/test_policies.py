@@ -25,16 +25,23 @@ from policy_dsl.types import Flag, Levels, Quantity
 from tests.rules.decisions import ASKING, RULES, WINNER, configured, decide, default_bundle, outputs, state
 
 OUTPUTS = """
+aelm.max_participation: ratio in 0% to 10% starts 5%, down
+aelm.max_slippage for each request: ratio in 0% to 5% starts 1%, down
+aelm.order_type for each request: LIMIT < IOC < MARKET starts MARKET, down
 ess.actions: set of CANCEL_ORDERS, FLATTEN
 ess.state: HALTED < ARMED starts ARMED, down, latches
 healing.actions for each service: set of RESTART, RECONNECT, CLEAR_CACHE
-healing.stance: DEFENSIVE < NORMAL starts NORMAL, down
+healing.stance: DEFENSIVE < NORMAL starts NORMAL, down, relaxes after 10m
 hfos.risk_mode: SAFE < DEFENSIVE < CAUTIOUS < NORMAL < AGGRESSIVE starts AGGRESSIVE, down, relaxes after 30m
 locks.entries for each symbol: LOCKED < OPEN starts OPEN, down
 locks.fund_entries: LOCKED < OPEN starts OPEN, down
 locks.longs for each symbol: LOCKED < OPEN starts OPEN, down
 locks.recovery: WAITING < DONE starts DONE, down, latches
 locks.shorts for each symbol: LOCKED < OPEN starts OPEN, down
+math.max_leverage for each request: leverage in 1x to 50x starts 20x, down
+math.max_notional for each request: money in 0 USD to 10_000_000_000 USD starts 10_000_000_000 USD, down
+msc.min_votes: count in 1 to 4 starts 1, up
+msc.posture: DEFENSIVE < NORMAL < AGGRESSIVE starts AGGRESSIVE, down, relaxes after 40m
 orchestrator.allow_trades: flag starts yes, down, relaxes after 10m
 orchestrator.entry_mode: DEFENSIVE < NORMAL < AGGRESSIVE starts AGGRESSIVE, down
 orchestrator.exit_mode: DEFENSIVE_TRAIL < FAST_TP < TREND_FOLLOW starts TREND_FOLLOW, down
@@ -50,6 +57,11 @@ pba.actions for each position: set of REDUCE, CLOSE, CUT_LEVERAGE
 pba.max_exposure: ratio in 0% to 100% starts 80%, down
 pba.max_leverage: leverage in 1x to 50x starts 20x, down
 pba.posture: SHRINK < HOLD < GROW starts GROW, down, relaxes after 15m
+ranker.max_rank: count in 0 to 20 starts 20, down
+retraining.actions for each model: set of RETRAIN, CANARY, DEPLOY
+retraining.priority for each model: NONE < LOW < MEDIUM < HIGH < URGENT starts NONE, up
+supervisor.trust for each model: BLOCKED < REDUCED < FULL starts FULL, down, relaxes after 1h
+universe.entries for each symbol: CLOSED < OPEN starts OPEN, down, relaxes after 30m
 universe.max_symbols: count in 1 to 500 starts 200, down
 universe.min_tier: BLACKLIST < CONDITIONAL < EXPANSION < CORE starts CONDITIONAL, up
 verdict for each request: DENY < ALLOW starts ALLOW, down
@@ -190,8 +202,15 @@ def _bare_limits(rule: Rule) -> Iterator[object]:
 
 # What fires in calm times, and all that it does: the mode is NORMAL, entries are not bold, and nobody has chosen that
 # positions may be closed at a stop.
-CALM_FIRINGS = {"ess.flatten_by_choice", "hfos.ordinary_times", "orchestrator.no_trend"}
-CALM_VALUES = {"hfos.risk_mode": "NORMAL", "orchestrator.entry_mode": "NORMAL"}
+CALM_FIRINGS = {
+    "aelm.not_urgent",
+    "aelm.slippage_of_new_risk",
+    "ess.flatten_by_choice",
+    "hfos.ordinary_times",
+    "msc.ordinary_market",
+    "orchestrator.no_trend",
+}
+CALM_VALUES = {"hfos.risk_mode": "NORMAL", "msc.posture": "NORMAL", "orchestrator.entry_mode": "NORMAL"}
 
 
 def test_in_calm_times_nothing_binds_but_ordinary_caution() -> None:
@@ -242,9 +261,10 @@ def test_what_is_too_large_is_trimmed_by_a_quarter_at_a_time(document: dict[str,
 # --- how policies stand to each other ---------------------------------------------------------------------------------
 
 
-def test_everything_is_enforced_out_of_the_box() -> None:
-    assert [r.id for r in default_bundle().program.rules if r.observing] == []
-    assert default_bundle().program.rules == default_bundle().written.rules
+def test_everything_but_the_trust_in_models_is_enforced_out_of_the_box() -> None:
+    made = default_bundle()
+    assert {r.policy for r in made.program.rules if r.observing} == {"supervisor"}
+    assert made.program.enforced().rules == tuple(r for r in made.written.rules if r.policy != "supervisor")
 
 
 def test_a_watched_balancer_says_what_it_would_do_and_binds_nothing() -> None:

@@ -81,8 +81,8 @@ def test_pba14_a_sector_that_is_too_large_is_named_and_has_a_remedy() -> None:
 def test_pba16_exactly_the_limit_is_within_it() -> None:
     assert outputs(asking(exposure_after=(1 + 7_999) / 10_000))["verdict"] == {"r1": "ALLOW"}
     limit = {"account": {"equity": 56_000}}
-    assert outputs(asking(risk=560) | limit)["verdict"] == {"r1": "ALLOW"}
-    assert outputs(asking(risk=560.01) | limit)["verdict"] == {"r1": "DENY"}
+    assert outputs(asking(risk=560, notional=11_200) | limit)["verdict"] == {"r1": "ALLOW"}
+    assert outputs(asking(risk=560.01, notional=11_200) | limit)["verdict"] == {"r1": "DENY"}
 
 
 # --- profit amplification ---------------------------------------------------------------------------------------------
