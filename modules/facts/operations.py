@@ -134,6 +134,6 @@ class ServiceFacts(FactModel, entity="service", rows=Rows.KEYED):
         "orders or prices depend on it", owner="Self-Healing", calm=True
     )
     since_restart: Annotated[float | None, DURATION] = fact(
-        "time since its last restart began; the time since the first heartbeat where there was none",
+        "time since its last restart began, or since it is watched where there was none",
         owner="Self-Healing", low=0, high=TEN_YEARS, max_age="1m", calm=86_400,
     )  # fmt: skip

@@ -11,7 +11,7 @@ class Service:
     """One service: `seen` is its last heartbeat (None: never), `requests` and `failures` those of five minutes.
 
     `answers` says how it answered its last health check: all, some or none of it (None: it was not asked).
-    `restarted` holds the times of its restarts, `began` is its first heartbeat (None: there was none).
+    `restarted` holds the times of its restarts, `began` is since when it is watched.
     """
 
     affects_trading: bool

@@ -1,4 +1,4 @@
-"""Watches services, and repairs them as far as the rules permit: with a backoff, and never twice at once."""
+"""Watches services, and repairs them as far as the rules permit: how often and how soon again is theirs to say."""
 
 from __future__ import annotations
 
@@ -19,9 +19,6 @@ COUNTED_MS = 5 * 60_000
 RESTARTS_MS = 3_600_000
 """How long restarts are counted."""
 
-FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 1_000, 60_000
-"""Pauses between two restarts of one service: each twice as long as the one before, while restarts do not help."""
-
 Check = Callable[[], bool]
 """Asks a service whether it does its work; whatever it raises is an answer: no."""
 
@@ -36,7 +33,6 @@ class _Seen:
     began: int | None = None
     answers: bool | None = None
     works: bool = True
-    pause: int = FIRST_PAUSE_MS
 
 
 @dataclass(slots=True)
@@ -60,7 +56,7 @@ class Watch:
         return {name: self._looked(name, ts) for name in self.backend.names()}
 
     def repair(self, actions: Mapping[str, Iterable[str]], ts: int) -> list[tuple[str, str]]:
-        """Do what the rules permit, by service; what was done. A service in its pause waits for the next time."""
+        """Do what the rules permit, by service; what was done."""
         permitted = [(n, i) for n in sorted(set(actions) & set(self.backend.names())) for i in sorted(actions[n])]
         return [(name, item) for name, item in permitted if self._done(name, item, ts)]
 
@@ -71,6 +67,7 @@ class Watch:
 
     def _looked(self, name: str, ts: int) -> Service:
         known = self._services.setdefault(name, _Seen())
+        known.began = ts if known.began is None else known.began
         alive, kind = self._is_alive(name)
         known.works = alive and self._works(name)
         known.answers = alive
@@ -81,11 +78,8 @@ class Watch:
             known.restarted.popleft()
         if known.works:
             known.seen = ts
-            known.began = ts if known.began is None else known.began
         else:
             self.failures.append(Failure(ts, name, kind if not alive else "unhealthy"))
-        if known.works and known.restarted and ts - known.restarted[-1] > known.pause:
-            known.pause = FIRST_PAUSE_MS
         return Service(
             affects_trading=self.affects_trading(name),
             seen=known.seen,
@@ -114,10 +108,6 @@ class Watch:
 
     def _restarted(self, name: str, ts: int) -> bool:
         known = self._services.setdefault(name, _Seen())
-        if known.restarted and ts - known.restarted[-1] < known.pause:
-            return False
-        if known.restarted:
-            known.pause = min(2 * known.pause, LONGEST_PAUSE_MS)
         # It counts against the budget whether or not it helps.
         known.restarted.append(ts)
         try:

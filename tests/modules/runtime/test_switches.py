@@ -67,7 +67,7 @@ def test_a_mode_changes_the_bundle_and_its_hash() -> None:
     assert changed is not None
     assert changed.hash != plain.hash
     assert changed.configuration.mode("pba") is Mode.OBSERVE
-    assert {r.policy for r in changed.program.rules if r.observing} == {"pba"}
+    assert {r.policy for r in changed.program.rules if r.observing} == {"pba", "supervisor"}
     assert changed.configuration.params == plain.configuration.params
 
 

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from modules.assembly import Supplied
+from evaluators.documents import snapshot_from_document
+from evaluators.timestamps import format_time
+from modules.facts import CATALOGUE
 from modules.inputs import Inputs, Machinery
 from modules.judge import Judge
 from modules.self_healing import SelfHealing
@@ -46,11 +48,12 @@ class Fake:
         self.alive[name] = self.helps
 
 
-def permitted(watch: Watch, ts: int) -> dict[str, list[str]]:
-    """What the rules permit of what the watch sees."""
+def permitted(watch: Watch, ts: int, *, calm: bool = True) -> dict[str, list[str]]:
+    """What the rules permit of what the watch sees, in an ordinary moment or in one of which nothing else is known."""
     machinery = Machinery(watch.look(ts), tuple(watch.failures))
     supply = SelfHealing().compute(Inputs("main", ts, machinery=machinery))
-    answer = JUDGE.answer(ts, [Supplied("self_healing", SelfHealing.owners, ts, supply)])
+    state = {"book": "main", "ts": format_time(ts), "service": supply.rows["service"]}
+    answer = JUDGE.answer_to(snapshot_from_document(state, CATALOGUE, calm=calm))
     found: dict[str, list[str]] = {key: list(items) for key, items in answer.outputs["healing.actions"].items()}
     return found
 
@@ -71,9 +74,20 @@ def test_restarts_that_do_not_help_wait_longer_each_time_and_end_with_the_budget
         ts = NOW + second * SECOND
         if watch.repair(permitted(watch, ts), ts):
             tried.append(second)
-    assert tried == [0, 1, 3]
+    # The rules want 5 s for each restart of the last hour before the next one, and no more than three.
+    assert tried == [0, 5, 15]
     later = NOW + 3_700 * SECOND
     assert watch.repair(permitted(watch, later), later) == [("feed", "RESTART")]
+
+
+def test_where_nothing_else_is_known_one_restart_an_hour_must_do() -> None:
+    watch = Watch(Fake({"feed": False}))
+    tried = [s for s in range(120) if watch.repair(permitted(watch, at(s), calm=False), at(s))]
+    assert tried == [0]
+
+
+def at(second: int) -> int:
+    return NOW + second * SECOND
 
 
 def test_a_restart_that_fails_counts_against_the_budget() -> None:
