@@ -310,7 +310,9 @@ class _Run:
                 continue
             key = None if row is None or rule.scope is None else row.key
             for run in (*self.earlier, self):
-                found += run.still_asked(run.asks[rule.id, number], key, self.snapshot.ts)
+                asked = run.asks[rule.id, number]
+                if asked:
+                    found += run.still_asked(asked, key, self.snapshot.ts)
         return found
 
     def holding(self, output: Output) -> Iterator[tuple[Rule, int, Tighten]]:

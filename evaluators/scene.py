@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Generic, NamedTuple, TypeVar, overload
 
 from evaluators.decision import OutputValue, PerRow
@@ -48,6 +49,9 @@ class Earlier(Sequence[_T], Generic[_T]):
 
     def __len__(self) -> int:
         return self._count
+
+    def __iter__(self) -> Iterator[_T]:
+        return islice(self._items, self._count)
 
     @overload
     def __getitem__(self, place: int) -> _T: ...
