@@ -95,7 +95,7 @@ OUTPUTS = {
     "pal.amplification": "CASE WHEN mode = 1 THEN 'OFF' ELSE 'ON' END",
     "universe.max_symbols": "symbols",
     "universe.min_tier": "CASE WHEN mode = 1 THEN 'CORE' ELSE 'CONDITIONAL' END",
-    "healing.stance": "CASE WHEN mode = 1 THEN 'DEFENSIVE' ELSE 'NORMAL' END",
+    "healing.stance": "CASE WHEN coalesce(safe_at > t - 600000, FALSE) THEN 'DEFENSIVE' ELSE 'NORMAL' END",
 }
 """Outputs by name: what each is as text, flag or number, of the columns that `decided` ends with."""
 
@@ -237,7 +237,9 @@ def _outputs() -> str:
     """The outputs that follow."""
     unlucky = _fired("orchestrator.losing_streak")
     return f"""profiles AS (
-      SELECT *, CASE WHEN NOT trades THEN 1 WHEN mode <= 2 OR high THEN 2 ELSE 3 END AS profile FROM modes
+      SELECT *, CASE WHEN NOT trades THEN 1 WHEN mode <= 2 OR high THEN 2 ELSE 3 END AS profile,
+        max(CASE WHEN mode = 1 THEN t END) OVER {OVER} AS safe_at
+      FROM modes
     ), outputs AS (
       SELECT *, waiting OR uncounted OR coalesce(lock_until > t, FALSE) AS locked,
         CASE WHEN NOT trades OR mode <= 3 OR ranging OR {unlucky} THEN 1 WHEN no_trend THEN 2 ELSE 3 END AS entry,

@@ -14,6 +14,7 @@ import duckdb
 from benchmarks.workloads import RANGES, Range
 from evaluators.duckdb import needs_of
 from evaluators.identifiers import literal, quote
+from modules.facts import CATALOGUE
 from policy_dsl.program import Program
 from policy_dsl.types import TIME, Flag, Levels, Quantity, Type
 
@@ -86,7 +87,7 @@ class Shape:
         default_factory=lambda: {"model": 2, "position": 2, "sector": 2, "service": 2, "symbol": len(SYMBOLS)}
     )
     request_every: int = 4
-    trade_every: int = 120
+    event_every: int = 120
 
 
 def make_recording(connection: duckdb.DuckDBPyConnection, program: Program, count: int, shape: Shape) -> None:
@@ -98,12 +99,19 @@ def make_recording(connection: duckdb.DuckDBPyConnection, program: Program, coun
     for entity, kinds in {**needs.entities, **needs.events}.items():
         if entity == "request":
             source = f"SELECT i, 0 AS row, bad FROM ({_minutes(count)}) WHERE hash(i, 1) % {shape.request_every} = 0"
-        elif entity == "trade":
-            source = f"SELECT i, 0 AS row, bad FROM ({_minutes(count)}) WHERE hash(i, 2) % {shape.trade_every} = 0"
+        elif entity in needs.events:
+            source = f"SELECT i, 0 AS row, bad FROM ({_minutes(count)}) WHERE hash(i, 2) % {shape.event_every} = 0"
         else:
             source = f"""SELECT i, row, bad FROM ({_minutes(count)}), range({shape.rows[entity]}) AS t(row)
             WHERE hash(i, {_number(entity)}) % 1000 > 0"""
         _make(connection, entity, source, [f"{_key(entity)} AS key", *_fields(entity, kinds)])
+
+
+def _figures(path: str) -> Range:
+    """Where the figures of a fact lie: those listed, else its calm value, in good times and bad."""
+    fact = CATALOGUE.fact(path)
+    calm = fact.calm if fact is not None and isinstance(fact.calm, int) else 0
+    return FIGURES.get(path, Range(calm, calm))
 
 
 def _number(entity: str) -> str:
@@ -144,7 +152,8 @@ def _value(path: str, kind: Type, seed: str) -> str:
         slow = f"hash({seed.replace('i', 'i // 30', 1)}, {salt})"
         value = f"[{', '.join(map(literal, members))}][1 + ({slow} % {len(members)})::INTEGER]"
     elif isinstance(kind, Quantity):
-        around = f"CASE WHEN bad THEN {FIGURES[path].bad} ELSE {FIGURES[path].calm} END"
+        figures = _figures(path)
+        around = f"CASE WHEN bad THEN {figures.bad} ELSE {figures.calm} END"
         value = f"({around} * (0.6e0 + 0.8e0 * ({chance} % 1000) / 1000e0))::BIGINT"
     elif path.endswith(".sector"):
         value = f"concat('s', ({chance} % 2)::INTEGER)"
