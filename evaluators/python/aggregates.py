@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from evaluators.python.literals import literal
 from evaluators.python.nodes import shape
 from evaluators.python.operands import Operand
 from evaluators.python.scribe import RowSlot
 from evaluators.python.truths import ALWAYS, TRUE, Condition, conjunction, either, is_none
-from policy_dsl.program import Aggregate, Expression, Fold, OutputRead, Recall, RowKey, RowRead, walk
+from policy_dsl.program import (
+    Aggregate,
+    All,
+    Comparator,
+    Compare,
+    Expression,
+    Fold,
+    OutputRead,
+    Recall,
+    RowKey,
+    RowRead,
+    walk,
+)
 
 if TYPE_CHECKING:
     from evaluators.python.expressions import Expressions, Scene
@@ -30,6 +43,19 @@ def _variables(node: Expression) -> set[str]:
     keys = {n.variable for n in walk(node) if isinstance(n, RowKey)}
     recalled = {variable for n in walk(node) if isinstance(n, Recall) for variable in n.variables}
     return {variable for variable in read | keys | recalled if variable is not None}
+
+
+def _joined_by(node: Aggregate) -> tuple[str, str] | None:
+    """The field of the fold's own row that must be the key of another variable's row, and that variable."""
+    parts = node.where.operands if isinstance(node.where, All) else (node.where,)
+    for part in parts:
+        if isinstance(part, Compare) and part.comparator is Comparator.EQUAL:
+            for own, other in ((part.left, part.right), (part.right, part.left)):
+                is_own = isinstance(own, RowRead) and own.row.variable == node.variable
+                if is_own and isinstance(other, RowKey) and other.variable != node.variable:
+                    assert isinstance(own, RowRead)
+                    return own.field, other.variable
+    return None
 
 
 class _Folding:
@@ -69,8 +95,28 @@ class _Folding:
         certain = starts == "None" or self.node.entity == "request"
         unknown = "" if certain else f"None if {self.rows} is None else "
         self.scribe.write(f"{self.name} = {unknown}{starts}")
-        with self.scribe.loop(f"({self.rows} or NOTHING).items()", self.slot, f"{self.slot.key.text}, {self.slot.row}"):
+        with self.scribe.loop(f"{self._candidates()}.items()", self.slot, f"{self.slot.key.text}, {self.slot.row}"):
             yield
+
+    def _candidates(self) -> str:
+        """The rows that the condition may pick: of one that wants a field to be a key, those where it is or may be.
+
+        The others are definitely not picked, so no fold sees a difference; a look for the events of each symbol does
+        not go through the events of all symbols.
+        """
+        found = _joined_by(self.node)
+        if found is None:
+            return f"({self.rows} or NOTHING)"
+        name, variable = found
+        sorted_rows = self.scribe.computed(("sorted", self.node.entity, name), 0, self._sorted_by(name))
+        return f"rows_of({self.rows}, {sorted_rows.text}, {self.scene[variable].key.text})"
+
+    def _sorted_by(self, field: str) -> Callable[[str], Operand]:
+        def write(local: str) -> Operand:
+            self.scribe.write(f"{local} = sorted_by({self.rows}, {literal(field)})")
+            return Operand(local)
+
+        return write
 
     def _picks(self) -> Condition:
         where = self.node.where

@@ -143,6 +143,25 @@ def mean(recalled: tuple[int, int] | None, value: int | None) -> int | None:
     return divide_half_even(recalled[0] + value, recalled[1] + 1)
 
 
+Rows = Mapping[str, Mapping[str, Any]]
+
+
+def sorted_by(rows: Rows | None, field: str) -> tuple[Mapping[Any, Rows], Rows]:
+    """The rows by the value of a field, and those where it is missing, which are among those of every value too."""
+    found: dict[Any, dict[str, Mapping[str, Any]]] = {}
+    for key, row in (rows or NOTHING).items():
+        found.setdefault(row.get(field), {})[key] = row
+    unknown = found.pop(None, None)
+    if unknown is None:
+        return found, NOTHING
+    return {value: {**unknown, **known} for value, known in found.items()}, unknown
+
+
+def rows_of(rows: Rows | None, sorted_rows: tuple[Mapping[Any, Rows], Rows], value: Any) -> Rows:
+    """The rows in which a field has a value, or may have; all of them for a value that nobody knows."""
+    return (rows or NOTHING) if value is None else sorted_rows[0].get(value, sorted_rows[1])
+
+
 def namespace(program: Program, places: int, limit: int) -> dict[str, Any]:
     """The globals of the generated module; `limit` bounds each of its memos."""
     rules = sorted(program.rules, key=lambda rule: rule.id)
@@ -168,9 +187,11 @@ def namespace(program: Program, places: int, limit: int) -> dict[str, Any]:
         mean,
         merged,
         name_firings,
+        rows_of,
         scaled_down,
         scaled_up,
         settled,
+        sorted_by,
     )
     return (
         names

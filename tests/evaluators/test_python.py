@@ -9,7 +9,7 @@ import pytest
 from evaluators.decision import Decision, Firing
 from evaluators.interpreter import Interpreter
 from evaluators.python import PythonEvaluator, evaluator
-from evaluators.python.runtime import NOTHING, decision, firing, keep, merged, name_firings
+from evaluators.python.runtime import NOTHING, decision, firing, keep, merged, name_firings, rows_of, sorted_by
 from evaluators.snapshot import Snapshot
 from policy_dsl.program import (
     All,
@@ -333,3 +333,12 @@ def test_one_shift_and_one_factor_come_of_many_rows() -> None:
     )
     decided = agree(made, positions(p1=6, p2=8), positions(p1=6, p2=9), positions(p1=1), positions(p1=None))
     assert [d.outputs["t.size"] for d in decided] == [992, 496, 1_000, 0]
+
+
+def test_rows_are_found_by_a_field_and_those_that_lack_it_belong_to_every_value() -> None:
+    rows = {"a": {"symbol": "BTCUSDT"}, "b": {"symbol": None}, "c": {"symbol": "ETHUSDT"}, "d": {}}
+    found = sorted_by(rows, "symbol")
+    assert set(rows_of(rows, found, "BTCUSDT")) == {"a", "b", "d"}
+    assert set(rows_of(rows, found, "XRPUSDT")) == {"b", "d"}
+    assert rows_of(rows, found, None) == rows
+    assert rows_of(None, sorted_by(None, "symbol"), "BTCUSDT") == {}
