@@ -336,7 +336,12 @@ def test_one_shift_and_one_factor_come_of_many_rows() -> None:
 
 
 def test_rows_are_found_by_a_field_and_those_that_lack_it_belong_to_every_value() -> None:
-    rows = {"a": {"symbol": "BTCUSDT"}, "b": {"symbol": None}, "c": {"symbol": "ETHUSDT"}, "d": {}}
+    rows: dict[str, dict[str, str | None]] = {
+        "a": {"symbol": "BTCUSDT"},
+        "b": {"symbol": None},
+        "c": {"symbol": "ETHUSDT"},
+        "d": {},
+    }
     found = sorted_by(rows, "symbol")
     assert set(rows_of(rows, found, "BTCUSDT")) == {"a", "b", "d"}
     assert set(rows_of(rows, found, "XRPUSDT")) == {"b", "d"}
