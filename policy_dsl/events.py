@@ -27,6 +27,7 @@ from policy_dsl.program import (
     walk,
 )
 from policy_dsl.quantities import INT64_MIN
+from policy_dsl.standing import conjuncts
 from policy_dsl.types import TIME
 
 _READS = (FactRead, RowRead, RowKey, OutputRead, Aggregate, Now, Recall, Mean, Lookback, *TEMPORAL)
@@ -39,18 +40,12 @@ def counted_if(fold: EventFold) -> Expression | None:
         return fold.where
     says_when = RowRead(Row(fold.event, fold.variable), fold.time, TIME)
     dated = Compare(Comparator.AT_LEAST, says_when, Constant(INT64_MIN, TIME))
-    return dated if fold.where is None else All((dated, *_conjuncts(fold.where)))
+    return dated if fold.where is None else All((dated, *conjuncts(fold.where)))
 
 
 def own_conditions(fold: EventFold) -> tuple[Expression, ...]:
     """The conjuncts of `counted_if` that read nothing but the event, so that they say the same at every snapshot."""
-    condition = counted_if(fold)
-    parts = () if condition is None else _conjuncts(condition)
-    return tuple(part for part in parts if _reads_only(part, fold.variable))
-
-
-def _conjuncts(condition: Expression) -> tuple[Expression, ...]:
-    return condition.operands if isinstance(condition, All) else (condition,)
+    return tuple(part for part in conjuncts(counted_if(fold)) if _reads_only(part, fold.variable))
 
 
 def _reads_only(node: Expression, variable: str) -> bool:
@@ -58,3 +53,15 @@ def _reads_only(node: Expression, variable: str) -> bool:
         not isinstance(part, _READS) or (isinstance(part, RowRead) and part.row.variable == variable)
         for part in walk(node)
     )
+
+
+def matched_key(condition: Expression | None, variable: str) -> tuple[str, str] | None:
+    """The field of the row of `variable` that must be the key of another variable's row, and that other variable."""
+    for part in conjuncts(condition):
+        if isinstance(part, Compare) and part.comparator is Comparator.EQUAL:
+            for own, key in ((part.left, part.right), (part.right, part.left)):
+                if not isinstance(own, RowRead) or own.row.variable != variable:
+                    continue
+                if isinstance(key, RowKey) and key.variable != variable:
+                    return own.field, key.variable
+    return None

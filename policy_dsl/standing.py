@@ -92,6 +92,13 @@ def joined(*conditions: Expression | None) -> Expression | None:
     return found[0] if len(found) == 1 else All(tuple(found))
 
 
+def conjuncts(condition: Expression | None) -> tuple[Expression, ...]:
+    """The conditions that must all hold: what `joined` puts together. None says nothing."""
+    if condition is None:
+        return ()
+    return condition.operands if isinstance(condition, All) else (condition,)
+
+
 @dataclass(slots=True)
 class _Spelling:
     """The outputs of a program, which of them effects hold and which relax or latch, and what has been added."""

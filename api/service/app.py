@@ -18,6 +18,7 @@ from evaluators.timestamps import format_time
 from modules.facts import CATALOGUE
 from modules.module import Module
 from modules.runtime.fund import Step
+from policy_dsl.program import Rule
 
 VERDICT = "verdict"
 
@@ -70,7 +71,7 @@ def create_app(running: Running) -> FastAPI:
     @app.get("/v1/rules")
     def rules() -> list[dict[str, Any]]:
         """Every rule: its policy's mode, where it stands, when it fired last, since when for want of a fact."""
-        return [_rule(running, rule.id, rule.policy, observing=rule.observing) for rule in _rules(running)]
+        return [_rule(running, rule) for rule in running.fund.bundle.program.rules]
 
     _add_modules(app, running)
     return app
@@ -126,21 +127,16 @@ def _verdict(running: Running, step: Step, key: str) -> dict[str, Any]:
     return told
 
 
-def _rules(running: Running) -> Any:
-    return running.fund.bundle.program.rules
-
-
-def _rule(running: Running, id: str, policy: str, *, observing: bool) -> dict[str, Any]:
-    bundle = running.fund.bundle
-    rule = next(r for r in bundle.program.rules if r.id == id)
+def _rule(running: Running, rule: Rule) -> dict[str, Any]:
+    sources = running.fund.bundle.sources
     place = None
-    if rule.span is not None and rule.span.path in bundle.sources:
-        place = f"{rule.span.path}:{bundle.sources[rule.span.path].place(rule.span.start).line}"
-    fired = running.fired.get(id)
+    if rule.span is not None and rule.span.path in sources:
+        place = f"{rule.span.path}:{sources[rule.span.path].place(rule.span.start).line}"
+    fired = running.fired.get(rule.id)
     return {
-        "rule": id,
-        "policy": policy,
-        "mode": "observe" if observing else "enforce",
+        "rule": rule.id,
+        "policy": rule.policy,
+        "mode": "observe" if rule.observing else "enforce",
         "at": place,
         "last_fired": None if fired is None else format_time(fired.at),
         "because": None if fired is None else fired.because,

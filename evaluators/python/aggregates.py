@@ -11,11 +11,9 @@ from evaluators.python.nodes import shape
 from evaluators.python.operands import Operand
 from evaluators.python.scribe import RowSlot
 from evaluators.python.truths import ALWAYS, TRUE, Condition, conjunction, either, is_none
+from policy_dsl.events import matched_key
 from policy_dsl.program import (
     Aggregate,
-    All,
-    Comparator,
-    Compare,
     Expression,
     Fold,
     OutputRead,
@@ -43,19 +41,6 @@ def _variables(node: Expression) -> set[str]:
     keys = {n.variable for n in walk(node) if isinstance(n, RowKey)}
     recalled = {variable for n in walk(node) if isinstance(n, Recall) for variable in n.variables}
     return {variable for variable in read | keys | recalled if variable is not None}
-
-
-def _joined_by(node: Aggregate) -> tuple[str, str] | None:
-    """The field of the fold's own row that must be the key of another variable's row, and that variable."""
-    parts = node.where.operands if isinstance(node.where, All) else (node.where,)
-    for part in parts:
-        if isinstance(part, Compare) and part.comparator is Comparator.EQUAL:
-            for own, other in ((part.left, part.right), (part.right, part.left)):
-                is_own = isinstance(own, RowRead) and own.row.variable == node.variable
-                if is_own and isinstance(other, RowKey) and other.variable != node.variable:
-                    assert isinstance(own, RowRead)
-                    return own.field, other.variable
-    return None
 
 
 class _Folding:
@@ -104,7 +89,7 @@ class _Folding:
         The others are definitely not picked, so no fold sees a difference; a look for the events of each symbol does
         not go through the events of all symbols.
         """
-        found = _joined_by(self.node)
+        found = matched_key(self.node.where, self.node.variable)
         if found is None:
             return f"({self.rows} or NOTHING)"
         name, variable = found

@@ -126,7 +126,7 @@ class Request:
 class Book:
     """Everything known of the book. None is a collection that nobody knows, which is not an empty one.
 
-    `trades` are all closed trades, oldest first; those after `since` (ms) are news to this snapshot. `recent` are the
+    `trades` are all closed trades, oldest first; those after the snapshot before are news. `recent` are the
     requests of the last minute before those at hand.
     """
 

@@ -58,7 +58,7 @@ class Operator:
 class Machinery:
     """The services (None: nobody watches them), the failures of the last five minutes and the orders that ended since.
 
-    `requests` are all requests of all services of the last five minutes. `cpu` and `memory` are shares in use, None
+    `cpu` and `memory` are shares in use, None
     where they were not measured.
     """
 

@@ -111,16 +111,17 @@ class VenueWorld:
         orders = self._ask(ts, self.venue.open_orders)
         while self._asked and ts - self._asked[0].at >= A_MINUTE_MS:
             self._asked.popleft()
-        known = account is not None and positions is not None
+        known = None
         if account is not None and positions is not None:
             ended, self._unseen = self._unseen, []
             purposes = {order.client_id: purpose for order, purpose in ended}
             self.ledger.observe(ts, account, positions, [order for order, _ in ended], purposes)
+            known = self.ledger.account(account, positions)
         return Book(
-            self.ledger.account(account, positions) if account is not None and positions is not None else None,
+            known,
             None if positions is None else self.ledger.positions(positions),
             None if orders is None else {o.client_id: o.as_order() for o in orders},
-            tuple(self.ledger.trades) if known else None,
+            None if known is None else tuple(self.ledger.trades),
             requests,
             tuple(self._asked),
         )
