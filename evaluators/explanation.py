@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import cast
 
 from evaluators.binding import Case, bindings_of
@@ -81,33 +82,42 @@ class Reason:
 
 def reasons(program: Program, snapshot: Snapshot, decision: Decision) -> tuple[Reason, ...]:
     """The reasons of a decision, by rule and row: enforced rules that fired and bind something, or alert."""
-    rules = {r.id: r for r in program.rules}
-    made = (_reason(rules[f.rule], f, program, snapshot, decision) for f in decision.firings)
-    return tuple(r for r in made if r.binds or r.alerts)
+    rules, case = {r.id: r for r in program.rules}, Case(program, snapshot, decision)
+    told = []
+    for firing in decision.firings:
+        rule = rules[firing.rule]
+        bound = _bound(rule, firing, case)
+        # What neither binds nor alerts is left out before anything is written about it.
+        if bound or any(isinstance(effect, Alert) for effect in rule.effects):
+            told.append(_reason(rule, firing, bound, snapshot, decision))
+    return tuple(told)
 
 
 def observed(program: Program, snapshot: Snapshot, decision: Decision) -> tuple[Reason, ...]:
     """The reasons of what the observing rules would have done, judged by the outputs as they would be."""
     rules = {r.id: r for r in program.rules}
     whole = Decision(decision.book, decision.ts, {**decision.outputs, **decision.would_be}, decision.observed)
-    return tuple(_reason(rules[f.rule], f, program, snapshot, whole) for f in decision.observed)
+    case = Case(program, snapshot, whole)
+    return tuple(_reason(rules[f.rule], f, _bound(rules[f.rule], f, case), snapshot, whole) for f in decision.observed)
 
 
-def _reason(rule: Rule, firing: Firing, program: Program, snapshot: Snapshot, decision: Decision) -> Reason:
-    bindings = bindings_of(rule, firing.key, snapshot)
-    case = Case(program, snapshot, decision)
-    bound = [
-        effect.output for effect in rule.effects if not isinstance(effect, Alert) and case.binds(rule, effect, firing)
-    ]
+def _bound(rule: Rule, firing: Firing, case: Case) -> tuple[str, ...]:
+    """The outputs of a rule that fired whose final value is what it asks for."""
+    effects = (effect for effect in rule.effects if not isinstance(effect, Alert))
+    return tuple(dict.fromkeys(effect.output for effect in effects if case.binds(rule, effect, firing)))
+
+
+def _reason(rule: Rule, firing: Firing, bound: tuple[str, ...], snapshot: Snapshot, decision: Decision) -> Reason:
+    bindings, plan = bindings_of(rule, firing.key, snapshot), _plan(_One(rule))
     return Reason(
         rule=rule.id,
         key=firing.key,
         definite=firing.definite,
         because=because(rule, snapshot, bindings, decision.outputs),
-        binds=tuple(dict.fromkeys(bound)),
+        binds=bound,
         alerts=tuple(e.level for e in rule.effects if isinstance(e, Alert)),
-        seen=tuple(_seen(rule, snapshot, bindings, decision.outputs)),
-        margins=tuple(_margins(rule.guard, snapshot, bindings, decision.outputs)),
+        seen=tuple(_seen(plan, snapshot, bindings, decision.outputs)),
+        margins=tuple(_margins(plan, snapshot, bindings, decision.outputs)),
         span=rule.span,
     )
 
@@ -141,24 +151,70 @@ def _read(rule: Rule) -> Iterator[Expression]:
                 yield from walk(argument)
 
 
-def _seen(rule: Rule, snapshot: Snapshot, bindings: Bindings, outputs: Outputs) -> Iterator[Seen]:
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part of a rule as it is written, with the row variables that it reads."""
+
+    node: Expression
+    text: str
+    variables: frozenset[str]
+
+    def is_bound(self, bindings: Bindings) -> bool:
+        """Whether every row variable the part reads is the rule's own, not one that an aggregate runs over."""
+        return self.variables <= bindings.keys()
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What a rule reads and what it compares: the same at every firing."""
+
+    reads: tuple[_Part, ...]
+    compares: tuple[_Part, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _One:
+    """A rule that is equal to itself alone: comparing whole rules would take longer than what is kept of them."""
+
+    rule: Rule
+
+    def __hash__(self) -> int:
+        return id(self.rule)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _One) and other.rule is self.rule
+
+
+@lru_cache(maxsize=4096)
+def _plan(one: _One) -> _Plan:
+    reads = (
+        n for n in _read(one.rule) if isinstance(n, FactRead | RowRead | OutputRead) and not isinstance(n.type, ItemSet)
+    )
+    compares = (
+        n for n in walk(one.rule.guard)
+        if isinstance(n, Compare | OneOf) or (isinstance(n, Lookback) and isinstance(n.type, Truth))
+    )  # fmt: skip
+    return _Plan(tuple(map(_part, reads)), tuple(map(_part, compares)))
+
+
+def _part(node: Expression) -> _Part:
+    return _Part(node, write_expression(node), frozenset(variables_read(node)))
+
+
+def _seen(plan: _Plan, snapshot: Snapshot, bindings: Bindings, outputs: Outputs) -> Iterator[Seen]:
     shown: set[str] = set()
-    for node in _read(rule):
-        if isinstance(node, FactRead | RowRead | OutputRead) and not isinstance(node.type, ItemSet):
-            name = write_expression(node)
-            if name not in shown and _is_bound(node, bindings):
-                shown.add(name)
-                yield Seen(name, write_value(evaluate(node, snapshot, bindings, outputs), node.type))
+    for part in plan.reads:
+        if part.text not in shown and part.is_bound(bindings):
+            shown.add(part.text)
+            yield Seen(part.text, write_value(evaluate(part.node, snapshot, bindings, outputs), part.node.type))
 
 
-def _is_bound(node: Expression, bindings: Bindings) -> bool:
-    """Whether every row variable the node reads is the rule's own, not one that an aggregate runs over."""
-    return variables_read(node).keys() <= bindings.keys()
-
-
-def _margins(guard: Expression, snapshot: Snapshot, bindings: Bindings, outputs: Outputs) -> Iterator[Margin]:
-    for node in walk(guard):
-        if isinstance(node, Compare) and _is_bound(node, bindings):
+def _margins(plan: _Plan, snapshot: Snapshot, bindings: Bindings, outputs: Outputs) -> Iterator[Margin]:
+    for part in plan.compares:
+        node = part.node
+        if not part.is_bound(bindings):
+            continue
+        if isinstance(node, Compare):
             left = evaluate(node.left, snapshot, bindings, outputs)
             right = evaluate(node.right, snapshot, bindings, outputs)
             truth = cast("bool | None", evaluate(node, snapshot, bindings, outputs))
@@ -167,18 +223,18 @@ def _margins(guard: Expression, snapshot: Snapshot, bindings: Bindings, outputs:
             if isinstance(kind, Quantity) and left is not None and right is not None:
                 distance = int(left) - int(right)
             yield Margin(
-                write_expression(node),
+                part.text,
                 truth,
                 write_value(left, kind),
                 write_value(right, node.right.type),
                 distance,
                 write_value(distance, kind) if isinstance(kind, Quantity) else "",
             )
-        elif isinstance(node, OneOf) and _is_bound(node, bindings):
+        elif isinstance(node, OneOf):
             value = evaluate(node.operand, snapshot, bindings, outputs)
             truth = cast("bool | None", evaluate(node, snapshot, bindings, outputs))
             among = ", ".join(write_value(v, node.operand.type) for v in node.values)
-            yield Margin(write_expression(node), truth, write_value(value, node.operand.type), among, None, "")
-        elif isinstance(node, Lookback) and isinstance(node.type, Truth) and _is_bound(node, bindings):
+            yield Margin(part.text, truth, write_value(value, node.operand.type), among, None, "")
+        else:
             truth = cast("bool | None", evaluate(node, snapshot, bindings, outputs))
-            yield Margin(write_expression(node), truth, "", "", None, "")
+            yield Margin(part.text, truth, "", "", None, "")

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
-from itertools import product
+from itertools import islice, product
 from typing import Any, NamedTuple, cast
 
 from evaluators.decision import Firing
-from evaluators.expressions import evaluate
-from evaluators.history import happened
-from evaluators.scene import BoundRow
-from evaluators.snapshot import Fields, Past, Snapshot
+from evaluators.event_window import Dependence, EventWindows
+from evaluators.snapshot import Past, Snapshot
 from evaluators.windows import (
     NEVER,
     AnyWindow,
@@ -26,10 +22,10 @@ from evaluators.windows import (
     StrictestWindow,
     ThroughoutWindow,
     UntilWindow,
+    ValueWindow,
     WithinWindow,
 )
 from policy_dsl.program import (
-    TRUE,
     Output,
     Previous,
     Since,
@@ -40,15 +36,13 @@ from policy_dsl.program import (
     WindowFold,
     Within,
 )
-from policy_dsl.recall import EventTrack, Track
+from policy_dsl.recall import Recalled, Track
 from policy_dsl.types import Value
 
 Key = str | tuple[str, ...]
 """The key of a row, or the keys of several."""
 
 Firings = tuple[Firing, ...]
-
-NO_EVENTS: Mapping[str, Fields] = {}
 
 
 class Origin(NamedTuple):
@@ -88,148 +82,153 @@ def window_of(track: Track, max_gap: int) -> Callable[[], AnyWindow]:
             return partial(UntilWindow, cast(Output, track.output))
 
 
+def _windows_of(track: Track, max_gap: int) -> Any:
+    if not track.variables:
+        return window_of(track, max_gap)()
+    return RowWindows(track, max_gap) if track.output is None else OutputWindows(track, max_gap)
+
+
 class RowWindows:
-    """The windows of one track, one a row (or a tuple of rows) by key.
+    """The windows of one track over values, one a row (or a tuple of rows) by key.
 
     A window of a row that is gone for as long as it looks back says what an empty one says, and is dropped.
     """
 
-    __slots__ = ("empty", "gone", "here", "looks_back", "make", "missing", "of_output", "windows")
+    __slots__ = ("empty", "gone", "here", "looks_back", "make", "missing", "windows")
 
     def __init__(self, track: Track, max_gap: int) -> None:
-        self.make = window_of(track, max_gap)
+        self.make = cast(Callable[[], ValueWindow], window_of(track, max_gap))
         self.empty = self.make()
-        self.of_output = track.output is not None
         self.looks_back = getattr(track.source, "duration", 0) + max_gap
-        self.windows: dict[Key, AnyWindow] = {}
+        self.windows: dict[Key, ValueWindow] = {}
         self.here: set[Key] = set()
         self.gone: dict[Key, int] = {}
         self.missing = NEVER
 
     def recall(self, ts: int) -> RowRecall:
-        """What is recalled, by key, worked out for the keys that are asked for."""
+        """What is recalled, by key."""
         return RowRecall(self, ts)
 
-    def keep(self, ts: int, values: Mapping[Key, Any] | None, firings: Firings) -> None:
+    def keep(self, ts: int, values: Mapping[Key, Any] | None, _firings: Firings = ()) -> None:
         """Take in the values of a snapshot by key; None where a collection of the rows is missing."""
         if values is None:
             self.missing, values = ts, {}
-        if self.of_output:
-            self._keep_outputs(ts, values, firings)
-            return
-        for key in self.here - values.keys():
-            self.windows[key].vanish(ts)  # type: ignore[union-attr]  # because only windows of outputs have none
-            self.gone[key] = ts
+        windows = self.windows
+        if self.here != values.keys():
+            self._come_and_go(ts, values)
         for key, value in values.items():
-            window = self.windows.get(key)
-            if window is None:
-                window = self.windows[key] = self.make()
-            elif key not in self.here:
-                self.gone.pop(key, None)
-            window.keep(ts, value)
-        self.here = set(values)
-        for key in [k for k, at in self.gone.items() if at <= ts - self.looks_back]:
-            del self.gone[key], self.windows[key]
+            windows[key].keep(ts, value)
+        if self.gone:
+            for key in [k for k, at in self.gone.items() if at <= ts - self.looks_back]:
+                del self.gone[key], windows[key]
 
-    def _keep_outputs(self, ts: int, values: Mapping[Key, Any], firings: Firings) -> None:
-        empty = cast(OutputWindow, self.empty)
-        for key, value in values.items():
-            window = self.windows.get(key)
-            if window is None:
-                if empty.ignores(ts, value):
-                    continue
-                window = self.windows[key] = self.make()
-            cast(OutputWindow, window).keep(ts, value, firings)
-        for key in [k for k, w in self.windows.items() if cast(OutputWindow, w).spent(ts)]:
-            del self.windows[key]
+    def _come_and_go(self, ts: int, values: Mapping[Key, Any]) -> None:
+        for key in self.here - values.keys():
+            self.windows[key].vanish(ts)
+            self.gone[key] = ts
+        for key in values.keys() - self.here:
+            if key not in self.windows:
+                self.windows[key] = self.make()
+            self.gone.pop(key, None)
+        self.here = set(values)
 
 
 class RowRecall(dict[Key, Any]):
-    """What is recalled of one track at one time, by key."""
+    """What is recalled of one track at one time, by key; of a row that was not seen, what an empty window says."""
 
     __slots__ = ("source", "ts")
 
     def __init__(self, source: RowWindows, ts: int) -> None:
-        super().__init__()
+        missing = source.missing
+        super().__init__({key: window.recall(ts, missing) for key, window in source.windows.items()})
         self.source, self.ts = source, ts
 
     def __missing__(self, key: Key) -> Any:
-        window = self.source.windows.get(key, self.source.empty)
-        found = self[key] = window.recall(self.ts, self.source.missing)
+        found = self[key] = self.source.empty.recall(self.ts, self.source.missing)
         return found
 
 
-class EventWindow:
-    """The events of one track that are in the window, by the time of their happening."""
+class OutputWindows:
+    """The windows of one track over what an output keeps for rows, by key: of those rows alone that it keeps it for."""
 
-    __slots__ = ("events", "number", "rows", "track")
+    __slots__ = ("empty", "lasts", "make", "nothing", "windows")
 
-    def __init__(self, track: EventTrack) -> None:
-        self.track = track
-        self.events: list[tuple[int, int, Fields]] = []
-        self.number = 0
-        self.rows: Mapping[str, Fields] = NO_EVENTS
+    def __init__(self, track: Track, max_gap: int) -> None:
+        self.make = cast(Callable[[], OutputWindow], window_of(track, max_gap))
+        self.empty = self.make()
+        self.nothing = Kept({}, self.empty.recall(NEVER))
+        # What was just asked for lasts beyond the snapshot, but for what `Since` keeps: that, a release may have ended.
+        self.lasts = not isinstance(track.source, Since)
+        self.windows: dict[Key, OutputWindow] = {}
 
-    def recall(self, snapshot: Snapshot) -> Mapping[str, Fields]:
-        """The events in the window of the snapshot, those included that it brings, as rows."""
-        news = snapshot.events.get(self.track.event)
-        if not self.events and not news:
-            return NO_EVENTS
-        start = snapshot.ts - self.track.duration
-        first = bisect_right(self.events, start, key=_time)
-        kept = self.rows if first == 0 else {_name(n): fields for _, n, fields in self.events[first:]}
-        if not news:
-            return kept
-        brought = {_name(n): fields for at, n, fields in self._brought(snapshot) if at > start}
-        return {**kept, **brought}
+    def recall(self, ts: int) -> Kept:
+        """What is kept, by key."""
+        if not self.windows:
+            return self.nothing
+        return Kept({key: window.recall(ts) for key, window in self.windows.items()}, self.nothing.otherwise)
 
-    def keep(self, snapshot: Snapshot) -> None:
-        """Take in the events that a snapshot brings, and drop those that have left the window."""
-        brought = list(self._brought(snapshot)) if snapshot.events.get(self.track.event) else []
-        first = bisect_right(self.events, snapshot.ts - self.track.duration, key=_time)
-        if not brought and first == 0:
+    def keep(self, ts: int, values: Mapping[Key, Any] | None, firings: Firings) -> None:
+        """Take in what a snapshot asks for by key, where it may leave a trace; None where there are no rows."""
+        windows = self.windows
+        if not values and not windows:
             return
-        self.number += len(brought)
-        del self.events[:first]
-        for event in brought:
-            insort(self.events, event, key=_time)
-        self.rows = {_name(n): fields for _, n, fields in self.events}
-
-    def _brought(self, snapshot: Snapshot) -> Iterator[tuple[int, int, Fields]]:
-        """The news of the snapshot that may be picked, each with its time and a number of its own."""
-        track, number = self.track, self.number
-        for event in snapshot.events.get(track.event, ()):
-            row = BoundRow(track.event, "", event)
-            if track.where == TRUE or evaluate(track.where, snapshot, {track.variable: row}, {}) is not False:
-                yield happened(event, track.time, snapshot.ts), number, event
-                number += 1
+        asked = values or {}
+        for key, value in asked.items():
+            window = windows.get(key)
+            if window is None:
+                if self.empty.ignores(ts, value):
+                    continue
+                window = windows[key] = self.make()
+            window.keep(ts, value, firings)
+        left = windows.keys() - asked.keys() if self.lasts else windows
+        for key in [key for key in left if windows[key].spent(ts)]:
+            del windows[key]
 
 
-def _time(event: tuple[int, int, Fields]) -> int:
-    return event[0]
+class Kept(dict[Key, Any]):
+    """What an output keeps for rows, by key; `otherwise` for all rows that it keeps nothing for."""
+
+    __slots__ = ("otherwise",)
+
+    def __init__(self, values: Mapping[Key, Any], otherwise: Any) -> None:
+        super().__init__(values)
+        self.otherwise = otherwise
+
+    def __missing__(self, key: Key) -> Any:
+        return self.otherwise
 
 
-def _name(number: int) -> str:
-    return f"{number:08d}"
+class Part(NamedTuple):
+    """A program that decides of the snapshots of a book: what it looks back at, and what its findings depend on."""
+
+    recalled: Recalled
+    dependences: Sequence[Sequence[Dependence]]
 
 
-@dataclass(slots=True)
 class Recollection:
-    """The windows of one book: `recall` before a snapshot is decided, `keep` after it."""
+    """The windows of one book, for all programs that decide of it: `recall` before a snapshot is decided, `keep` after.
 
-    tracks: tuple[Track, ...]
-    windows: list[Any]
-    events: dict[str, EventWindow]
+    The first program is that of the rules that bind.
+    """
 
-    @classmethod
-    def of(cls, tracks: Sequence[Track], events: Sequence[EventTrack], max_gap: int) -> Recollection:
+    __slots__ = ("_binding", "_keeps", "_recalls", "events", "tracks", "windows")
+
+    def __init__(self, parts: Sequence[Part], max_gap: int) -> None:
         """The recollection of a book that has no snapshot yet."""
-        windows = [RowWindows(t, max_gap) if t.variables else window_of(t, max_gap)() for t in tracks]
-        return cls(tuple(tracks), windows, {t.entity: EventWindow(t) for t in events})
+        self.tracks = tuple(track for part in parts for track in part.recalled.tracks)
+        self.windows: list[Any] = [_windows_of(track, max_gap) for track in self.tracks]
+        events = [track for part in parts for track in part.recalled.events]
+        self.events = EventWindows(events, [part.dependences for part in parts])
+        self._binding = len(parts[0].recalled.tracks)
+        self._recalls: list[Callable[[int], Any]] = [window.recall for window in self.windows]
+        keeps = iter([window.keep for window in self.windows])
+        self._keeps: list[list[Callable[[int, Any, Firings], None]]] = [
+            list(islice(keeps, len(part.recalled.tracks))) for part in parts
+        ]
 
     def recall(self, ts: int) -> Past:
         """What earlier snapshots leave to one at `ts` (ms), one entry a track."""
-        return [window.recall(ts) for window in self.windows]
+        return [recall(ts) for recall in self._recalls]
 
     def recall_all(self, snapshot: Snapshot) -> Past:
         """The same for the rows of `snapshot`, unaffected by what is kept afterwards."""
@@ -241,28 +240,17 @@ class Recollection:
                     entry[keys[0] if len(keys) == 1 else keys]
         return past
 
-    def rows(
-        self, snapshot: Snapshot, rows: Mapping[str, Mapping[str, Fields] | None]
-    ) -> Mapping[str, Mapping[str, Fields] | None]:
-        """These rows of the snapshot, and with them the events in their windows."""
-        if not self.events:
-            return rows
-        return {**rows, **{name: window.recall(snapshot) for name, window in self.events.items()}}
-
-    def keep(self, snapshot: Snapshot, values: Sequence[Any], firings: Firings) -> None:
-        """Take in a decided snapshot: the values of the tracks' operands, and the rules that fired."""
+    def keep(self, snapshot: Snapshot, told: Sequence[tuple[Sequence[Any], Firings]]) -> None:
+        """Take in a decided snapshot: of each program the values of its tracks' operands, and the rules that fired."""
         ts = snapshot.ts
-        for track, window, value in zip(self.tracks, self.windows, values, strict=True):
-            if track.variables or track.output is not None:
-                window.keep(ts, value, firings)
-            else:
-                window.keep(ts, value)
-        for events in self.events.values():
-            events.keep(snapshot)
+        for keeps, (values, firings) in zip(self._keeps, told, strict=True):
+            for keep, value in zip(keeps, values, strict=True):
+                keep(ts, value, firings)
+        self.events.keep(snapshot)
 
     def origins(self, ts: int) -> Iterator[Origin]:
-        """Where the values are from that outputs keep and that are in force at `ts` (ms)."""
-        for track, window in zip(self.tracks, self.windows, strict=True):
+        """Where the values are from that outputs keep and that are in force at `ts` (ms), of the rules that bind."""
+        for track, window in zip(self.tracks[: self._binding], self.windows, strict=False):
             if track.output is None:
                 continue
             by_key: Mapping[Any, OutputWindow] = window.windows if track.variables else {None: window}

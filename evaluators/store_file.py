@@ -30,6 +30,7 @@ def open_file(path: str) -> duckdb.DuckDBPyConnection:
     except duckdb.Error as error:
         raise _refusal_of(path, error) from error
     try:
+        connection.execute("SET enable_progress_bar = false")  # it would be drawn over what a command says
         # Attached databases belong to the open file, not to the connection: a second owner in this process meets this.
         connection.execute(f"ATTACH ':memory:' AS {_OWNER}")
     except duckdb.Error as error:

@@ -73,6 +73,13 @@ class StoreFollower:
         self._books[name] = self._replayed(name, PythonBook.decide)
         return self._books[name]
 
+    def catch_up(self, name: str) -> None:
+        """Replay what others have stored of a book since it was met here; all of it where it was not."""
+        book, last = self._books.get(name) or self.resume(name)
+        for snapshot in self.store.snapshots(name, since=None if last is None else last.ts + 1):
+            last = book.decide(snapshot)
+        self._books[name] = book, last
+
     def _next(self, snapshot: Snapshot, decide: Decide) -> Decision:
         book, last = self._books.get(snapshot.book) or self.resume(snapshot.book)
         newest = self.store.latest(snapshot.book)

@@ -46,7 +46,7 @@ class ThroughoutWindow:
         broken = self.gone or self.held is None or ts - self.last > self.max_gap
         return None if broken or self.doubt > start else True
 
-    def keep(self, ts: int, value: bool | None) -> None:
+    def keep(self, ts: int, value: bool | None, _firings: Firings = ()) -> None:
         """Take in the truth of the condition."""
         if self.held is False:
             self.false = ts
@@ -77,7 +77,7 @@ class WithinWindow:
             return True
         return None if self.doubt > start or missing > start else False
 
-    def keep(self, ts: int, value: bool | None) -> None:
+    def keep(self, ts: int, value: bool | None, _firings: Firings = ()) -> None:
         """Take in the truth of the condition."""
         if value is True:
             self.true = ts
@@ -110,7 +110,7 @@ class ExtremeWindow:
                 return value
         return INT64_MIN if self.highest else INT64_MAX
 
-    def keep(self, ts: int, value: int | None) -> None:
+    def keep(self, ts: int, value: int | None, _firings: Firings = ()) -> None:
         """Take in a value."""
         values, start = self.values, ts - self.duration
         while values and values[0][0] <= start:
@@ -155,7 +155,7 @@ class AverageWindow:
             total, count = total - value, count - 1
         return total, count
 
-    def keep(self, ts: int, value: int | None) -> None:
+    def keep(self, ts: int, value: int | None, _firings: Firings = ()) -> None:
         """Take in a value."""
         values, start = self.values, ts - self.duration
         while values and values[0][0] <= start:
@@ -190,7 +190,7 @@ class ChangeWindow:
             found = value if start - at <= self.max_gap else None
         return found
 
-    def keep(self, ts: int, value: int | None) -> None:
+    def keep(self, ts: int, value: int | None, _firings: Firings = ()) -> None:
         """Take in a value."""
         values, start = self.values, ts - self.duration
         values.append((ts, value))
@@ -214,7 +214,7 @@ class PreviousWindow:
         """The value, None if unknown."""
         return self.value
 
-    def keep(self, _ts: int, value: Value | None) -> None:
+    def keep(self, _ts: int, value: Value | None, _firings: Firings = ()) -> None:
         """Take in a value."""
         self.value = value
 
@@ -251,6 +251,9 @@ class StrictestWindow:
     def keep(self, ts: int, value: Value, firings: Firings = ()) -> None:
         """Take in a value; one that is as loose as the start leaves no trace."""
         values, start = self.values, ts - self.duration
+        if len(values) == 1 and values[0][1] == value:
+            values[0] = (ts, value, firings)
+            return
         while values and values[0][0] <= start:
             values.popleft()
         if value != self.start:

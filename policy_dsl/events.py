@@ -45,12 +45,20 @@ def counted_if(fold: EventFold) -> Expression | None:
 
 def own_conditions(fold: EventFold) -> tuple[Expression, ...]:
     """The conjuncts of `counted_if` that read nothing but the event, so that they say the same at every snapshot."""
-    return tuple(part for part in conjuncts(counted_if(fold)) if _reads_only(part, fold.variable))
+    return tuple(part for part in conjuncts(counted_if(fold)) if reads_only(part, fold.variable))
 
 
-def _reads_only(node: Expression, variable: str) -> bool:
-    return all(
-        not isinstance(part, _READS) or (isinstance(part, RowRead) and part.row.variable == variable)
+def reads_something(node: Expression) -> bool:
+    """Whether a node itself, without its parts, reads anything of a snapshot or its past."""
+    return isinstance(node, _READS)
+
+
+def reads_only(node: Expression | None, variable: str, keyed: str | None = None) -> bool:
+    """Whether an expression reads no more than the fields of the row of `variable`, and the key of that of `keyed`."""
+    return node is None or all(
+        not isinstance(part, _READS)
+        or (isinstance(part, RowRead) and part.row.variable == variable)
+        or (isinstance(part, RowKey) and part.variable == keyed)
         for part in walk(node)
     )
 

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from policy_dsl.events import counted_if, own_conditions
+from policy_dsl.events import counted_if
 from policy_dsl.program import (
     NODES,
-    TRUE,
     Aggregate,
+    Alert,
     All,
     AnyOf,
     Arithmetic,
@@ -52,6 +52,7 @@ from policy_dsl.program import (
     WindowFold,
     Within,
     children,
+    walk,
 )
 from policy_dsl.standing import HIDDEN, certainly, joined, spelt_out
 from policy_dsl.types import TIME, TRUTH, Reference, Type
@@ -83,15 +84,13 @@ class Track:
 class EventTrack:
     """Which events are kept, as rows of `entity` of the snapshots in whose windows they are.
 
-    `where` reads the fields of the event alone: one for which it is definitely false needs no keeping.
+    `time` is the field that says when an event happened, None where it is when it came.
     """
 
     entity: str
     event: str
-    variable: str
     duration: int
     time: str | None
-    where: Expression
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,16 +112,17 @@ class Recalled:
         return bool(self.tracks or self.events)
 
 
-def recalled(program: Program, *, first: int = 0) -> Recalled:
-    """The program over one snapshot and its recall; `first` is the number of its first track.
+def recalled(program: Program, *, after: Recalled | None = None) -> Recalled:
+    """The program over one snapshot and its recall. All rules bind, those that only observe too.
 
-    All rules bind, those that only observe too.
+    `after` is the same program without the rules that only observe: tracks that these rules cannot change are taken
+    from it, the others are numbered after its own.
     """
     spelt = spelt_out(program)
-    work = _Recalling({o.id: o for o in spelt.outputs}, first)
+    work = _Recalling({o.id: o for o in spelt.outputs}, after, _changed(spelt))
     told = replace(program, rules=tuple(work.rule(rule) for rule in program.rules))
     rules = tuple(work.rule(rule) for rule in spelt.rules)
-    if not work.tracks and not work.events and spelt is program:
+    if spelt is program and all(map(_is, rules, program.rules)):
         return Recalled(program, program, (), ())
     return Recalled(replace(spelt, rules=rules), told, tuple(work.tracks), tuple(work.events))
 
@@ -153,7 +153,9 @@ class _Recalling:
     """The tracks found so far; equal expressions share one."""
 
     outputs: dict[str, Output]
-    first: int
+    after: Recalled | None
+    changed: frozenset[str]
+    """The outputs that rules which only observe may change."""
     tracks: list[Track] = field(default_factory=list)
     events: list[EventTrack] = field(default_factory=list)
     seen: dict[Expression, Expression] = field(default_factory=dict)
@@ -267,16 +269,58 @@ class _Recalling:
         self, source: Temporal, operand: Expression, also: Expression | None = None, output: Output | None = None
     ) -> Recall:
         variables = tuple(sorted(variables_read(source).items()))
-        track = Track(self.first + len(self.tracks), source, operand, variables, also, output)
-        self.tracks.append(track)
+        shared = () if self.after is None else self.after.tracks
+        track = Track(len(shared) + len(self.tracks), source, operand, variables, also, output)
+        if not any(self.changed & outputs_read(part) for part in (operand, also) if part is not None):
+            track = next((t for t in shared if replace(t, number=track.number) == track), track)
+        if track.number >= len(shared):
+            self.tracks.append(track)
         return Recall(track.number, tuple(name for name, _ in variables), _recall_type(source), output is not None)
 
     def _events(self, source: Expression, node: EventFold) -> Expression:
-        own = joined(*own_conditions(node)) or TRUE
-        entity = f"{HIDDEN}{node.event}.{self.first}.{len(self.events)}"
-        self.events.append(EventTrack(entity, node.event, node.variable, node.duration, node.time, own))
         fold = Fold.HIGHEST if node.fold is Fold.LATEST else node.fold
-        return Aggregate(fold, entity, node.variable, counted_if(node), node.value, source.type)
+        return Aggregate(fold, self._window(node), node.variable, counted_if(node), node.value, source.type)
+
+    def _window(self, node: EventFold) -> str:
+        """The entity of the events that a fold looks at; folds that look as far back share it."""
+        shared = () if self.after is None else self.after.events
+        for track in (*shared, *self.events):
+            if (track.event, track.duration, track.time) == (node.event, node.duration, node.time):
+                return track.entity
+        entity = f"{HIDDEN}{node.event}.{len(shared) + len(self.events)}"
+        self.events.append(EventTrack(entity, node.event, node.duration, node.time))
+        return entity
+
+
+def outputs_read(node: Expression) -> frozenset[str]:
+    """The outputs that an expression reads."""
+    return frozenset(part.output for part in walk(node) if isinstance(part, OutputRead))
+
+
+def _changed(program: Program) -> frozenset[str]:
+    """The outputs whose values may depend on rules that only observe."""
+    reads = {rule.id: frozenset().union(*map(outputs_read, _expressions(rule))) for rule in program.rules}
+    reaches = {rule.id: {e.output for e in rule.effects if not isinstance(e, Alert)} for rule in program.rules}
+    changed: set[str] = set()
+    grown = {id for rule in program.rules if rule.observing for id in reaches[rule.id]}
+    while grown:
+        changed |= grown
+        grown = {id for rule, read in reads.items() if read & changed for id in reaches[rule]} - changed
+    return frozenset(changed)
+
+
+def _expressions(rule: Rule) -> Iterator[Expression]:
+    """All expressions that say whether a rule acts, and what it asks for."""
+    yield rule.guard
+    if rule.excuse is not None:
+        yield rule.excuse
+    for effect in rule.effects:
+        if isinstance(effect, Permit):
+            yield from effect.arguments
+        for name in ("value", "where", "until"):
+            part = getattr(effect, name, None)
+            if part is not None:
+                yield part
 
 
 def _is(a: object, b: object) -> bool:

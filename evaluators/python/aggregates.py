@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from evaluators.event_window import Dependence
+from evaluators.python.lasting import fold_lasts
 from evaluators.python.literals import literal
 from evaluators.python.nodes import shape
 from evaluators.python.operands import Operand
@@ -22,6 +24,7 @@ from policy_dsl.program import (
     RowRead,
     walk,
 )
+from policy_dsl.standing import is_hidden
 
 if TYPE_CHECKING:
     from evaluators.python.expressions import Expressions, Scene
@@ -50,28 +53,53 @@ class _Folding:
         self.expressions, self.scribe = expressions, expressions.scribe
         self.node, self.name = node, name
         self.rows = expressions.collection(node.entity)
-        key, row = self.scribe.name("k"), self.scribe.name("w")
-        depth = self.scribe.depth + 1
-        self.slot = RowSlot(node.entity, row, Operand(key, depth=depth), depth)
-        self.scene = {**scene, node.variable: self.slot}
+        self.matched = matched_key(node.where, node.variable)
+        self.outer = scene
 
     def write(self) -> Operand:
         """Write the loop. The result is nullable: a missing collection has no fold."""
+        keyed = None if self.matched is None else self.matched[1]
+        dependences = fold_lasts(self.node, keyed)
+        if dependences is None or not self._loops:
+            self._fold()
+        else:
+            self._look_up(dependences, "None" if keyed is None else self.outer[keyed].key.text)
+        counts = self.node.fold is Fold.COUNT or (self.node.value is None and not self._quantifies)
+        return Operand(self.name, nullable=True, low=0) if counts else Operand(self.name, nullable=True)
+
+    def _look_up(self, dependences: frozenset[Dependence], key: str) -> None:
+        """Write the loop under a look for what it found before."""
+        found = self.expressions.findings(dependences)
+        self.scribe.write(f"{self.name} = {found}.get({key}, known)")
+        with self.scribe.block(f"if {self.name} is known:  # not yet"):
+            self._fold()
+            self.scribe.write(f"{found}[{key}] = {self.name}")
+
+    @property
+    def _quantifies(self) -> bool:
+        return self.node.fold is Fold.ANY or self.node.fold is Fold.ALL
+
+    @property
+    def _loops(self) -> bool:
+        """Whether it goes through the rows; the number of all of them is known without."""
+        return self.node.where is not None or self._quantifies or self.node.value is not None
+
+    def _fold(self) -> None:
         fold = self.node.fold
-        if fold is Fold.ANY or fold is Fold.ALL:
+        key, row = self.scribe.name("k"), self.scribe.name("w")
+        depth = self.scribe.depth + 1
+        self.slot = RowSlot(self.node.entity, row, Operand(key, depth=depth), depth)
+        self.scene = {**self.outer, self.node.variable: self.slot}
+        if self._quantifies:
             self._quantify(fold is Fold.ANY)
-            return Operand(self.name, nullable=True)
-        if fold is Fold.COUNT or self.node.value is None:
-            if self.node.where is None:
-                self._size()
-            else:
-                self._total(None)
-            return Operand(self.name, nullable=True, low=0)
-        if fold is Fold.SUM or fold is Fold.AVERAGE:
+        elif not self._loops:
+            self._size()
+        elif fold is Fold.COUNT or self.node.value is None:
+            self._total(None)
+        elif fold is Fold.SUM or fold is Fold.AVERAGE:
             self._total(self.node.value)
         else:
             self._extreme(self.node.value, ">" if fold is Fold.HIGHEST else "<")
-        return Operand(self.name, nullable=True)
 
     @contextmanager
     def _loop(self, starts: str) -> Iterator[None]:
@@ -89,19 +117,14 @@ class _Folding:
         The others are definitely not picked, so no fold sees a difference; a look for the events of each symbol does
         not go through the events of all symbols.
         """
-        found = matched_key(self.node.where, self.node.variable)
-        if found is None:
+        if self.matched is None:
             return f"({self.rows} or NOTHING)"
-        name, variable = found
-        sorted_rows = self.scribe.computed(("sorted", self.node.entity, name), 0, self._sorted_by(name))
-        return f"rows_of({self.rows}, {sorted_rows.text}, {self.scene[variable].key.text})"
-
-    def _sorted_by(self, field: str) -> Callable[[str], Operand]:
-        def write(local: str) -> Operand:
-            self.scribe.write(f"{local} = sorted_by({self.rows}, {literal(field)})")
-            return Operand(local)
-
-        return write
+        name, variable = self.matched
+        if is_hidden(self.node.entity):
+            return f"events_of({self.rows}, {literal(name)}, {self.scene[variable].key.text})"
+        key = ("sorted", self.node.entity, name)
+        sorted_rows = self.scribe.hoisted(key, f"sorted_by({self.rows}, {literal(name)})")
+        return f"rows_of({self.rows}, {sorted_rows}, {self.scene[variable].key.text})"
 
     def _picks(self) -> Condition:
         where = self.node.where

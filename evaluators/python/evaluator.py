@@ -11,10 +11,11 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from evaluators.decision import Decision
+from evaluators.event_window import Dependence, Results
 from evaluators.following import Following
 from evaluators.python.runtime import NOTHING, Outputs, decision, namespace
 from evaluators.python.source import source_of
-from evaluators.recollection import Firings, Origin, Recollection
+from evaluators.recollection import Firings, Origin, Part, Recollection
 from evaluators.snapshot import Fields, Past, Snapshot
 from evaluators.timelines import DEFAULT_MAX_GAP
 from policy_dsl.parser import without_gc
@@ -33,11 +34,17 @@ class Judge(Protocol):
     __globals__: dict[str, Any]
 
     def __call__(
-        self, facts: Fields, rows: Mapping[str, Mapping[str, Fields] | None], ts: int, past: Past = ()
+        self,
+        facts: Fields,
+        rows: Mapping[str, Mapping[str, Fields] | None],
+        ts: int,
+        past: Past = (),
+        known: Sequence[Results] = (),
     ) -> tuple[Any, ...]:
         """Outputs (read-only), sorted firings, then the value of each track.
 
-        `facts` are by path, `rows` by entity and key, `ts` is in ms, `past` has an entry a track.
+        `facts` are by path, `rows` by entity and key, `ts` is in ms, `past` has an entry a track, `known` what was
+        found of events, one dictionary for each of the `dependences`.
         """
 
 
@@ -49,6 +56,12 @@ class Compiled:
     source: str
     filename: str
     judge: Judge
+    dependences: tuple[tuple[Dependence, ...], ...] = ()
+
+    @property
+    def fresh(self) -> tuple[Results, ...]:
+        """Nothing found yet."""
+        return tuple({} for _ in self.dependences)
 
 
 class PythonEvaluator:
@@ -64,7 +77,7 @@ class PythonEvaluator:
         self.enforced = compiled(recalled(program.enforced()))
         self.whole = None
         if program.observes:
-            self.whole = compiled(recalled(program, first=len(self.enforced.recalled.tracks)))
+            self.whole = compiled(recalled(program, after=self.enforced.recalled))
         self.observing = frozenset(rule.id for rule in program.rules if rule.observing)
 
     @property
@@ -82,7 +95,7 @@ class PythonEvaluator:
         """The program as an author knows it, in expressions that can be worked out on a snapshot with its past."""
         if not self.looks_back:
             return self.program
-        told = {rule.id: rule for part in self._parts() for rule in part.recalled.told.rules}
+        told = {rule.id: rule for part in self.parts() for rule in part.recalled.told.rules}
         told |= {rule.id: rule for rule in self.enforced.recalled.told.rules}
         return replace(self.program, rules=tuple(told[rule.id] for rule in self.program.rules))
 
@@ -100,13 +113,18 @@ class PythonEvaluator:
         return Following(lambda _: PythonBook(self), ordered=self.looks_back)
 
     def judged(
-        self, snapshot: Snapshot, rows: Mapping[str, Mapping[str, Fields] | None], past: Past
+        self,
+        snapshot: Snapshot,
+        rows: Mapping[str, Mapping[str, Fields] | None],
+        past: Past,
+        known: Sequence[Sequence[Results]] = (),
     ) -> tuple[Decision, tuple[tuple[Sequence[Any], Firings], ...]]:
         """The decision, and for each part of the program the values of its tracks and the rules that fired."""
-        outputs, firings, *values = self.enforced.judge(snapshot.facts, rows, snapshot.ts, past)
+        found = known or [part.fresh for part in self.parts()]
+        outputs, firings, *values = self.enforced.judge(snapshot.facts, rows, snapshot.ts, past, found[0])
         if self.whole is None:
             return decision(snapshot.book, snapshot.ts, outputs, firings), ((values, firings),)
-        all_outputs, all_firings, *all_values = self.whole.judge(snapshot.facts, rows, snapshot.ts, past)
+        all_outputs, all_firings, *all_values = self.whole.judge(snapshot.facts, rows, snapshot.ts, past, found[1])
         would_be: Outputs = NOTHING
         if all_outputs != outputs:
             would_be = {id: value for id, value in all_outputs.items() if value != outputs[id]}
@@ -114,7 +132,8 @@ class PythonEvaluator:
         made = decision(snapshot.book, snapshot.ts, outputs, firings, would_be, observed)
         return made, ((values, firings), (all_values, all_firings))
 
-    def _parts(self) -> Iterator[Compiled]:
+    def parts(self) -> Iterator[Compiled]:
+        """The rules that bind, and where some only observe, all rules."""
         yield self.enforced
         if self.whole is not None:
             yield self.whole
@@ -125,44 +144,38 @@ class PythonBook:
 
     def __init__(self, evaluator: PythonEvaluator) -> None:
         self.evaluator = evaluator
-        parts = [part.recalled for part in (evaluator.enforced, evaluator.whole) if part is not None]
-        self._parts = [Recollection.of(part.tracks, part.events, evaluator.max_gap) for part in parts]
+        parts = [Part(part.recalled, part.dependences) for part in evaluator.parts()]
+        self._recollection = Recollection(parts, evaluator.max_gap)
 
     def decide(self, snapshot: Snapshot) -> Decision:
         """The decision on the next snapshot of the book."""
-        ts, parts = snapshot.ts, self._parts
-        past = [entry for part in parts for entry in part.recall(ts)]
-        rows = snapshot.rows
-        for part in parts:
-            rows = part.rows(snapshot, rows)
-        made, told = self.evaluator.judged(snapshot, rows, past)
-        for part, (values, firings) in zip(parts, told, strict=True):
-            part.keep(snapshot, values, firings)
+        recollection = self._recollection
+        past = recollection.recall(snapshot.ts)
+        events, known = recollection.events.recall(snapshot)
+        made, told = self.evaluator.judged(snapshot, {**snapshot.rows, **events}, past, known)
+        recollection.keep(snapshot, told)
         return made
 
     def recall(self, snapshot: Snapshot) -> Snapshot:
         """The snapshot with what the book leaves to it, for an evaluator to decide and explain; nothing is kept."""
-        past = [entry for part in self._parts for entry in part.recall_all(snapshot)]
-        rows = snapshot.rows
-        for part in self._parts:
-            rows = part.rows(snapshot, rows)
-        return replace(snapshot, rows=rows, past=past)
+        rows = {**snapshot.rows, **self._recollection.events.shown(snapshot)}
+        return replace(snapshot, rows=rows, past=self._recollection.recall_all(snapshot))
 
     def origins(self, ts: int) -> tuple[Origin, ...]:
         """Where the values are from that outputs keep and that are in force at `ts` (ms), of the rules that bind."""
-        return tuple(self._parts[0].origins(ts))
+        return tuple(self._recollection.origins(ts))
 
 
 def compiled(made: Recalled) -> Compiled:
     """The program as a function, its source where tracebacks and debuggers look for it."""
     program = made.program
     with without_gc():
-        source, places = source_of(program, made.tracks)
+        source = source_of(program, made.tracks)
     size = len(program.rules) + len(program.outputs) + 1
-    names = namespace(program, places, max(SMALLEST_MEMO, min(MEMO_CELLS // size, LARGEST_MEMO)))
-    filename = f"<ringfence {hashlib.sha256(source.encode()).hexdigest()[:12]}>"
-    exec(compile(source, filename, "exec"), names)  # noqa: S102 -- the source holds generated names and quoted literals only
-    whole = Compiled(made, source, filename, names["judge"])
+    names = namespace(program, source.places, max(SMALLEST_MEMO, min(MEMO_CELLS // size, LARGEST_MEMO)))
+    filename = f"<ringfence {hashlib.sha256(source.text.encode()).hexdigest()[:12]}>"
+    exec(compile(source.text, filename, "exec"), names)  # noqa: S102 -- the source holds generated names and quoted literals only
+    whole = Compiled(made, source.text, filename, names["judge"], source.dependences)
     _show_in_tracebacks(whole)
     return whole
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
+from evaluators.event_window import Dependence
 from evaluators.python import aggregates
 from evaluators.python.arithmetic import Computation, absolute, arithmetic, guarded, negation, pick
 from evaluators.python.comparisons import OPPOSITES, SIGNS, compared, member
+from evaluators.python.lasting import written
 from evaluators.python.literals import literal
 from evaluators.python.nodes import Condition as Node
 from evaluators.python.nodes import Unexcused
@@ -76,6 +78,12 @@ class Expressions:
     def __init__(self, scribe: Scribe, outputs: Mapping[str, tuple[int, Output]]) -> None:
         self.scribe = scribe
         self.outputs = outputs
+        self.dependences: list[tuple[Dependence, ...]] = []
+
+    def findings(self, dependences: Iterable[Dependence]) -> str:
+        """The text of what was found before, by key, of something that depends on these events alone."""
+        self.dependences.append(written(dependences))
+        return f"known[{len(self.dependences) - 1}]"
 
     # --- values ------------------------------------------------------------------------------------------------------
 
@@ -156,7 +164,7 @@ class Expressions:
         slot = None if node.row.variable is None else scene[node.row.variable]
         if slot is not None and slot.own:
             # None for the stand-in of a missing collection.
-            return Operand(f"o{number}", nullable=True, depth=slot.depth, low=low, high=high)
+            return Operand(f"o{number}", nullable=slot.key.nullable, depth=slot.depth, low=low, high=high)
         key = self._key(node.row, scene) if slot is None else slot.key
 
         def write(name: str) -> Operand:
@@ -170,15 +178,19 @@ class Expressions:
         keys = [scene[variable].key for variable in node.variables]
         depth = max((key.depth for key in keys), default=0)
         entry = f"past[{node.track}]"
-        if keys:
-            listed = keys[0].text if len(keys) == 1 else f"({', '.join(key.text for key in keys)})"
-            entry = f"{entry}[{listed}]"
+        listed = keys[0].text if len(keys) == 1 else f"({', '.join(key.text for key in keys)})"
         doubts = [is_none(key.text) for key in keys if key.nullable]
+        if keys and node.known:
+            # Of a stand-in an output keeps nothing: its value has no row to go to.
+            get, otherwise = (self.scribe.hoisted((w, entry), f"{entry}.{w}") for w in ("get", "otherwise"))
+            entry, doubts = f"{get}({listed}, {otherwise})", []
+        elif keys:
+            entry = f"{entry}[{listed}]"
         entry = f"None if {either(doubts).text} else {entry}" if doubts else entry
 
         def write(name: str) -> Operand:
             self.scribe.write(f"{name} = {entry}")
-            return Operand(name, nullable=not node.known or bool(doubts))
+            return Operand(name, nullable=not node.known)
 
         return self.scribe.computed(("recall", entry), depth, write)
 
@@ -222,6 +234,10 @@ class Expressions:
     def condition(self, node: Node, scene: Scene, negated: bool = False) -> Condition:
         """The condition of a truth, or of its negation."""
         match node:
+            case All(operands=(Known(operand=known, negated=False), same)) if known == same:
+                # What is known and true is certain: one test instead of three.
+                found = self.condition(same, scene)
+                return plain(found.certain.opposite() if negated else found.certain, found.depth)
             case All() | AnyOf():
                 # De Morgan: a negated conjunction is the disjunction of the negations.
                 join = conjunction if isinstance(node, All) is not negated else disjunction

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import groupby
+
 from evaluators.python.closure import context
 from evaluators.python.expressions import Expressions, Scene
 from evaluators.python.finals import start_of, write_final
 from evaluators.python.guards import Bits, Item
 from evaluators.python.ladders import Rung, climb
+from evaluators.python.lasting import lasting_steps
 from evaluators.python.literals import comment, literal
 from evaluators.python.masks import Masks, copy, key_of
 from evaluators.python.operands import Operand
@@ -14,9 +19,9 @@ from evaluators.python.plan import Act, Figure, OutputPlan, Plan, RulePlan
 from evaluators.python.reaching import Reached, acting, operand_of, reached, truth_of
 from evaluators.python.schedule import Block, Step, schedule
 from evaluators.python.scribe import INDENT, Module, RowSlot, Scribe
-from evaluators.python.tracks import write_tracks
+from evaluators.python.tracks import sparse, write_tracks
 from evaluators.python.truths import ALWAYS, Clause, both, is_known, is_none, mark
-from policy_dsl.program import FactRead, OutputRead, Permit, RowKey, RowRead
+from policy_dsl.program import FactRead, OutputRead, Permit, Recall, RowKey, RowRead
 from policy_dsl.standing import is_hidden
 
 MISSING = 1
@@ -38,6 +43,7 @@ class Judge:
         self.kept: dict[str, list[str]] = {place: [] for place in plan.places}
         self.handed: dict[str, str] = {}
         self.contexts: dict[str, list[tuple[str, int]]] = {}
+        self.sparse = sparse(plan.tracks)
         self._truths: dict[tuple[str | None, str, str], Bits] = {}
         self._rungs: dict[str, list[Rung]] = {}
 
@@ -53,7 +59,7 @@ class Judge:
                 self._row_block(block, block.place, again=block.place in left)
         self._finish()
         body = [*self._header(), *self.scribe.frames[0].lines]
-        return ["def judge(facts, rows, ts, past=()):", *(INDENT + line for line in body)]
+        return ["def judge(facts, rows, ts, past=(), known=()):", *(INDENT + line for line in body)]
 
     # --- places ------------------------------------------------------------------------------------------------------
 
@@ -86,11 +92,35 @@ class Judge:
                 self.kept[place].append(word)
                 if place != "request":
                     scribe.write(f"if {slot.key.text} is None:", f"    {word} = {MISSING}")
+                block = self._lasting(block, place, slot)
             self._steps(block, {place: slot})
             kept = [*self.rows[place].names, *(n for n in self.kept[place] if n not in self.rows[place].names)]
             self.kept[place] = kept
             if again:
                 scribe.write(f"{self.handed[place]}.append(({''.join(f'{name}, ' for name in kept)}))")
+
+    def _lasting(self, block: Block, place: str, slot: RowSlot) -> Block:
+        """Write the steps that last, under a look for what they came to before; the steps that are left."""
+        lasting = lasting_steps(block.steps)
+        # A request comes once: what was found for it is never asked for again.
+        if not lasting or place == "request":
+            return block
+        scribe, name, key = self.scribe, self.scribe.name("l"), slot.key.text
+        findings = self.expressions.findings(frozenset().union(*lasting.values()))
+        found = scribe.hoisted(("findings", place), findings)
+        before = len(self.kept[place])
+        scribe.write(f"{name} = {found}.get({key})")
+        with scribe.block(f"if {name} is None:  # not yet", lazy=True):
+            self._write(list(lasting), {place: slot}, store=False)
+            told = [*self.rows[place].names, *self.kept[place][before:]]
+            names = "".join(f"{local}, " for local in dict.fromkeys(told))
+            scribe.write(f"{found}[{key}] = ({names})")
+        scribe.write("else:", f"    {names.rstrip(' ')} = {name}")
+        plans = [step.subject for step in lasting if isinstance(step.subject, OutputPlan)]
+        if plans:
+            with scribe.when(is_known(key) if slot.key.nullable else ALWAYS):
+                scribe.write(*(self._stored(plan, key) for plan in plans))
+        return Block(place, tuple(step for step in block.steps if step not in lasting))
 
     def _enter(self, place: str) -> None:
         """The rows of a place in order, and room for the values of its outputs."""
@@ -115,11 +145,21 @@ class Judge:
     # --- steps -------------------------------------------------------------------------------------------------------
 
     def _steps(self, block: Block, own: Scene) -> None:
-        for step in block.steps:
-            self._step(step, own)
+        self._write(block.steps, own)
+
+    def _write(self, steps: Sequence[Step], own: Scene, *, store: bool = True) -> None:
+        """Write steps; outputs of a row that stand together in one block, their values kept by key if `store`."""
+        for is_output, run in groupby(steps, lambda step: isinstance(step.subject, OutputPlan) and bool(own)):
+            if not is_output:
+                for step in run:
+                    self._step(step)
+                continue
+            self._climb()
+            plans = [step.subject for step in run if isinstance(step.subject, OutputPlan)]
+            self._outputs(plans, next(iter(own.values())), store=store)
         self._climb()
 
-    def _step(self, step: Step, own: Scene) -> None:
+    def _step(self, step: Step) -> None:
         label = "" if step.rule is None else comment("rule", step.rule.rule.id)
         if isinstance(step.subject, Item):
             self._item(step.subject, label)
@@ -133,7 +173,7 @@ class Judge:
             case Act():
                 self._gather(step.subject)
             case OutputPlan():
-                self._output(step.subject, own)
+                self._output(step.subject)
             case str():
                 self._rows_end(step.subject)
 
@@ -172,8 +212,13 @@ class Judge:
                 word, bit, _ = self._masks(rule.place).place(figure.doubt, two_valued=True)
                 self.scribe.write(f"if {both([is_none(operand.text), acts]).text}:", f"    {word} += {bit}")
             return
-        name = self.scribe.name("y")
         depth = 0 if rule.place is None else 1
+        if acts == ALWAYS and isinstance(figure.expression, Recall):
+            figure.operand = replace(self.expressions.value(figure.expression, scene), depth=depth)
+            if rule.place is not None:
+                self.kept[rule.place].append(figure.operand.text)
+            return
+        name = self.scribe.name("y")
         self.scribe.write(f"{name} = None")
         with self.scribe.when(acts, lazy=True):
             operand = self.expressions.value(figure.expression, scene)
@@ -207,22 +252,36 @@ class Judge:
             gathered = f"({''.join(f'{figure.text}, ' for figure in figures)})"
         self.scribe.write(f"if {both(clauses).text}:", f"    {act.gathered}.append({gathered})")
 
-    def _output(self, plan: OutputPlan, own: Scene) -> None:
-        """The value of an output that is needed at every snapshot; of the stand-in for missing rows there is none."""
-        name, output = f"o{plan.number}", plan.output
-        self.scribe.write(comment("output", output.id))
-        if output.entity is None:
-            write_final(self.scribe, output, name, [self._reached(act, {}) for act in plan.acts])
-            return
-        key = own[output.entity].key
-        self.scribe.write(f"{name} = None")
-        with self.scribe.when(is_known(key.text) if key.nullable else both([]), lazy=True):
-            write_final(self.scribe, output, name, [self._reached(act, own) for act in plan.acts])
-            self.scribe.write(f"v{plan.number}[{key.text}] = {name}")
-        self.kept[output.entity].append(name)
+    def _output(self, plan: OutputPlan) -> None:
+        """The value of an output of the fund that is needed at every snapshot."""
+        self.scribe.write(comment("output", plan.output.id))
+        write_final(self.scribe, plan.output, f"o{plan.number}", [self._reached(act, {}) for act in plan.acts])
+
+    def _outputs(self, plans: list[OutputPlan], slot: RowSlot, *, store: bool) -> None:
+        """The values of outputs of the row at hand that are needed at every snapshot; of a stand-in there are none."""
+        scribe, key = self.scribe, slot.key
+        if key.nullable:
+            scribe.write(f"{' = '.join(f'o{plan.number}' for plan in plans)} = None")
+        own = {slot.entity: replace(slot, key=replace(key, nullable=False))}
+        with scribe.when(is_known(key.text) if key.nullable else ALWAYS, lazy=True):
+            for plan in plans:
+                scribe.write(comment("output", plan.output.id))
+                write_final(scribe, plan.output, f"o{plan.number}", [self._reached(act, own) for act in plan.acts])
+                if store:
+                    scribe.write(self._stored(plan, key.text))
+        self.kept[slot.entity] += [f"o{plan.number}" for plan in plans]
+
+    def _stored(self, plan: OutputPlan, key: str) -> str:
+        """Keep the value of an output of the row at hand by key."""
+        name, line = f"o{plan.number}", f"v{plan.number}[{key}] = o{plan.number}"
+        return f"if {name} != {start_of(plan.output)}: {line}" if plan.output.id in self.sparse else line
 
     def _reached(self, act: Act, own: Scene) -> Reached:
-        return reached(act, self.expressions, {} if act.gathers else self._scene(act.rule), own)
+        """An act as its output sees it; `own` has the row of the output."""
+        scene: Scene = {}
+        if not act.gathers:
+            scene = {variable: own.get(slot.entity, slot) for variable, slot in self._scene(act.rule).items()}
+        return reached(act, self.expressions, scene, own)
 
     # --- what follows from masks -------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from evaluators import exact
 from evaluators.decision import Decision, Firing, Grants, OutputValue, PerRow
+from evaluators.event_window import EventRows
 from policy_dsl.program import Program
 from policy_dsl.quantities import INT64_MAX, INT64_MIN, divide_half_even
 
@@ -146,7 +147,10 @@ def mean(recalled: tuple[int, int] | None, value: int | None) -> int | None:
 Rows = Mapping[str, Mapping[str, Any]]
 
 
-def sorted_by(rows: Rows | None, field: str) -> tuple[Mapping[Any, Rows], Rows]:
+Sorted = tuple[Mapping[Any, Rows], Rows]
+
+
+def sorted_by(rows: Rows | None, field: str) -> Sorted:
     """The rows by the value of a field, and those where it is missing, which are among those of every value too."""
     found: dict[Any, dict[str, Mapping[str, Any]]] = {}
     for key, row in (rows or NOTHING).items():
@@ -157,9 +161,16 @@ def sorted_by(rows: Rows | None, field: str) -> tuple[Mapping[Any, Rows], Rows]:
     return {value: {**unknown, **known} for value, known in found.items()}, unknown
 
 
-def rows_of(rows: Rows | None, sorted_rows: tuple[Mapping[Any, Rows], Rows], value: Any) -> Rows:
+def rows_of(rows: Rows | None, sorted_rows: Sorted, value: Any) -> Rows:
     """The rows in which a field has a value, or may have; all of them for a value that nobody knows."""
     return (rows or NOTHING) if value is None else sorted_rows[0].get(value, sorted_rows[1])
+
+
+def events_of(rows: EventRows | None, field: str, value: Any) -> Rows:
+    """The same of events, which are sorted for all snapshots that they last."""
+    if rows is None:
+        return NOTHING
+    return rows if value is None else rows.of(field, value)
 
 
 def namespace(program: Program, places: int, limit: int) -> dict[str, Any]:
@@ -180,6 +191,7 @@ def namespace(program: Program, places: int, limit: int) -> dict[str, Any]:
     names |= {f"ROWS_{number}": {} for number in range(places)}
     called = (
         divide_half_even,
+        events_of,
         includes,
         intern,
         itemgetter,

@@ -76,7 +76,7 @@ class _Graph:
             self._steps_of(rule)
         for output in plan.outputs.values():
             if output.demanded:
-                order = (max((act.rule.rank for act in output.acts), default=-1), Kind.OUTPUT)
+                order = (self.last, Kind.OUTPUT)
                 self.outputs[output.output.id] = self._step(Kind.OUTPUT, output.output.entity, output, None, order)
         self._wire()
         for place in plan.places:
@@ -212,16 +212,20 @@ def _drain(place: str | None, ready: dict[str | None, list[Step]]) -> list[Step]
     queue, done, closing = ready.pop(place), [], []
     heapq.heapify(queue)
     while queue:
-        step = heapq.heappop(queue)
-        done.append(step)
-        closing += step.later
-        for other in step.then:
-            other.waits -= 1
-            if not other.waits:
-                if other.place == place:
-                    heapq.heappush(queue, other)
-                else:
-                    ready[other.place].append(other)
+        taken = [heapq.heappop(queue)]
+        # Outputs of a row stand together, so that it is asked only once whether there is a row.
+        while taken[0].kind is Kind.OUTPUT and queue and queue[0].kind is Kind.OUTPUT:
+            taken.append(heapq.heappop(queue))
+        done += taken
+        for step in taken:
+            closing += step.later
+            for other in step.then:
+                other.waits -= 1
+                if not other.waits:
+                    if other.place == place:
+                        heapq.heappush(queue, other)
+                    else:
+                        ready[other.place].append(other)
     for other in closing:
         other.waits -= 1
         if not other.waits:

@@ -108,6 +108,15 @@ class Scribe:
         self.frames[home].values[key] = made
         return made
 
+    def hoisted(self, key: object, text: str) -> str:
+        """A local name, known by `key`, for a value that needs no operand: at the top, whatever lazy frame is open."""
+        if key not in self.frames[0].values:
+            with self.at(0):
+                name = self.name("t")
+                self.write(f"{name} = {text}")
+            self.frames[0].values[key] = Operand(name)
+        return self.frames[0].values[key].text
+
     @contextmanager
     def at(self, depth: int) -> Iterator[None]:
         """Write in frame `depth` for a while."""
@@ -119,10 +128,10 @@ class Scribe:
             self.frames.extend(inner)
 
     @contextmanager
-    def block(self, header: str, lazy: bool = False) -> Iterator[None]:
+    def block(self, header: str, lazy: bool = False) -> Iterator[Frame]:
         """A block under `header` in the innermost frame."""
         self.frames.append(Frame(lazy))
-        yield
+        yield self.frames[-1]
         body = self.frames.pop().lines
         if body:
             self.write(header, *(INDENT + line for line in body))

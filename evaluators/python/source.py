@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from evaluators.event_window import Dependence
 from evaluators.python.judge import Judge
 from evaluators.python.plan import plan_of
 from evaluators.python.scribe import Module
@@ -15,15 +18,30 @@ LEGEND = """\
 #   m, r       masks: what of the rules' conditions may hold, and what holds for certain, of the fund and of a row
 #   o, v       value of an output, values by key            a     figures gathered from rows
 # `past` has what earlier snapshots leave, one entry a track; behind the firings `judge` gives what this one leaves.
+# `known` has what was found of events and stands until others come or leave: l and t by the key of the row.
 # `judge` turns facts into masks; `settle` says what follows from masks, once for each that is new."""
 
 
-def source_of(program: Program, tracks: tuple[Track, ...] = ()) -> tuple[str, int]:
-    """The text of the module, and the number of its places (entities with rules or outputs of their own)."""
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The text of a module, and what else it takes to run it.
+
+    `places` is the number of entities with rules or outputs of their own; `dependences` what each of its findings
+    depends on.
+    """
+
+    text: str
+    places: int
+    dependences: tuple[tuple[Dependence, ...], ...]
+
+
+def source_of(program: Program, tracks: tuple[Track, ...] = ()) -> Source:
+    """The module of a program."""
     plan, module = plan_of(program, tracks), Module()
     judge = Judge(plan, module)
     judging = judge.write()
     settling = [settle_fund(plan, module, judge)]
     settling += [settle_rows(plan, module, judge, place) for place in plan.places]
     parts = [[LEGEND], module.lines, *settling, judging]
-    return "\n\n\n".join("\n".join(part) for part in parts if part) + "\n", len(plan.places)
+    text = "\n\n\n".join("\n".join(part) for part in parts if part) + "\n"
+    return Source(text, len(plan.places), tuple(judge.expressions.dependences))

@@ -6,18 +6,69 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from evaluators.python.finals import start_of
 from evaluators.python.operands import Operand
 from evaluators.python.scribe import RowSlot
+from policy_dsl.program import OutputRead, Since, walk
 from policy_dsl.recall import Track
+from policy_dsl.standing import is_hidden
 
 if TYPE_CHECKING:
     from evaluators.python.expressions import Expressions, Scene
 
 
 def write_tracks(expressions: Expressions, tracks: tuple[Track, ...]) -> Iterator[str]:
-    """The value of each track: of the fund, or a local dictionary by key, None where a collection is missing."""
+    """The value of each track: of the fund, or a local dictionary by key, None where a collection is missing.
+
+    Of what an output keeps for rows, values that leave no trace may be left out.
+    """
     for track in tracks:
-        yield _by_key(expressions, track) if track.variables else _values(expressions, track, {})
+        if not track.variables:
+            yield _values(expressions, track, {})
+        else:
+            yield _traces(expressions, track) or _by_key(expressions, track)
+
+
+def sparse(tracks: tuple[Track, ...]) -> frozenset[str]:
+    """The outputs of rows whose values are kept by key only where they are not the output's start.
+
+    They are hidden ones: read on their own row, and by tracks on which a start leaves no trace. (What `Since` keeps is
+    ended by the release of a row, whatever is asked for the row then.)
+    """
+    asked = frozenset(id for track in tracks for id in _sources(track))
+    return asked - {id for track in tracks if not _sources(track) for id in _read(track)}
+
+
+def _sources(track: Track) -> tuple[str, ...]:
+    """The outputs that hold the values of a track of what an output keeps for rows; nothing for another track."""
+    if track.output is None or isinstance(track.source, Since):
+        return ()
+    parts = (track.operand,) if track.also is None else (track.operand, track.also)
+    own = [part.output for part in parts if isinstance(part, OutputRead) and part.row is not None and part.row.variable]
+    return tuple(own) if len(own) == len(parts) and all(is_hidden(id) for id in own) else ()
+
+
+def _read(track: Track) -> Iterator[str]:
+    for part in (track.operand, track.also):
+        if part is not None:
+            yield from (node.output for node in walk(part) if isinstance(node, OutputRead))
+
+
+def _traces(expressions: Expressions, track: Track) -> str:
+    """The values by key that leave a trace, as they were kept; empty for a track whose values must be worked out."""
+    sources = _sources(track)
+    if not sources:
+        return ""
+    (number, _), *ends = (expressions.outputs[id] for id in sources)
+    if not ends:
+        return f"v{number}"
+    ((other, end),) = ends
+    name = expressions.scribe.name("d")
+    pair = f"(value, v{other}.get(key, {start_of(end)}))"
+    expressions.scribe.write(
+        f"{name} = {{key: {pair} for key, value in v{number}.items()}} if v{number} else v{number}"
+    )
+    return name
 
 
 def _values(expressions: Expressions, track: Track, scene: Scene) -> str:

@@ -67,7 +67,7 @@ def tightening(name: str, guard: Expression) -> Rule:
 # --- for people ------------------------------------------------------------------------------------------------------
 
 READABLE = """\
-def judge(facts, rows, ts, past=()):
+def judge(facts, rows, ts, past=(), known=()):
     f0 = facts.get('account.drawdown')
     m0 = 0
     if f0 is None:
