@@ -124,8 +124,9 @@ def _in_window(window: Sequence[Point], operand: Expression, value: ValueOf) -> 
 def visible_events(node: EventFold, scene: Scene) -> list[BoundRow]:
     """The events in the window, in the order in which they were heard of: none before it happened."""
     start = scene.snapshot.ts - node.duration
-    snapshots = [*(moment.snapshot for moment in scene.earlier), scene.snapshot]
-    heard = [(s.ts, event) for s in snapshots if s.ts > start for event in s.events.get(node.event, ())]
+    first = bisect_right(scene.earlier, start, key=lambda moment: moment.snapshot.ts)
+    snapshots = [*(moment.snapshot for moment in scene.earlier[first:]), scene.snapshot]
+    heard = [(s.ts, event) for s in snapshots for event in s.events.get(node.event, ())]
     visible = [event for ts, event in heard if happened(event, node.time, ts) > start]
     return [BoundRow(node.event, f"{number:08d}", event) for number, event in enumerate(visible)]
 

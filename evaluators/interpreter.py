@@ -6,6 +6,7 @@ evaluator must return the same `Decision`, bit for bit.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import cast
@@ -259,7 +260,8 @@ class _Run:
         if output.relaxes_after is None:
             return value
         start = self.snapshot.ts - output.relaxes_after
-        past = [run for run in self.earlier if run.snapshot.ts > start and (output.id, key) in run.unrelaxed]
+        first = bisect_right(self.earlier, start, key=lambda run: run.snapshot.ts)
+        past = [run for run in self.earlier[first:] if (output.id, key) in run.unrelaxed]
         return _strictest(output, value, (run.unrelaxed[output.id, key] for run in past))
 
     def asked(self, output: Output, reaches: list[_Reach], held: Sequence[Value]) -> Value:

@@ -124,13 +124,9 @@ def test_every_evaluator_agrees_on_the_hours_around_the_crash(futures: list[Snap
 
 
 @pytest.mark.slow
-def test_every_evaluator_agrees_from_before_the_crash_to_after_the_release(futures: list[Snapshot]) -> None:
-    assert_all_agree(around_the_crash(futures, 24, 72))
-
-
-@pytest.mark.slow
-def test_every_evaluator_agrees_on_every_hour_of_spot(candles: Recording) -> None:
-    assert_all_agree(list(candles.snapshots("spot")))
+@pytest.mark.parametrize("book", ["futures", "spot"])
+def test_every_evaluator_agrees_on_every_hour_of_the_candles(candles: Recording, book: str) -> None:
+    assert_all_agree(list(candles.snapshots(book)))
 
 
 @pytest.mark.parametrize("book", RECORDED)
