@@ -19,9 +19,12 @@ SIZES = (2_000.0, 4_000.0, 8_000.0, 40_000.0)
 SIZE_ODDS = (0.5, 0.3, 0.17, 0.03)
 LEVERAGES = (1.0, 2.0, 3.0, 10.0)
 LEVERAGE_ODDS = (0.3, 0.4, 0.27, 0.03)
+TARGET_R = 2.5
+"""Their targets are so many times as far away as their stops."""
+
 MODEL_FIELDS = (
     "health", "trend", "win_rate", "average_r", "calibration", "brier", "samples", "long_share", "bias_p", "drift_p",
-    "age", "regime", "win_rate_low", "since_training",
+    "age", "regime", "win_rate_low", "since_training", "challenger_age", "canary_age",
 )  # fmt: skip
 
 
@@ -56,6 +59,8 @@ def _proposal(rng: np.random.Generator, symbols: int) -> Ask:
         notional=notional,
         leverage=float(rng.choice(LEVERAGES, p=LEVERAGE_ODDS)),
         risk=notional * (stop + 0.001),
+        stop=stop,
+        reward=TARGET_R,
         urgency=str(rng.choice(URGENCY.members, p=(0.3, 0.6, 0.1))),
         price_deviation=float(rng.uniform(0.02, 0.08) if far else rng.uniform(0, 0.002)),
     )
@@ -64,7 +69,8 @@ def _proposal(rng: np.random.Generator, symbols: int) -> Ask:
 def _repeated(ask: Ask, repeats: int, duplicate: bool) -> Ask:
     return Ask(
         ask.symbol, ask.sign, ask.effect, ask.model, ask.confidence, ask.votes, ask.notional, ask.leverage, ask.risk,
-        urgency=ask.urgency, price_deviation=ask.price_deviation, duplicate=duplicate, repeats=repeats,
+        ask.stop, ask.reward, urgency=ask.urgency, price_deviation=ask.price_deviation, duplicate=duplicate,
+        repeats=repeats,
     )  # fmt: skip
 
 
@@ -83,5 +89,6 @@ def model_rows(rng: np.random.Generator, ts: NDArray[np.int64], degrades_from: i
                 quality[i] - 0.1 * fails, 0.3 - 0.4 * fails, 0.95 - 0.2 * fails, 0.23 + 0.05 * fails,
                 samples, 0.5, 0.6, 0.4 * (1 - fails) + 0.001 * fails, float(ages[i] + passed),
                 "NORMAL", interval(round((quality[i] - 0.1 * fails) * samples), samples)[0], float(ages[i] + passed),
+                0.0, 0.0,
             )  # fmt: skip
     return rows.columns()

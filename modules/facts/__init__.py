@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from modules.facts.account import AccountFacts, ClockFacts, OperatorFacts, SystemFacts
+from modules.facts.account import AccountFacts, ClockFacts, FundFacts, OperatorFacts, SystemFacts
 from modules.facts.events import ErrorEvent, OrderEvent, TradeEvent
 from modules.facts.market import MarketFacts, SectorFacts, SymbolFacts
 from modules.facts.operations import ModelFacts, ServiceFacts
@@ -12,8 +12,8 @@ from modules.facts.trading import PositionFacts, RequestFacts
 from policy_dsl.catalogue import Catalogue, FactModel, catalogue_of
 
 FACT_MODELS: tuple[type[FactModel], ...] = (
-    AccountFacts, MarketFacts, ClockFacts, OperatorFacts, SystemFacts, SymbolFacts, PositionFacts, RequestFacts,
-    SectorFacts, ModelFacts, ServiceFacts, TradeEvent, ErrorEvent, OrderEvent,
+    AccountFacts, MarketFacts, ClockFacts, OperatorFacts, FundFacts, SystemFacts, SymbolFacts, PositionFacts,
+    RequestFacts, SectorFacts, ModelFacts, ServiceFacts, TradeEvent, ErrorEvent, OrderEvent,
 )  # fmt: skip
 
 

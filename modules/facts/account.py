@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from modules.facts.levels import RISK_MODE
 from policy_dsl.catalogue import FactModel, Rows, fact
 from policy_dsl.types import COUNT, DURATION, FLAG, MONEY, RATE, RATIO, TIME
 
@@ -93,6 +94,19 @@ class OperatorFacts(FactModel, entity="operator", rows=Rows.ONE):
     flatten_on_stop: Annotated[bool | None, FLAG] = fact(
         "positions are to be closed when the emergency stop halts the fund", owner="operator", calm=False
     )
+    risk_mode: Annotated[str | None, RISK_MODE] = fact(
+        "the boldest risk mode that people allow; AGGRESSIVE where no hand is on it",
+        owner="operator", calm="AGGRESSIVE",
+    )  # fmt: skip
+
+
+class FundFacts(FactModel, entity="fund", rows=Rows.ONE):
+    """How the fund's policies got on with each other."""
+
+    conflicts: Annotated[int | None, COUNT] = fact(
+        "rows for which the decision before granted two actions that exclude each other; 0 before the first decision",
+        owner="AI-HFOS", low=0, high=100_000, max_age="2m", calm=0,
+    )  # fmt: skip
 
 
 class ClockFacts(FactModel, entity="clock", rows=Rows.ONE):

@@ -13,6 +13,7 @@ EFFECT = Levels("effect", ("OPEN", "INCREASE", "REDUCE", "CLOSE"), ordered=False
 SIDE = Levels("side", ("LONG", "SHORT"), ordered=False)
 HEALTH = Levels("health", ("CRITICAL", "DEGRADED", "HEALTHY"))
 SERVICE_STATUS = Levels("service_status", ("DOWN", "DEGRADED", "UP"))
+RISK_MODE = Levels("risk_mode", ("SAFE", "DEFENSIVE", "CAUTIOUS", "NORMAL", "AGGRESSIVE"))
 URGENCY = Levels("urgency", ("LOW", "NORMAL", "HIGH"))
 TREND_DIRECTION = Levels("trend_direction", ("UP", "FLAT", "DOWN"), ordered=False)
 PERFORMANCE_TREND = Levels("performance_trend", ("DEGRADING", "STABLE", "IMPROVING"))

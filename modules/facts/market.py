@@ -108,7 +108,7 @@ class SymbolFacts(FactModel, entity="symbol", rows=Rows.KEYED):
         owner="Universe OS", low=1, high=100_000, max_age="2h", calm=1,
     )  # fmt: skip
     performance: Annotated[str | None, PERFORMANCE] = fact(
-        "the fund's own record in the symbol, tagged from trades, win_rate and average_r",
+        "the fund's own record in the symbol: BAD or GOOD where the 95 % interval of its mean R excludes 0",
         owner="Universe OS", calm="NEUTRAL",
     )  # fmt: skip
     win_rate: Annotated[float | None, RATIO] = fact(
@@ -119,7 +119,7 @@ class SymbolFacts(FactModel, entity="symbol", rows=Rows.KEYED):
         owner="Universe OS", low=-1000, high=1000, calm=0.3,
     )  # fmt: skip
     trades: Annotated[int | None, COUNT] = fact(
-        "closed trades of the symbol that win_rate and average_r rest on",
+        "closed trades of the symbol that win_rate and average_r rest on, of the last 180 days",
         owner="Universe OS", low=0, high=10_000_000, calm=50,
     )  # fmt: skip
     funding_rate: Annotated[float | None, RATIO] = fact(

@@ -26,7 +26,7 @@ class ModelFacts(FactModel, entity="model", rows=Rows.KEYED):
         owner="Model Supervisor", low=0, high=1, max_age="15m", calm=0.55,
     )  # fmt: skip
     average_r: Annotated[float | None, R_MULTIPLE] = fact(
-        "sum of R of its trades / its trades with a known outcome",
+        "mean R, after costs, of trades on its predictions whose outcome is known, whether they were made or not",
         owner="Model Supervisor", low=-1000, high=1000, max_age="15m", calm=0.3,
     )  # fmt: skip
     calibration: Annotated[float | None, RATIO] = fact(
@@ -75,8 +75,12 @@ class ModelFacts(FactModel, entity="model", rows=Rows.KEYED):
         "its challenger has a version and files of its own, and the live model's are as they were deployed",
         owner="Retraining Orchestrator", max_age="2h", calm=True,
     )  # fmt: skip
+    challenger_age: Annotated[float | None, DURATION] = fact(
+        "time since the end of its challenger's training; 0 without one",
+        owner="Retraining Orchestrator", low=0, high=TEN_YEARS, max_age="2h", calm=0,
+    )  # fmt: skip
     challenger_samples: Annotated[int | None, COUNT] = fact(
-        "predictions with a known outcome, made by it and its challenger on data that neither was trained on",
+        "bars at which it and its challenger predicted the same, after both trainings, and whose outcome is known",
         owner="Retraining Orchestrator", low=0, high=1_000_000_000, max_age="2h", calm=0,
     )  # fmt: skip
     challenger_gain_low: Annotated[float | None, NUMBER] = fact(
@@ -84,11 +88,11 @@ class ModelFacts(FactModel, entity="model", rows=Rows.KEYED):
         owner="Retraining Orchestrator", low=-1, high=1, max_age="2h", calm=0,
     )  # fmt: skip
     challenger_win_rate_low: Annotated[float | None, RATIO] = fact(
-        "lower end of the 95 % Wilson interval of the challenger's predictions that came true / challenger_samples",
+        "lower end of the 95 % Wilson interval of the challenger's surest predictions that came true, one a sample",
         owner="Retraining Orchestrator", low=0, high=1, max_age="2h", calm=0.5,
     )  # fmt: skip
     challenger_average_r_low: Annotated[float | None, R_MULTIPLE] = fact(
-        "lower end of the 95 % HAC interval of the challenger's mean R over challenger_samples",
+        "lower end of the 95 % HAC interval of mean R, after costs, of trades on the challenger's surest predictions",
         owner="Retraining Orchestrator", low=-1000, high=1000, max_age="2h", calm=0.1,
     )  # fmt: skip
     challenger_calibration: Annotated[float | None, RATIO] = fact(
@@ -100,18 +104,25 @@ class ModelFacts(FactModel, entity="model", rows=Rows.KEYED):
         owner="Retraining Orchestrator", low=0, high=TEN_YEARS, max_age="2h", calm=0,
     )  # fmt: skip
     canary_samples: Annotated[int | None, COUNT] = fact(
-        "predictions with a known outcome that both made since the canary began; 0 without one",
+        "those of challenger_samples that were predicted since the canary began; 0 without one",
         owner="Retraining Orchestrator", low=0, high=1_000_000_000, max_age="2h", calm=0,
     )  # fmt: skip
     canary_gain_low: Annotated[float | None, NUMBER] = fact(
-        "low end of the 95 % HAC interval of mean (its - the challenger's squared error) over canary_samples, or 0",
+        "as challenger_gain_low, over canary_samples; -1 below 30 of them, 0 without a canary",
         owner="Retraining Orchestrator", low=-1, high=1, max_age="2h", calm=0,
     )  # fmt: skip
     canary_gain_high: Annotated[float | None, NUMBER] = fact(
-        "upper end of the interval of canary_gain_low; 0 without a canary",
+        "upper end of the interval of canary_gain_low; 1 below 30 canary_samples, 0 without a canary",
         owner="Retraining Orchestrator", low=-1, high=1, max_age="2h", calm=0,
     )  # fmt: skip
-
+    before_samples: Annotated[int | None, COUNT] = fact(
+        "bars since it went live at which the version before predicted too, and whose outcome is known; or 0",
+        owner="Retraining Orchestrator", low=0, high=1_000_000_000, max_age="2h", calm=0,
+    )  # fmt: skip
+    before_gain_low: Annotated[float | None, NUMBER] = fact(
+        "lower end of the 95 % HAC interval of mean (its - the version before's squared error) over before_samples",
+        owner="Retraining Orchestrator", low=-1, high=1, max_age="2h", calm=0,
+    )  # fmt: skip
 
 
 class ServiceFacts(FactModel, entity="service", rows=Rows.KEYED):

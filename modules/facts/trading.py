@@ -99,7 +99,7 @@ class RequestFacts(FactModel, entity="request", rows=Rows.KEYED):
         owner="Trading Mathematician", low=0, high=MOST_MONEY, calm=1_000_000,
     )  # fmt: skip
     kelly_trades: Annotated[int | None, COUNT] = fact(
-        "closed trades of its proposer that request.kelly_notional rests on",
+        "closed trades of its proposer that request.kelly_notional rests on, 0 before the first one",
         owner="Trading Mathematician", low=0, high=10_000_000, calm=100,
     )  # fmt: skip
     reward_risk: Annotated[float | None, RATIO] = fact(
@@ -113,6 +113,10 @@ class RequestFacts(FactModel, entity="request", rows=Rows.KEYED):
     stop_ranges: Annotated[float | None, RATIO] = fact(
         "distance from price to stop / average true range of the symbol",
         owner="Trading Mathematician", low=0, high=1_000_000, calm=2,
+    )  # fmt: skip
+    liquidation_distance: Annotated[float | None, RATIO] = fact(
+        "|price - liquidation price| / price of the position that it would leave in its symbol",
+        owner="PBA", low=0, high=MOST_EXPOSURE, calm=0.5,
     )  # fmt: skip
     price_deviation: Annotated[float | None, RATIO] = fact(
         "|limit price - mark price| / mark price; 0 for a market order",

@@ -6,9 +6,10 @@ from modules.inputs.book import Account, Book, ClosedTrade, Order, Position, Req
 from modules.inputs.inputs import Inputs
 from modules.inputs.machinery import Failure, Machinery, Operator, OrderEnd, Service
 from modules.inputs.market import Depth, Listing, MarginTier, Market, Ticker
-from modules.inputs.models import ModelRecord, Predictions
+from modules.inputs.models import Challenger, Comparison, ModelRecord, Predictions
 
 __all__ = [
-    "Account", "Book", "ClosedTrade", "Depth", "Failure", "Inputs", "Listing", "Machinery", "MarginTier", "Market",
-    "ModelRecord", "Operator", "Order", "OrderEnd", "Position", "Predictions", "Request", "Service", "Ticker",
+    "Account", "Book", "Challenger", "ClosedTrade", "Comparison", "Depth", "Failure", "Inputs", "Listing", "Machinery",
+    "MarginTier", "Market", "ModelRecord", "Operator", "Order", "OrderEnd", "Position", "Predictions", "Request",
+    "Service", "Ticker",
 ]  # fmt: skip

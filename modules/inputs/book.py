@@ -33,7 +33,7 @@ class Position:
     """An open position: `quantity` in base units, never negative; `entry` is its average entry price.
 
     `first_quantity` and `first_entry` are those of the opening, `first_stop` the stop then; `stop` is the one in
-    force. None is no stop, or nobody knows.
+    force, `target` the price at which its profit is taken. None is no such price, or nobody knows.
     """
 
     symbol: str
@@ -47,6 +47,7 @@ class Position:
     first_entry: float | None = None
     first_stop: float | None = None
     stop: float | None = None
+    target: float | None = None
 
     @property
     def sign(self) -> int:

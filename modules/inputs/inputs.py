@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from evaluators.decision import Decision
 from evaluators.snapshot import Snapshot
 from modules.inputs.book import Book
 from modules.inputs.machinery import Machinery
@@ -18,7 +19,8 @@ class Inputs:
     """The raw state of a book at `ts` (ms since 1970 UTC).
 
     `before` is the stored snapshot before this one: what a module must remember over a restart, it reads there.
-    `known` are the facts of modules that ran before it.
+    `decided` is the decision that was made of it, None where nobody knows. `known` are the facts of modules that ran
+    before it.
     """
 
     book_name: str
@@ -28,4 +30,5 @@ class Inputs:
     machinery: Machinery = field(default_factory=Machinery)
     models: Mapping[str, ModelRecord] = field(default_factory=dict)
     before: Snapshot | None = None
+    decided: Decision | None = None
     known: Supply = field(default_factory=Supply)

@@ -44,14 +44,24 @@ class OrderEnd:
     outcome: str
 
 
+NO_HAND = "AGGRESSIVE"
+"""The name of `risk_mode` that says that nobody holds the fund's risk mode down."""
+
+
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """What people have asked for; a reset is asked for once, with a reason."""
+    """What people have asked for; a reset is asked for once, with a reason.
+
+    `risk_mode` is the boldest mode that they allow. `peak_from` is the time (ms since 1970 UTC) from which the peak
+    of equity counts, None for always.
+    """
 
     stop_requested: bool = False
     reset_requested: bool = False
     flatten_on_stop: bool = False
     reason: str = ""
+    risk_mode: str = NO_HAND
+    peak_from: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,192 @@
+"""The record of predictions: written before the outcome, settled by candles, the same after a restart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from modules.feeds.candles import Candles
+from modules.learning.outcomes import COST, STOP
+from modules.learning.predictions import Made, PredictionRecord
+from modules.venues.journal import JournalError
+from tests.modules.hourly_market import HOUR, candles_of
+from tests.modules.samples import first_bars
+
+CLOSE = np.array([[100.0, 50.0], [101.0, 50.0], [100.0, 51.0], [100.0, 51.0], [103.0, 51.0], [103.0, 52.0]])
+MARKET = candles_of(CLOSE, ("A", "B"), reach=0.0)
+VOLATILITY = {"A": 0.01, "B": 0.01}
+
+
+def now(bars: int) -> Candles:
+    """The candles when so many bars had closed."""
+    return first_bars(MARKET, bars)
+
+
+def closed(bars: int) -> int:
+    return int(MARKET.closed[bars - 1])
+
+
+def say(bars: int, version: str = "v1", horizon: int = 1, **probabilities: float) -> Made:
+    return Made(closed(bars), "m", version, horizon, probabilities)
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Iterator[PredictionRecord]:
+    found = PredictionRecord(tmp_path / "predictions.jsonl")
+    yield found
+    found.close()
+
+
+def reopened(record: PredictionRecord) -> PredictionRecord:
+    record.close()
+    return PredictionRecord(record.path)
+
+
+def test_a_bar_counts_once_with_the_prediction_that_was_the_surest(record: PredictionRecord) -> None:
+    record.take(now(1), VOLATILITY, [say(1, A=0.6, B=0.3)])
+    assert len(record.predictions("m", "v1").at) == 0
+    record.take(now(2), VOLATILITY, [])
+    found = record.predictions("m", "v1")
+    # B was said to fall with 70 %, and stayed: it has not risen.
+    assert found.at.tolist() == [closed(1)]
+    assert found.probability.tolist() == [0.7]
+    assert found.is_long.tolist() == [False]
+    assert (found.came_true.tolist(), found.market_rose.tolist()) == ([1.0], [0.0])
+    assert found.r_multiple[0] == pytest.approx(-COST / (STOP * 0.01))
+    assert record.losses("m", "v1") == pytest.approx((((0.6 - 1) ** 2 + 0.3**2) / 2,))
+
+
+def test_a_long_that_rose_came_true(record: PredictionRecord) -> None:
+    record.take(now(1), VOLATILITY, [say(1, A=0.9, B=0.5)])
+    record.take(now(2), VOLATILITY, [])
+    found = record.predictions("m", "v1")
+    assert (found.is_long[0], found.came_true[0]) == (True, 1.0)
+    assert found.r_multiple[0] == pytest.approx((0.01 - COST) / 0.02)
+
+
+def test_everything_is_the_same_after_a_restart(record: PredictionRecord) -> None:
+    record.take(now(1), VOLATILITY, [say(1, A=0.6, B=0.3), say(1, "v2", A=0.4, B=0.4)])
+    record.take(now(2), VOLATILITY, [say(2, A=0.612345678, B=0.3)])
+    again = reopened(record)
+    assert again.newest == closed(2)
+    again.take(now(3), VOLATILITY, [say(3, A=0.5, B=0.9)])
+    third = reopened(again)
+    for version in ("v1", "v2"):
+        assert again.losses("m", version) == third.losses("m", version)
+        assert again.predictions("m", version).at.tolist() == third.predictions("m", version).at.tolist()
+    assert third.predictions("m", "v1").at.tolist() == [closed(1), closed(2)]
+    third.close()
+
+
+def test_nothing_is_predicted_twice_nor_afterwards(record: PredictionRecord) -> None:
+    record.take(now(2), VOLATILITY, [say(2, A=0.6)])
+    record.take(now(2), VOLATILITY, [say(2, A=0.9)])
+    record.take(now(1), VOLATILITY, [say(1, A=0.9)])
+    record.take(now(3), VOLATILITY, [])
+    found = record.predictions("m", "v1")
+    assert (found.at.tolist(), found.came_true.tolist()) == ([closed(2)], [0.0])
+
+
+def test_an_outcome_over_several_bars_waits_for_the_last_of_them(record: PredictionRecord) -> None:
+    record.take(now(2), VOLATILITY, [say(2, horizon=3, A=0.8)])
+    record.take(now(4), VOLATILITY, [])
+    assert record.losses("m", "v1") == ()
+    record.take(now(5), VOLATILITY, [])
+    assert record.losses("m", "v1") == pytest.approx((0.04,))
+    # From 101 it fell by 1 % on the way, not as far as the stop.
+    assert record.predictions("m", "v1").r_multiple[0] == pytest.approx((103 / 101 - 1 - COST) / (STOP * 3**0.5 * 0.01))
+
+
+def test_a_symbol_without_an_outcome_costs_itself_alone(record: PredictionRecord) -> None:
+    gap = CLOSE.copy()
+    gap[1, 1] = np.nan
+    record.take(now(1), VOLATILITY, [say(1, A=0.6, B=0.99)])
+    record.take(first_bars(candles_of(gap, ("A", "B"), reach=0.0), 2), VOLATILITY, [])
+    assert record.losses("m", "v1") == pytest.approx((0.16,))
+    assert record.predictions("m", "v1").probability.tolist() == [0.6]
+
+
+def test_a_gap_in_the_candles_leaves_no_outcome_and_nothing_waits_for_ever(record: PredictionRecord) -> None:
+    record.take(now(1), VOLATILITY, [say(1, A=0.6)])
+    late = candles_of(np.full((3, 2), 100.0), ("A", "B"), end=closed(1) + 40 * HOUR)
+    record.take(late, VOLATILITY, [])
+    assert record.losses("m", "v1") == ()
+    again = reopened(record)
+    again.take(now(2), VOLATILITY, [])
+    assert again.losses("m", "v1") == ()
+    again.close()
+
+
+def test_an_outcome_that_comes_late_is_put_in_its_place(record: PredictionRecord) -> None:
+    for bars in (1, 2, 3):
+        record.take(now(bars), VOLATILITY, [say(bars, A=0.6, B=0.4)])
+    assert record.predictions("m", "v1").at.tolist() == [closed(1), closed(2)]
+    without = first_bars(MARKET, 5)
+    keep = [0, 1, 2, 4]
+    panels = {n: getattr(without, n)[keep] for n in ("opened", "open", "high", "low", "close", "volume")}
+    record.take(replace(without, **panels), VOLATILITY, [say(5, A=0.6, B=0.4)])
+    record.take(now(6), VOLATILITY, [])
+    assert record.predictions("m", "v1").at.tolist() == [closed(1), closed(2), closed(3), closed(5)]
+
+
+def test_two_versions_are_compared_where_both_predicted_the_same(record: PredictionRecord) -> None:
+    record.take(now(1), VOLATILITY, [say(1, A=0.6, B=0.6), say(1, "v2", A=0.9, B=0.1)])
+    record.take(now(2), VOLATILITY, [say(2, A=0.6, B=0.6), say(2, "v2", A=0.9)])
+    record.take(now(3), VOLATILITY, [say(3, A=0.6, B=0.6)])
+    record.take(now(4), VOLATILITY, [say(4, A=0.6, B=0.6), say(4, "v2", A=0.9, B=0.2)])
+    record.take(now(5), VOLATILITY, [])
+    found = record.compared("m", "v1", "v2")
+    assert found.other.at.tolist() == [closed(1), closed(4)]
+    assert found.loss == pytest.approx([(0.16 + 0.36) / 2, (0.16 + 0.36) / 2])
+    assert found.other_loss == pytest.approx([0.01, (0.01 + 0.04) / 2])
+    assert record.compared("m", "v1", "v2", closed(4)).other.at.tolist() == [closed(4)]
+    assert len(record.compared("m", "v1", "v9").loss) == 0
+
+
+def test_what_cannot_be_written_was_not_predicted(record: PredictionRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+    record.take(now(1), VOLATILITY, [say(1, A=0.6)])
+
+    def full(_: object) -> None:
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(record._journal, "append", full)
+        with pytest.raises(OSError, match="no space"):
+            record.take(now(2), VOLATILITY, [say(2, A=0.6)])
+    assert record.newest == closed(1)
+    assert record.losses("m", "v1") == ()
+    record.take(now(2), VOLATILITY, [say(2, A=0.7)])
+    assert (record.newest, len(record.losses("m", "v1"))) == (closed(2), 1)
+
+
+def test_a_record_that_was_written_twice_counts_once(record: PredictionRecord) -> None:
+    record.take(now(1), VOLATILITY, [say(1, A=0.6)])
+    record.take(now(2), VOLATILITY, [say(2, A=0.7)])
+    record.take(now(3), VOLATILITY, [])
+    record.close()
+    assert record.path is not None
+    lines = record.path.read_bytes().splitlines(keepends=True)
+    record.path.write_bytes(b"".join(line for line in lines for _ in range(2)))
+    again = PredictionRecord(record.path)
+    assert again.predictions("m", "v1").at.tolist() == [closed(1), closed(2)]
+    assert again.losses("m", "v1") == record.losses("m", "v1")
+    again.close()
+
+
+def test_outcomes_of_long_ago_count_no_more(record: PredictionRecord) -> None:
+    record.take(now(1), VOLATILITY, [say(1, A=0.6)])
+    record.take(now(2), VOLATILITY, [])
+    later = candles_of(CLOSE, ("A", "B"), end=closed(1) + 121 * 24 * HOUR)
+    record.take(later, VOLATILITY, [Made(int(later.closed[-1]), "m", "v1", 1, {"A": 0.6})])
+    assert record.losses("m", "v1") == ()
+
+
+def test_a_damaged_record_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "predictions.jsonl"
+    path.write_bytes(b"{broken\n{}\n")
+    with pytest.raises(JournalError, match="line 1"):
+        PredictionRecord(path)
