@@ -17,7 +17,7 @@ from threading import RLock
 from typing import Any, ClassVar, TypeVar
 
 from modules.assembly import Supplied
-from modules.estimates.depth import impact, is_sound
+from modules.estimates.depth import collar, impact, is_sound
 from modules.facts.levels import URGENCY
 from modules.inputs import Book, Inputs, Listing, Market, Order, OrderEnd, Request, Ticker
 from modules.judge import Answer, Judge
@@ -145,10 +145,12 @@ class SmartExecution:
             _check_verdict(name, answer)
         return self._carry_out(name, request, answer, quantity, ticker, name)
 
-    def execute(self, key: str, request: Request, answer: Answer) -> Execution:
+    def execute(self, key: str, request: Request, answer: Answer, ticker: Ticker | None = None) -> Execution:
         """Executes the request `key` as the fund's rules answered it. Raises as `execute_order`.
 
-        Its quantity is its notional at the mark price of now. Executed again it is told, not done again.
+        Its quantity is its notional at the mark price, that of `ticker` where one comes along. What increases a
+        position is counted at the worst price that it may trade at, so that no more is added than was judged. Executed
+        again it is told, not done again.
         """
         if request.notional is None or not (math.isfinite(request.notional) and request.notional > 0):
             raise ValueError(f"the request `{key}` does not say how much to trade")
@@ -157,11 +159,35 @@ class SmartExecution:
         done = self.intents.worked.get(name)
         if done is not None and done.end is not None:
             return done.end
-        ticker, _ = self._priced(request.symbol)
-        quantity = floored(request.notional / ticker.price, self._listing(request.symbol).step)
+        priced = self._priced(request.symbol)[0] if ticker is None else ticker
+        price = priced.price
+        if effect_of(request, _known(self.venue.positions)).effect == "INCREASE":
+            price = max(price, collar(price, request.side == "LONG", terms_of(key, answer).max_slippage))
+        quantity = floored(request.notional / price, self._listing(request.symbol).step)
         if quantity <= 0:
             raise ValueError(f"{request.notional} is less than the smallest quantity of `{request.symbol}`")
-        return self._carry_out(key, request, answer, quantity, ticker, name)
+        return self._carry_out(key, request, answer, quantity, priced, name)
+
+    def take_off(self, ticket: Ticket, terms: Terms | None) -> Execution:
+        """Works an exit, on terms or at any price. Raises Rejected and Unsettled as `execute_order`.
+
+        What the venue lists need not be known for it: an exit is not to wait for that.
+        """
+        with self._locks[ticket.symbol]:
+            if terms is None:
+                return self._desk.at_any_price(ticket)
+            return self._desk.work(ticket, terms, self.listed(ticket.symbol) or Listing(ticket.symbol))
+
+    def listed(self, symbol: str) -> Listing | None:
+        """A symbol as the venue lists it, active or not; None where it does not, or does not answer."""
+        try:
+            return self._listing(symbol)
+        except VenueError:
+            return self._listings.get(symbol)
+
+    def forget_listings(self) -> None:
+        """Ask the venue anew what it lists before the next order."""
+        self._listed_at = 0
 
     def recover(self) -> list[Execution]:
         """Asks the venue what became of orders that an earlier process left behind, and ends their requests.
@@ -189,6 +215,8 @@ class SmartExecution:
             name, request.symbol, request.side, quantity, ticker.price, self.clock(), does.side or request.side,
             adds_risk=not is_exit, reduce_only=request.reduce_only or is_exit, worst=request.price,
             traded=ticker.volume_24h / FIVE_MINUTES_A_DAY if math.isfinite(ticker.volume_24h) else None,
+            stop=_finite(request.stop), target=_finite(request.target), leverage=_finite(request.leverage),
+            model=request.model, confidence=_finite(request.confidence), votes=request.votes,
         )  # fmt: skip
         with self._locks[request.symbol]:
             return self._desk.work(ticket, terms, self._listing(request.symbol))
@@ -283,6 +311,11 @@ def _known(ask: Callable[[], T]) -> T | None:
         return ask()
     except VenueError:
         return None
+
+
+def _finite(value: float | None) -> float | None:
+    """A figure to be kept; what is no number is not known, and costs no order its way."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _wall_clock() -> int:

@@ -27,6 +27,8 @@ class Lot:
     """A position from its opening on; `realised` is the profit, fees deducted, of `closed` base units of it.
 
     `worth` is the notional that was bought or sold into it; `why` is a name of `trade_exit`, of its last reduction.
+    `target` is the price at which its profit is taken, `model`, `confidence` and `votes` are those of the request that
+    opened it, `guard` is the client id of the order at the venue that is its stop.
     """
 
     symbol: str
@@ -43,20 +45,32 @@ class Lot:
     realised: float = 0.0
     why: str = "OTHER"
     model: str | None = None
+    target: float | None = None
+    confidence: float | None = None
+    votes: int | None = None
+    guard: str | None = None
 
     @property
     def sign(self) -> int:
         """1 for a long, -1 for a short."""
         return 1 if self.side == "LONG" else -1
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left of it but rounding."""
+        return self.quantity <= WHOLE * max(self.first_quantity, self.closed)
+
 
 @dataclass(frozen=True, slots=True)
 class Purpose:
-    """Why an order was sent: the stop of the trade it opens and who proposed it, or the exit that it is."""
+    """Why an order was sent: stop and target of the trade it opens and who proposed it, or the exit that it is."""
 
     stop: float | None = None
     model: str | None = None
     why: str = "OTHER"
+    target: float | None = None
+    confidence: float | None = None
+    votes: int | None = None
 
 
 @dataclass(slots=True)
@@ -71,6 +85,9 @@ class Ledger:
     day: int = -1
     day_equity: float = 0.0
     own_balance: float | None = None
+    peak_from: int = -1
+    told: set[str] = field(default_factory=set)
+    """Client ids of orders that count already: told again, after a restart, they count no second time."""
     _journal: Journal | None = None
 
     def __post_init__(self) -> None:
@@ -92,15 +109,16 @@ class Ledger:
         positions: Mapping[str, Position],
         ended: Iterable[OrderState] = (),
         purposes: Mapping[str, Purpose] | None = None,
+        peak_from: int | None = None,
     ) -> None:
         """Take note of the venue's account and positions at `ts` (ms), and of orders that ended since the last time.
 
-        `purposes` are by client id. An order that ended is to be told once.
+        `purposes` are by client id. An order counts once, however often it is told. `peak_from` (ms) is when a person
+        has asked for the peak to count anew: once, from the first equity that is seen after it.
         """
-        told = purposes or {}
+        why = purposes or {}
         for order in ended:
-            if order.filled > 0 and order.average is not None:
-                self._fill(ts, order, order.average, told.get(order.client_id, Purpose()))
+            self.count(ts, order, why.get(order.client_id, Purpose()))
         for symbol in sorted(set(self.lots) | set(positions)):
             self._reconcile(ts, symbol, positions.get(symbol))
         if not math.isfinite(account.equity):
@@ -108,10 +126,17 @@ class Ledger:
         if self.own_balance is None:
             self._write({"kind": "balance", "balance": account.balance})
         day = ts // MS_PER_DAY
-        peak = max(self.peak_equity, account.equity)
-        if peak != self.peak_equity or day != self.day:
+        anew = peak_from is not None and self.peak_from < peak_from <= ts
+        peak = account.equity if anew else max(self.peak_equity, account.equity)
+        if peak != self.peak_equity or day != self.day or anew:
             start = account.equity if day != self.day else self.day_equity
-            self._write({"kind": "equity", "peak": peak, "day": day, "day_equity": start})
+            since = peak_from if anew else self.peak_from
+            self._write({"kind": "equity", "peak": peak, "day": day, "day_equity": start, "peak_from": since})
+
+    def count(self, ts: int, order: OrderState, purpose: Purpose) -> None:
+        """Take note of an order that ended, at `ts` (ms), before the venue's positions are looked at again."""
+        if order.client_id not in self.told and order.filled > 0 and order.average is not None:
+            self._fill(ts, order, order.average, purpose)
 
     def account(self, account: Account, positions: Mapping[str, Position]) -> Account:
         """The venue's account with the peak, the start of the day, and the equity by this record at the same marks."""
@@ -130,6 +155,10 @@ class Ledger:
         """The stop of a position was moved. Raises KeyError where there is no such position."""
         self._write({"kind": "lot", **asdict(replace(self.lots[symbol], stop=stop))})
 
+    def set_guard(self, symbol: str, client_id: str | None) -> None:
+        """The order that is the stop of a position is now this one, None for none. Raises KeyError as `set_stop`."""
+        self._write({"kind": "lot", **asdict(replace(self.lots[symbol], guard=client_id))})
+
     def _known(self, position: Position) -> Position:
         lot = self.lots.get(position.symbol)
         if lot is None or lot.side != position.side:
@@ -141,46 +170,45 @@ class Ledger:
             first_entry=lot.first_entry,
             first_stop=lot.first_stop,
             stop=lot.stop,
+            target=lot.target,
         )
 
     def _fill(self, ts: int, order: OrderState, average: float, purpose: Purpose) -> None:
-        lot = self.lots.get(order.symbol)
-        if lot is not None and lot.side != order.side:
-            closing = min(order.filled, lot.quantity)
-            profit = lot.sign * closing * (average - lot.entry) - self.fee * closing * average
+        """Count an order: what it closes of the position against it first, then what it opens or adds."""
+        lot, left, gained = self.lots.get(order.symbol), order.filled, 0.0
+        over: ClosedTrade | None = None
+        if lot is not None and lot.side != order.side and not lot.is_over:
+            closing = min(left, lot.quantity)
+            gained = lot.sign * closing * (average - lot.entry) - self.fee * closing * average
             lot = replace(
-                lot, quantity=lot.quantity - closing, closed=lot.closed + closing, realised=lot.realised + profit,
+                lot, quantity=lot.quantity - closing, closed=lot.closed + closing, realised=lot.realised + gained,
                 why=purpose.why,
             )  # fmt: skip
-            self._write({"kind": "lot", **asdict(lot)})
-            self._pay(profit)
-            return
-        cost = self.fee * order.filled * average
-        if lot is None:
-            lot = Lot(
-                order.symbol, order.side, ts, order.filled, average, purpose.stop, purpose.stop, order.filled, average,
-                order.filled * average, realised=-cost, model=purpose.model,
-            )  # fmt: skip
-        else:
-            total = lot.quantity + order.filled
-            entry = (lot.quantity * lot.entry + order.filled * average) / total
-            lot = replace(
-                lot, quantity=total, entry=entry, worth=lot.worth + order.filled * average, realised=lot.realised - cost
-            )
-        self._write({"kind": "lot", **asdict(lot)})
-        self._pay(-cost)
+            left -= closing
+        if order.reduce_only:
+            left = 0.0  # whatever the ledger knew of: it has opened nothing
+        if left > WHOLE * order.filled:
+            if lot is not None and (lot.is_over or lot.side != order.side):
+                over, lot = self._trade(ts, lot, accounted=lot.is_over), None
+            cost = self.fee * left * average
+            lot = _grown(lot, left, average, cost) if lot is not None else _begun(ts, order, left, purpose, cost)
+            gained -= cost
+        if lot is not None:
+            self._keep(order, lot, gained, over)
 
-    def _pay(self, amount: float) -> None:
-        """The balance that the fund must have had since it was seen first, after one more amount."""
-        if self.own_balance is not None:
-            self._write({"kind": "balance", "balance": self.own_balance + amount})
+    def _keep(self, order: OrderState, lot: Lot, amount: float, over: ClosedTrade | None) -> None:
+        """The lot after an order, and the balance that the fund must have by its own record, in one line."""
+        balance = None if self.own_balance is None else self.own_balance + amount
+        closed = None if over is None else asdict(over)
+        self._write(
+            {"kind": "fill", "order": order.client_id, "lot": asdict(lot), "balance": balance, "closed": closed}
+        )
 
     def _reconcile(self, ts: int, symbol: str, position: Position | None) -> None:
         """Let the venue be right: a position that the ledger does not know begins now, one that is gone has closed."""
         lot = self.lots.get(symbol)
         if lot is not None and (position is None or position.side != lot.side):
-            accounted = lot.quantity <= WHOLE * max(lot.first_quantity, lot.closed)
-            self._write({"kind": "closed", "symbol": symbol, **asdict(self._trade(ts, lot, accounted=accounted))})
+            self._write({"kind": "closed", "symbol": symbol, **asdict(self._trade(ts, lot, accounted=lot.is_over))})
             lot = None
         if position is not None and lot is None:
             begun = Lot(
@@ -213,6 +241,12 @@ class Ledger:
     def _apply(self, record: Mapping[str, Any]) -> None:
         values = {name: value for name, value in record.items() if name != "kind"}
         match record["kind"]:
+            case "fill":
+                self.told.add(values["order"])
+                if values.get("closed") is not None:
+                    self.trades.append(ClosedTrade(**values["closed"]))
+                self.lots[values["lot"]["symbol"]] = Lot(**values["lot"])
+                self.own_balance = values["balance"]
             case "lot":
                 self.lots[values["symbol"]] = Lot(**values)
             case "closed":
@@ -222,3 +256,23 @@ class Ledger:
                 self.own_balance = values["balance"]
             case "equity":
                 self.peak_equity, self.day, self.day_equity = values["peak"], values["day"], values["day_equity"]
+                self.peak_from = values.get("peak_from", self.peak_from)
+
+
+def _begun(ts: int, order: OrderState, quantity: float, purpose: Purpose, cost: float) -> Lot:
+    """The position that an order opens with `quantity` of what it filled; `cost` are the fees."""
+    average = order.average or 0.0
+    return Lot(
+        order.symbol, order.side, ts, quantity, average, purpose.stop, purpose.stop, quantity, average,
+        quantity * average, realised=-cost, model=purpose.model, target=purpose.target, confidence=purpose.confidence,
+        votes=purpose.votes,
+    )  # fmt: skip
+
+
+def _grown(lot: Lot, quantity: float, average: float, cost: float) -> Lot:
+    """The position after `quantity` more at `average`."""
+    total = lot.quantity + quantity
+    return replace(
+        lot, quantity=total, entry=(lot.quantity * lot.entry + quantity * average) / total,
+        worth=lot.worth + quantity * average, realised=lot.realised - cost,
+    )  # fmt: skip

@@ -7,8 +7,8 @@ count; nothing is carried over from an answer that is not there.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
@@ -26,6 +26,8 @@ from modules.inputs import (
     Machinery,
     Market,
     ModelRecord,
+    Operator,
+    Order,
     OrderEnd,
     Position,
     Request,
@@ -35,6 +37,9 @@ from modules.inputs import (
 from modules.judge import Answer
 from modules.runtime.controls import Controls
 from modules.runtime.ledger import Ledger, Purpose
+from modules.universe_os import UniverseOS
+from modules.venues.desk import outcome_of_state
+from modules.venues.intents import Ticket
 from modules.venues.venue import OrderState, Venue, VenueError
 
 log = structlog.get_logger()
@@ -46,6 +51,7 @@ REMEMBERED_MS = 5 * 60_000
 """How long calls and failures are counted: error rates are of the last five minutes."""
 
 A_MINUTE_MS = 60_000
+LISTED_EVERY_MS = int(UniverseOS.interval * 1000)
 
 _T = TypeVar("_T")
 
@@ -62,7 +68,9 @@ def nothing(answer: Answer, inputs: Inputs) -> None:
 class VenueWorld:
     """The world of one book at `venue`. `candles` gives the bars closed by a time, None where there are none.
 
-    `ended` gives the orders that reached their end since it was asked last, with why each was sent.
+    `ended` gives the orders that reached their end since it was asked last, with why each was sent, and `refused` those
+    that never were at the venue. `wanted` gives what the fund itself asks for at a time, and `ticket_of` what an order
+    is for, by its client id.
     """
 
     venue: Venue
@@ -73,20 +81,29 @@ class VenueWorld:
     ended: Callable[[], Iterable[tuple[OrderState, Purpose]]] = tuple
     models: Callable[[int], Mapping[str, ModelRecord]] = lambda _: {}
     act: Act = nothing
+    refused: Callable[[], Iterable[OrderEnd]] = tuple
+    wanted: Callable[[int], Mapping[str, Request]] = lambda _: {}
+    ticket_of: Callable[[str], Ticket | None] = lambda _: None
     _calls: deque[tuple[int, str | None]] = field(default_factory=deque)
     _asked: deque[Request] = field(default_factory=deque)
     _seen: int | None = None
+    _listings: tuple[int, Mapping[str, Listing]] | None = None
     _unseen: list[tuple[OrderState, Purpose]] = field(default_factory=list)
     """Orders that ended and that the ledger has not taken note of: the venue did not answer meanwhile."""
 
     def inputs(self, ts: int, before: Snapshot | None, requests: Mapping[str, Request]) -> Inputs:
-        """Everything that the venue, the ledger and people tell at `ts` (ms since 1970 UTC)."""
-        market = self._market(ts, {request.symbol for request in requests.values()})
+        """Everything that the venue, the ledger and people tell at `ts` (ms since 1970 UTC).
+
+        What the fund itself asks for comes to the requests; a caller who uses its key has the word.
+        """
+        asked = {**self.wanted(ts), **requests}
+        market = self._market(ts, {request.symbol for request in asked.values()})
         ended = list(self.ended())
         self._unseen += ended
-        book = self._book(ts, requests)
-        machinery = self._machinery(ts, ended)
-        self._asked.extend(requests.values())
+        operator = self.controls.shown()
+        book = self._book(ts, asked, operator.peak_from)
+        machinery = self._machinery(ts, [*_ends(ended, market.tickers), *self.refused()], operator)
+        self._asked.extend(asked.values())
         return Inputs(self.book, ts, market, book, machinery, self.models(ts), before)
 
     def obey(self, answer: Answer, inputs: Inputs) -> None:
@@ -94,18 +111,28 @@ class VenueWorld:
         self.act(answer, inputs)
 
     def _market(self, ts: int, wanted: Iterable[str]) -> Market:
-        listings: Mapping[str, Listing] | None = self._ask(ts, self.venue.markets)
+        listings = self._listed(ts)
         tickers: Mapping[str, Ticker] = self._ask(ts, self.venue.tickers) or {}
         funding: Mapping[str, float] = self._ask(ts, self.venue.funding) or {}
         newest = max((t.at for t in tickers.values()), default=None)
         depths: dict[str, Depth] = {}
-        for symbol in sorted(wanted):
+        # What the venue does not list is a mistake of whoever asks, and no failure of the venue.
+        for symbol in sorted(wanted if listings is None else set(wanted) & set(listings)):
             depth = self._ask(ts, partial(self.venue.depth, symbol))
             if depth is not None:
                 depths[symbol] = depth
         return Market(self.candles(ts), listings or None, tickers, depths, funding, newest)
 
-    def _book(self, ts: int, requests: Mapping[str, Request]) -> Book:
+    def _listed(self, ts: int) -> Mapping[str, Listing] | None:
+        """What the venue lists: a long answer that rarely changes, asked for again once the universe looks again."""
+        known = self._listings
+        if known is not None and 0 <= ts - known[0] < LISTED_EVERY_MS:
+            return known[1]
+        found: Mapping[str, Listing] | None = self._ask(ts, self.venue.markets)
+        self._listings = None if found is None else (ts, found)
+        return found
+
+    def _book(self, ts: int, requests: Mapping[str, Request], peak_from: int | None) -> Book:
         account: Account | None = self._ask(ts, self.venue.account)
         positions: Mapping[str, Position] | None = self._ask(ts, self.venue.positions)
         orders = self._ask(ts, self.venue.open_orders)
@@ -115,18 +142,24 @@ class VenueWorld:
         if account is not None and positions is not None:
             ended, self._unseen = self._unseen, []
             purposes = {order.client_id: purpose for order, purpose in ended}
-            self.ledger.observe(ts, account, positions, [order for order, _ in ended], purposes)
+            self.ledger.observe(ts, account, positions, [order for order, _ in ended], purposes, peak_from)
             known = self.ledger.account(account, positions)
         return Book(
             known,
             None if positions is None else self.ledger.positions(positions),
-            None if orders is None else {o.client_id: o.as_order() for o in orders},
+            None if orders is None else {o.client_id: self._order(o) for o in orders if not o.is_guard},
             None if known is None else tuple(self.ledger.trades),
             requests,
             tuple(self._asked),
         )
 
-    def _machinery(self, ts: int, ended: Iterable[tuple[OrderState, Purpose]]) -> Machinery:
+    def _order(self, order: OrderState) -> Order:
+        """An open order, with the leverage and the stop of the request that it came from."""
+        ticket = self.ticket_of(order.client_id)
+        found = order.as_order()
+        return found if ticket is None else replace(found, leverage=ticket.leverage, stop=ticket.stop)
+
+    def _machinery(self, ts: int, ends: Sequence[OrderEnd], operator: Operator) -> Machinery:
         while self._calls and ts - self._calls[0][0] > REMEMBERED_MS:
             self._calls.popleft()
         failed = [(at, kind) for at, kind in self._calls if kind is not None]
@@ -139,12 +172,8 @@ class VenueWorld:
             failures=len(failed),
             is_degraded=any(kind is not None for kind in latest),
         )
-        ends = [
-            OrderEnd(o.updated, o.symbol, o.as_order().side, o.quantity * (o.average or o.price or 0.0), str(o.status))
-            for o, _ in ended
-        ]
         failures = [Failure(at, VENUE, kind) for at, kind in failed]
-        return Machinery({VENUE: service}, failures, ends, operator=self.controls.shown())
+        return Machinery({VENUE: service}, failures, ends, operator=operator)
 
     def _ask(self, ts: int, call: Callable[[], _T]) -> _T | None:
         """What the venue answers; None, and a failure on record, where it does not."""
@@ -157,3 +186,14 @@ class VenueWorld:
         self._calls.append((ts, None))
         self._seen = ts
         return found
+
+
+def _ends(ended: Iterable[tuple[OrderState, Purpose]], tickers: Mapping[str, Ticker]) -> list[OrderEnd]:
+    """How orders ended; one of which no price is known is notional at the price of now."""
+    found = []
+    for order, _ in ended:
+        ticker = tickers.get(order.symbol)
+        price = order.average or order.price or (0.0 if ticker is None else ticker.price)
+        side, outcome = order.as_order().side, outcome_of_state(order)
+        found.append(OrderEnd(order.updated, order.symbol, side, order.quantity * price, outcome))
+    return found

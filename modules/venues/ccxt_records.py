@@ -15,7 +15,7 @@ from modules.inputs import Account, Depth, Listing, MarginTier, Position, Ticker
 from modules.venues.venue import Kind, Malformed, OrderState, Status
 
 SAME = 1e-9
-MINUTE_MS = 60_000
+MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 NAN = math.nan
 STATUSES = {"open": Status.OPEN, "canceled": Status.CANCELLED, "expired": Status.EXPIRED, "rejected": Status.REJECTED}
 RAW: Mapping[str, Mapping[str, tuple[str, ...]]] = {
@@ -130,9 +130,15 @@ def depth(told: Mapping[str, Any], asked: int) -> Depth:
     return made
 
 
-def candles(name: str, symbol: str, rows: Sequence[Sequence[Any]], since: int, until: int) -> Candles:
-    """Bars that have closed at `until`. Raises Malformed for bars that cannot be."""
-    done = [row for row in rows if since <= moment(row[0], "the time of a candle") <= until - MINUTE_MS]
+def candles(
+    name: str, symbol: str, rows: Sequence[Sequence[Any]], within: tuple[int, int], cadence_ms: int = MINUTE_MS
+) -> Candles:
+    """Bars that opened at the first time of `within` or later, and have closed at the second.
+
+    Raises Malformed for bars that cannot be.
+    """
+    since, until = within
+    done = [row for row in rows if since <= moment(row[0], "the time of a candle") <= until - cadence_ms]
     opened = np.array([row[0] for row in done], dtype=np.int64)
     values = np.array([[figure(v) for v in row[1:6]] for row in done], dtype=float).reshape(-1, 5)
     opens, highs, lows, closes, volumes = values.T
@@ -142,7 +148,7 @@ def candles(name: str, symbol: str, rows: Sequence[Sequence[Any]], since: int, u
     if (highs < np.maximum(opens, closes)).any() or (lows > np.minimum(opens, closes)).any():
         raise Malformed(f"a candle of `{symbol}` has its open or close outside its range")
     panels = {"open": opens, "high": highs, "low": lows, "close": closes, "volume": volumes}
-    return Candles(name, MINUTE_MS, opened, (symbol,), **{n: v[:, None] for n, v in panels.items()})
+    return Candles(name, cadence_ms, opened, (symbol,), **{n: v[:, None] for n, v in panels.items()})
 
 
 def account(told: Mapping[str, Any], quote: str, at: int) -> Account:

@@ -90,7 +90,7 @@ class CcxtVenue:
     ) -> None:
         if live and credentials is None:
             raise NotPermitted("live trading needs keys")
-        self.name, self.is_live = exchange_id, live
+        self.name, self.is_live, self.takes_stops = exchange_id, live, False
         self._quote, self._manners = quote, manners or Manners()
         self._clock = self._manners.clock
         self.arrival_ms = RECEIVE_WINDOW_MS + self._manners.most_skew_ms
@@ -145,10 +145,17 @@ class CcxtVenue:
 
     def candles(self, symbol: str, since: int) -> Candles:
         """One-minute bars that have closed."""
+        return self._bars(symbol, since, "1m", records.MINUTE_MS)
+
+    def hours(self, symbol: str, since: int) -> Candles:
+        """Bars of an hour that have closed."""
+        return self._bars(symbol, since, "1h", records.HOUR_MS)
+
+    def _bars(self, symbol: str, since: int, length: str, cadence_ms: int) -> Candles:
         now = self.time()
         name = self._unified(symbol)
-        rows = self._read("the candles", lambda: self._client.fetch_ohlcv(name, "1m", since, MOST_CANDLES))
-        return self._made("the candles", lambda: records.candles(self.name, symbol, rows, since, now))
+        rows = self._read("the candles", lambda: self._client.fetch_ohlcv(name, length, since, MOST_CANDLES))
+        return self._made("the candles", lambda: records.candles(self.name, symbol, rows, (since, now), cadence_ms))
 
     def depth(self, symbol: str) -> Depth:
         """The best levels of the order book."""
@@ -201,6 +208,8 @@ class CcxtVenue:
         self._permit()
         if not order.client_id:
             raise Rejected("an order needs a client id")
+        if order.kind is Kind.STOP:
+            raise Rejected("stops are not placed at this venue: the fund watches them")
         name = self._unified(order.symbol)
         self._check_steps(order, name)
         self._check_clock()
@@ -224,6 +233,16 @@ class CcxtVenue:
         self._permit()
         name = self._unified(symbol)
         self._read("the cancel", lambda: self._client.cancel_order(client_id, name, {"clientOrderId": client_id}))
+
+    def set_leverage(self, symbol: str, leverage: float) -> None:
+        """Sets the leverage of a contract, rounded down to a whole number: venues take no other."""
+        self._permit()
+        if not 1 <= leverage < math.inf:
+            raise Rejected(f"the leverage {leverage} is not 1 or more")
+        if not self._client.has.get("setLeverage"):
+            raise Rejected(f"{self.name} sets no leverage")
+        name = self._unified(symbol)
+        self._once("the leverage", lambda: self._client.set_leverage(math.floor(leverage), name))
 
     # --- asking ----------------------------------------------------------------------------------------------------
 

@@ -104,6 +104,18 @@ class Desk:
                 break
         return self._finish(ticket, mid, why if left > 0 else "")
 
+    def at_any_price(self, ticket: Ticket) -> Execution:
+        """Sends what only reduces as one market order, once: for what cannot wait. Raises and tells as `work`."""
+        known = self.intents.worked.get(ticket.request)
+        if known is not None:
+            return known.end or self._resume(known)
+        self.intents.begin(ticket)
+        order = NewOrder(
+            f"{stem(ticket.request)}0", ticket.symbol, ticket.side, ticket.quantity, Kind.MARKET, reduce_only=True
+        )
+        sent = self._send(ticket.request, order)
+        return self._finish(ticket, None, sent.why)
+
     def _look(self, ticket: Ticket) -> _Look:
         """The book as it is, or why there is none to go by."""
         try:
@@ -289,11 +301,14 @@ def ended(ticket: Ticket, sent: Sequence[Sent], mid: float | None, why: str) -> 
 
 def outcome_of(sent: Sent) -> str:
     """The name of `order_outcome` for a settled order."""
-    if sent.state is None:
-        return sent.failed or "FAILED"
-    if sent.state.status is Status.FILLED:
+    return sent.failed or "FAILED" if sent.state is None else outcome_of_state(sent.state)
+
+
+def outcome_of_state(state: OrderState) -> str:
+    """The name of `order_outcome` for an order as the venue tells its end."""
+    if state.status is Status.FILLED:
         return "FILLED"
-    return "PARTLY_FILLED" if sent.state.filled > 0 else sent.state.status.value
+    return "PARTLY_FILLED" if state.filled > 0 else state.status.value
 
 
 def _outcome(ticket: Ticket, sent: Sequence[Sent], filled: float) -> str:

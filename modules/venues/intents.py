@@ -33,6 +33,9 @@ class Ticket:
     `acts_on` is the side of the position that it acts on, `adds_risk` whether it opens or increases one. `mark` is the
     mark price as it is asked for, `worst` the worst price that the caller takes (None: the rules' cap alone), `traded`
     what trades in five minutes in quote currency (None: not known).
+
+    The rest is for the book to remember of the position that it opens: the prices of its stop and target, its leverage,
+    the model that proposes it with its confidence and votes, and `why` it is closed, a name of `trade_exit`.
     """
 
     request: str
@@ -46,6 +49,13 @@ class Ticket:
     reduce_only: bool = False
     worst: float | None = None
     traded: float | None = None
+    stop: float | None = None
+    target: float | None = None
+    leverage: float | None = None
+    model: str | None = None
+    confidence: float | None = None
+    votes: int | None = None
+    why: str = "SIGNAL"
 
     @property
     def buys(self) -> bool:
@@ -109,10 +119,13 @@ class Intents:
     def __init__(self, path: Path | None = None) -> None:
         self.is_durable = path is not None
         self.worked: dict[str, Worked] = {}
+        self._requests: dict[str, str] = {}
         self._lock = RLock()
         self._journal = Journal(path) if path is not None else None
+        self._news: list[tuple[Ticket, Sent]] = []
         for record in self._journal.records if self._journal is not None else ():
             self._take(record)
+        self._news = [(ticket, sent) for ticket, sent in self._news if sent.state is not None and sent.state.filled > 0]
 
     def begin(self, ticket: Ticket) -> None:
         """A request is being worked."""
@@ -145,6 +158,21 @@ class Intents:
                 if not sent.is_settled
             ]
 
+    def news(self) -> list[tuple[Ticket, Sent]]:
+        """Orders of which it became known since this was asked last how they ended, oldest first.
+
+        The first time in a process these are all that ever filled: whoever was told of them before knows which.
+        """
+        with self._lock:
+            found, self._news = self._news, []
+        return found
+
+    def ticket_of(self, client_id: str) -> Ticket | None:
+        """The request that an order belongs to; None for an order that is not the fund's."""
+        with self._lock:
+            request = self._requests.get(client_id)
+            return None if request is None else self.worked[request].ticket
+
     def close(self) -> None:
         """Lets go of the file."""
         if self._journal is not None:
@@ -162,7 +190,9 @@ class Intents:
                 ticket = Ticket(**record["ticket"])
                 self.worked[ticket.request] = Worked(ticket)
             case "intent":
-                self.worked[record["request"]].orders.append(Sent(_order(record["order"]), record["at"]))
+                order = _order(record["order"])
+                self.worked[record["request"]].orders.append(Sent(order, record["at"]))
+                self._requests[order.client_id] = record["request"]
             case "state":
                 state = _state(record["state"])
                 self._replace(record["request"], state.client_id, state=state)
@@ -175,10 +205,12 @@ class Intents:
                 work.ended_at = record["at"]
 
     def _replace(self, request: str, client_id: str, **found: Any) -> None:
-        orders = self.worked[request].orders
-        for place, sent in enumerate(orders):
+        work = self.worked[request]
+        for place, sent in enumerate(work.orders):
             if sent.order.client_id == client_id:
-                orders[place] = replace(sent, **found)
+                work.orders[place] = replace(sent, **found)
+                if work.orders[place].is_settled and not sent.is_settled:
+                    self._news.append((work.ticket, work.orders[place]))
 
 
 def _order(fields: Mapping[str, Any]) -> NewOrder:

@@ -6,6 +6,7 @@ acknowledged, and is cut off at the next opening; a torn line elsewhere is damag
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -24,7 +25,8 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         is_new = not path.exists()
-        self._file = path.open("a+b")
+        # Without a buffer: what a full disk refused must not be written later, behind the back of who was told so.
+        self._file = path.open("a+b", buffering=0)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -39,10 +41,19 @@ class Journal:
             raise
 
     def append(self, record: Mapping[str, Any]) -> None:
-        """Writes one record, and returns when it is on the disk."""
-        line = json.dumps(record, allow_nan=False, separators=(",", ":")) + "\n"
-        self._file.write(line.encode())
-        self._file.flush()
+        """Writes one record, and returns when it is on the disk. Raises OSError where it is not: then it is nowhere."""
+        line = (json.dumps(record, allow_nan=False, separators=(",", ":")) + "\n").encode()
+        end = self._file.seek(0, os.SEEK_END)
+        try:
+            self._write(line)
+        except OSError:
+            self._file.truncate(end)
+            raise
+
+    def _write(self, line: bytes) -> None:
+        written = self._file.write(line)
+        if written != len(line):
+            raise OSError(errno.ENOSPC, f"only {written} of {len(line)} bytes could be written", str(self.path))
         os.fsync(self._file.fileno())
 
     def close(self) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from modules.estimates.depth import walk, within
+from modules.estimates.hours import HOUR_MS, hourly
 from modules.feeds.candles import Candles
 from modules.inputs import Account, Depth, Listing, Position, Ticker
 from modules.venues.amounts import floored, is_multiple
@@ -38,6 +39,7 @@ from modules.venues.venue import (
 
 MOST_CANDLES = 1500
 HALF_DAY_MS = 43_200_000
+PANELS = ("open", "high", "low", "close", "volume")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class PaperExchange:
 
     name: str = "paper"
     is_live: bool = False
+    takes_stops: bool = True
     arrival_ms: int
 
     def __init__(
@@ -106,6 +109,7 @@ class PaperExchange:
                 raise ValueError(f"the clock of the paper exchange is at {self._now} and cannot go back to {to}")
             for bar in range(self.market.bar(self._now) + 1, self.market.bar(to) + 1):
                 self._fill_resting(bar)
+                self._trigger(bar)
                 self._liquidate(bar)
             self._now = to
 
@@ -119,6 +123,21 @@ class PaperExchange:
         """Prices at the newest close."""
         found = {symbol: self.market.ticker(symbol, self._now) for symbol in self._listings}
         return {symbol: ticker for symbol, ticker in found.items() if ticker is not None}
+
+    def hours(self, symbol: str, since: int) -> Candles:
+        """Hours that began at `since` or later and are over, made of the market's bars."""
+        column, bars = self._column(symbol), self.market.candles
+        last = self.market.bar(self._now) + 1
+        if bars.cadence_ms >= HOUR_MS:
+            return self.candles(symbol, since)
+        first = int(np.searchsorted(bars.opened, -(-since // HOUR_MS) * HOUR_MS))
+        last = min(last, first + MOST_CANDLES * HOUR_MS // bars.cadence_ms)
+        panels = {n: getattr(bars, n)[first:last, column : column + 1] for n in PANELS}
+        found = hourly(Candles(self.name, bars.cadence_ms, bars.opened[first:last], (symbol,), **panels))
+        there = np.isfinite(found.close[:, 0])
+        return Candles(
+            self.name, HOUR_MS, found.opened[there], (symbol,), **{n: getattr(found, n)[there] for n in PANELS}
+        )
 
     def candles(self, symbol: str, since: int) -> Candles:
         """Bars that opened at `since` or later and have closed."""
@@ -158,7 +177,7 @@ class PaperExchange:
             return {
                 symbol: Position(
                     symbol, "LONG" if held.sign > 0 else "SHORT", held.quantity, held.entry, self._price(symbol),
-                    held.opened, leverage=self.conditions.leverage,
+                    held.opened, leverage=self.ledger.leverage_of(symbol),
                 )
                 for symbol, held in sorted(self.ledger.held.items())
             }  # fmt: skip
@@ -189,6 +208,12 @@ class PaperExchange:
         with self._lock:
             self._write({"do": "cancel", "at": self._now, "symbol": symbol, "client_id": client_id})
             self._cancel(symbol, client_id)
+
+    def set_leverage(self, symbol: str, leverage: float) -> None:
+        """Sets the leverage of a symbol; the position in it gets the margin that it then needs."""
+        with self._lock:
+            self._write({"do": "leverage", "at": self._now, "symbol": symbol, "leverage": leverage})
+            self._set_leverage(symbol, leverage)
 
     def close(self) -> None:
         """Lets go of the journal."""
@@ -223,6 +248,8 @@ class PaperExchange:
             if record["do"] == "place":
                 fields = record["order"]
                 self._place(NewOrder(**{**fields, "kind": Kind(fields["kind"])}))
+            elif record["do"] == "leverage":
+                self._set_leverage(record["symbol"], record["leverage"])
             else:
                 self._cancel(record["symbol"], record["client_id"])
         except (Rejected, UnknownOrder):
@@ -235,9 +262,9 @@ class PaperExchange:
         self._check(order)
         state = OrderState(
             order.client_id, order.symbol, order.side, order.quantity, 0.0, None, Status.OPEN, order.kind, order.price,
-            order.reduce_only, self._now, self._now,
+            order.reduce_only, self._now, self._now, order.trigger,
         )  # fmt: skip
-        self._orders[order.client_id] = self._take(state)
+        self._orders[order.client_id] = state if state.is_guard else self._take(state)
         return self._orders[order.client_id]
 
     def _cancel(self, symbol: str, client_id: str) -> None:
@@ -246,6 +273,18 @@ class PaperExchange:
         if state is None or state.symbol != symbol or not state.is_open:
             raise UnknownOrder(f"there is no open order `{client_id}` in `{symbol}`")
         self._orders[client_id] = replace(state, status=Status.CANCELLED, updated=self._now)
+
+    def _set_leverage(self, symbol: str, leverage: float) -> None:
+        self._arrive()
+        self._column(symbol)
+        if not 1 <= leverage <= self._listings[symbol].tiers[0].most_leverage:
+            raise Rejected(f"the leverage {leverage} is not in 1 to {self._listings[symbol].tiers[0].most_leverage}")
+        needs = self.ledger.margin_at(symbol, leverage) - self.ledger.margin_at(symbol, self.ledger.leverage_of(symbol))
+        if needs > self._free():
+            raise NotEnoughMargin(
+                f"the leverage {leverage} needs {needs:.2f} more margin, and {self._free():.2f} is free"
+            )
+        self.ledger.set_leverage(symbol, leverage)
 
     def _arrive(self) -> None:
         self._commands += 1
@@ -260,8 +299,9 @@ class PaperExchange:
             raise DuplicateClientId(f"there is an order `{order.client_id}` already")
         if not 0 < order.quantity < math.inf or not is_multiple(order.quantity, listing.step):
             raise Rejected(f"the quantity {order.quantity} is not a positive multiple of {listing.step}")
-        if (order.price is None) != (order.kind is Kind.MARKET):
-            raise Rejected("a market order has no price, and every other has one")
+        if (order.price is None) != (order.kind in {Kind.MARKET, Kind.STOP}):
+            raise Rejected("a market order and a stop have no price, and every other has one")
+        self._check_trigger(order, listing)
         if order.price is not None and not (0 < order.price < math.inf and is_multiple(order.price, listing.tick)):
             raise Rejected(f"the price {order.price} is not a positive multiple of {listing.tick}")
         value = order.quantity * (order.price or self._price(order.symbol))
@@ -271,14 +311,27 @@ class PaperExchange:
         if np.random.default_rng([self.seed, self._commands]).random() < self.conditions.reject_rate:
             raise Rejected("the exchange is busy")
 
+    def _check_trigger(self, order: NewOrder, listing: Listing) -> None:
+        if (order.trigger is None) == (order.kind is Kind.STOP):
+            raise Rejected("a stop has a trigger, and no other order has one")
+        if order.trigger is None:
+            return
+        if not order.reduce_only:
+            raise Rejected("a stop may only reduce")
+        if not (0 < order.trigger < math.inf and is_multiple(order.trigger, listing.tick)):
+            raise Rejected(f"the trigger {order.trigger} is not a positive multiple of {listing.tick}")
+        price = self._price(order.symbol)
+        if price >= order.trigger if order.buys else price <= order.trigger:
+            raise Rejected(f"the price {price} has reached the trigger {order.trigger} already")
+
     def _check_position(self, order: NewOrder, value: float) -> None:
         against = self.ledger.reducible(order.symbol, 1 if order.buys else -1)
         if order.reduce_only:
             if against == 0:
                 raise Rejected(f"there is no position in `{order.symbol}` to reduce")
             return
-        needs = value * max(0.0, 1 - against / order.quantity) / self.conditions.leverage
-        free = self.ledger.equity(self._price) - self.ledger.used_margin - self._reserved()
+        needs = value * max(0.0, 1 - against / order.quantity) / self.ledger.leverage_of(order.symbol)
+        free = self._free()
         if needs > 0 and needs > free:
             raise NotEnoughMargin(f"the order needs a margin of {needs:.2f}, and {free:.2f} is free")
 
@@ -333,6 +386,24 @@ class PaperExchange:
                 fee = self.conditions.maker_fee
                 self._orders[state.client_id] = self._filled(state, quantity, state.price, fee, ts)
 
+    def _trigger(self, bar: int) -> None:
+        """Stops whose trigger the price has reached trade there, or where the bar opened beyond it."""
+        candles, ts = self.market.candles, int(self.market.candles.closed[bar])
+        for state in [o for o in self._orders.values() if o.is_open and o.is_guard]:
+            column, buys = self._column(state.symbol), state.side == "LONG"
+            saw_it_all = candles.opened[bar] >= state.placed
+            reach = candles.close if not saw_it_all else candles.high if buys else candles.low
+            worst, first = float(reach[bar, column]), float((candles.open if saw_it_all else reach)[bar, column])
+            if state.trigger is None or not (worst >= state.trigger if buys else worst <= state.trigger):
+                continue
+            quantity = self._limit(state, state.quantity)
+            if quantity > NOTHING:
+                price = max(state.trigger, first) if buys else min(state.trigger, first)
+                self._orders[state.client_id] = self._filled(state, quantity, price, self.conditions.taker_fee, ts)
+            after = self._orders[state.client_id]
+            if after.is_open:
+                self._orders[state.client_id] = replace(after, status=Status.EXPIRED, updated=ts)
+
     def _is_passed(self, state: OrderState, bar: int) -> bool:
         """Whether the price went through a resting order within a bar; of a bar that it missed part of, by its end."""
         candles, column = self.market.candles, self._column(state.symbol)
@@ -363,6 +434,10 @@ class PaperExchange:
     def _price(self, symbol: str) -> float:
         price = self.market.price(symbol, self._now)
         return self.ledger.held[symbol].entry if price is None else price
+
+    def _free(self) -> float:
+        """Margin that nothing is set aside for."""
+        return self.ledger.equity(self._price) - self.ledger.used_margin - self._reserved()
 
     def _reserved(self) -> float:
         """Margin set aside for what open orders may add."""

@@ -35,6 +35,8 @@ class Ledger:
     leverage: float
     held: dict[str, Held] = field(default_factory=dict)
     fees: float = 0.0
+    leverages: dict[str, float] = field(default_factory=dict)
+    """Of the symbols for which another leverage was set."""
 
     @property
     def used_margin(self) -> float:
@@ -63,7 +65,22 @@ class Ledger:
     def liquidation(self, symbol: str) -> float:
         """The price at which a position is liquidated."""
         held = self.held[symbol]
-        return liquidation_price(held.entry, held.sign, self.leverage)
+        return liquidation_price(held.entry, held.sign, self.leverage_of(symbol))
+
+    def leverage_of(self, symbol: str) -> float:
+        """The leverage of a symbol."""
+        return self.leverages.get(symbol, self.leverage)
+
+    def margin_at(self, symbol: str, leverage: float) -> float:
+        """The margin that the position in a symbol needs at a leverage; 0 without one."""
+        held = self.held.get(symbol)
+        return 0.0 if held is None else held.quantity * held.entry / leverage
+
+    def set_leverage(self, symbol: str, leverage: float) -> None:
+        """Sets the leverage of a symbol, and the margin of the position in it."""
+        self.leverages[symbol] = leverage
+        if symbol in self.held:
+            self.held[symbol] = replace(self.held[symbol], margin=self.margin_at(symbol, leverage))
 
     def liquidate(self, symbol: str) -> float:
         """Closes a position and takes its whole margin; what was lost."""
@@ -81,7 +98,7 @@ class Ledger:
             self.held[symbol] = replace(held, quantity=left, margin=held.margin * left / held.quantity)
 
     def _add(self, symbol: str, sign: int, quantity: float, price: float, ts: int) -> None:
-        margin = quantity * price / self.leverage
+        margin = quantity * price / self.leverage_of(symbol)
         held = self.held.get(symbol)
         if held is None:
             self.held[symbol] = Held(sign, quantity, price, margin, ts)

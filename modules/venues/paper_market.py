@@ -53,6 +53,12 @@ class PaperMarket:
     spreads: Panel
     seed: int = 0
     recorded: Mapping[str, Sequence[Depth]] = field(default_factory=dict)
+    _columns: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
+    _steps: dict[int, tuple[float, float]] = field(default_factory=dict, repr=False, compare=False)
+    _made: dict[int, tuple[int, Depth]] = field(default_factory=dict, repr=False, compare=False)
+    """The newest book that was made up of each column, with its bar: it would be the same one again."""
+    _traded: dict[int, list[float]] = field(default_factory=dict, repr=False, compare=False)
+    """What each column has traded in the day up to the newest bar that was asked about."""
 
     @property
     def fingerprint(self) -> str:
@@ -70,7 +76,9 @@ class PaperMarket:
 
     def column(self, symbol: str) -> int | None:
         """Where the symbol stands in the panels; None where it is not listed."""
-        return self.candles.symbols.index(symbol) if symbol in self.candles.symbols else None
+        if not self._columns:
+            self._columns.update((name, column) for column, name in enumerate(self.candles.symbols))
+        return self._columns.get(symbol)
 
     def listings(self) -> dict[str, Listing]:
         """Every symbol, with the steps that suit its first price."""
@@ -83,9 +91,11 @@ class PaperMarket:
 
     def steps(self, column: int) -> tuple[float, float]:
         """The tick and the quantity step of a symbol."""
-        known = self.candles.close[:, column]
-        price = float(known[np.isfinite(known)][0])
-        return _power_of_ten(price / TICKS), _power_of_ten(STEP_VALUE / price)
+        if column not in self._steps:
+            known = self.candles.close[:, column]
+            price = float(known[np.isfinite(known)][0])
+            self._steps[column] = _power_of_ten(price / TICKS), _power_of_ten(STEP_VALUE / price)
+        return self._steps[column]
 
     def price(self, symbol: str, ts: int) -> float | None:
         """The newest close; None where there is none."""
@@ -105,18 +115,29 @@ class PaperMarket:
         found = bisect_right(books, ts, key=lambda b: b.at)
         if found and books[found - 1].at >= closed:
             return books[found - 1]
-        return self._made_up(column, bar, price)
+        made = self._made.get(column)
+        if made is None or made[0] != bar:
+            made = self._made[column] = bar, self._made_up(column, bar, price)
+        return made[1]
 
     def ticker(self, symbol: str, ts: int) -> Ticker | None:
         """Prices at `ts`, the mark price that of the newest close; None where there is none."""
         price, depth, column = self.price(symbol, ts), self.depth(symbol, ts), self.column(symbol)
         if price is None or depth is None or column is None:
             return None
-        bars = slice(max(0, self.bar(ts) + 1 - DAY_MS // self.candles.cadence_ms), self.bar(ts) + 1)
-        value = float(np.nansum(self.candles.close[bars, column] * self.candles.volume[bars, column]))
+        value = self._value_of_day(self.bar(ts))[column]
         bid = depth.bids[0][0] if depth.bids else float("nan")
         ask = depth.asks[0][0] if depth.asks else float("nan")
         return Ticker(depth.at, price, bid, ask, mark=price, volume_24h=value)
+
+    def _value_of_day(self, bar: int) -> list[float]:
+        """What each column traded in the day up to a bar, quote currency."""
+        if bar not in self._traded:
+            bars = slice(max(0, bar + 1 - DAY_MS // self.candles.cadence_ms), bar + 1)
+            value = np.nansum(self.candles.close[bars] * self.candles.volume[bars], axis=0).tolist()
+            self._traded.clear()
+            self._traded[bar] = value
+        return self._traded[bar]
 
     def _made_up(self, column: int, bar: int, price: float) -> Depth:
         at = int(self.candles.closed[bar])

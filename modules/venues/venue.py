@@ -90,11 +90,12 @@ class NotEnoughMargin(Rejected):
 
 
 class Kind(StrEnum):
-    """How an order trades: resting at its price, at once up to its price, or at once at any price."""
+    """How an order trades: resting at its price, at once up to it, at once at any price, or so once it is triggered."""
 
     LIMIT = "LIMIT"
     IOC = "IOC"
     MARKET = "MARKET"
+    STOP = "STOP"
 
 
 class Status(StrEnum):
@@ -111,8 +112,9 @@ class Status(StrEnum):
 class NewOrder:
     """An order to place. `side` is LONG for a buy, SHORT for a sale; `quantity` in base units.
 
-    `price` is the worst one, None for a market order. The client id is what tells the order from every other, now and
-    after a crash: there is no order without one.
+    `price` is the worst one, None for a market order and for a stop. A stop waits for the price to reach `trigger`, on
+    the way down for a sale and up for a buy, and may only reduce. The client id is what tells the order from every
+    other, now and after a crash: there is no order without one.
     """
 
     client_id: str
@@ -122,6 +124,7 @@ class NewOrder:
     kind: Kind
     price: float | None = None
     reduce_only: bool = False
+    trigger: float | None = None
 
     @property
     def buys(self) -> bool:
@@ -148,11 +151,17 @@ class OrderState:
     reduce_only: bool
     placed: int
     updated: int
+    trigger: float | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether it may still fill."""
         return self.status is Status.OPEN
+
+    @property
+    def is_guard(self) -> bool:
+        """Whether it only guards a position: it rests nowhere, and trades once the price has reached its trigger."""
+        return self.kind is Kind.STOP
 
     def as_order(self) -> Order:
         """The order as the book keeps it, `side` that of the position it acts on.
@@ -161,7 +170,7 @@ class OrderState:
         """
         against = "SHORT" if self.side == "LONG" else "LONG"
         side = against if self.reduce_only else self.side
-        price = None if self.kind is Kind.MARKET else self.price
+        price = None if self.kind in {Kind.MARKET, Kind.STOP} else self.price
         return Order(
             self.client_id, self.symbol, side, not self.reduce_only, self.quantity, self.filled, price, self.placed
         )
@@ -176,6 +185,9 @@ class Venue(Protocol):
     name: str
     is_live: bool
     """Whether an order that is placed here moves real money."""
+
+    takes_stops: bool
+    """Whether it takes orders of the kind STOP. Where it does not, the fund watches stops itself, at each snapshot."""
 
     arrival_ms: int
     """How long after its sending an order may still arrive; a client id unknown after that was never placed."""
@@ -197,6 +209,10 @@ class Venue(Protocol):
 
         As many as the venue gives at once: ask again from the end of the last one.
         """
+        ...
+
+    def hours(self, symbol: str, since: int) -> Candles:
+        """The candles of an hour of a symbol, as `candles`."""
         ...
 
     def depth(self, symbol: str) -> Depth:
@@ -225,6 +241,13 @@ class Venue(Protocol):
 
     def cancel(self, symbol: str, client_id: str) -> None:
         """Asks to cancel an open order. Whether it is cancelled, and what it filled before, `order` tells."""
+        ...
+
+    def set_leverage(self, symbol: str, leverage: float) -> None:
+        """Sets how much notional a unit of margin carries in a symbol, for the position that is there and later ones.
+
+        Raises NotEnoughMargin or Rejected where the venue does not do it.
+        """
         ...
 
     def order(self, symbol: str, client_id: str) -> OrderState:

@@ -79,8 +79,8 @@ def test_flattening_closes_every_position_after_the_orders_are_gone(venue: Paper
     rests(venue, "BTCUSDT")
     actions.obey(answer(ess__actions={"CANCEL_ORDERS": [], "FLATTEN": []}), inputs(venue))
     assert venue.positions() == {}
-    assert [o.client_id.rpartition("-")[0] or o.client_id for o, _ in actions.ended()] == [
-        "rests", "flat-BTCUSDT", "flat-ETHUSDT",
+    assert [(o.symbol, o.status, p.why) for o, p in actions.ended()] == [
+        ("BTCUSDT", "CANCELLED", "FORCED"), ("BTCUSDT", "FILLED", "FORCED"), ("ETHUSDT", "FILLED", "FORCED"),
     ]  # fmt: skip
 
 

@@ -129,3 +129,75 @@ def test_one_process_at_a_time_keeps_a_ledger(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="open in another process"):
         Ledger(tmp_path / "ledger.jsonl")
     first.close()
+
+
+def test_an_order_that_turns_a_position_over_closes_one_and_opens_another() -> None:
+    ledger = Ledger(fee=0.001)
+    ledger.observe(NOW, account(1000), {})
+    ledger.observe(NOW, account(1000), held(2), [filled("a", "LONG", 2, 100)], {"a": Purpose(95.0)})
+    turned = held(1, 110, side="SHORT")
+    ledger.observe(NOW + 1, account(1020), turned, [filled("b", "SHORT", 3, 110)], {"b": Purpose(115.0, "nhits")})
+    assert [(t.side, t.closed) for t in ledger.trades] == [("LONG", NOW + 1)]
+    assert ledger.trades[0].profit == pytest.approx(20 - 0.2 - 0.22)
+    lot = ledger.lots["BTCUSDT"]
+    assert (lot.side, lot.quantity, lot.first_stop, lot.model, lot.opened) == ("SHORT", 1.0, 115.0, "nhits", NOW + 1)
+    assert ledger.own_balance == pytest.approx(1000 + 20 - 0.2 - 0.33)
+
+
+def test_a_position_that_was_closed_and_opened_again_between_two_looks_begins_anew() -> None:
+    ledger = Ledger(fee=0.0)
+    ledger.observe(NOW, account(1000), held(2), [filled("a", "LONG", 2, 100)], {"a": Purpose(95.0)})
+    both = [filled("b", "SHORT", 2, 110, reduce_only=True), filled("c", "LONG", 1, 111)]
+    ledger.observe(NOW + 1, account(1020), held(1, 111), both, {"c": Purpose(105.0)})
+    assert [t.profit for t in ledger.trades] == [20.0]
+    lot = ledger.lots["BTCUSDT"]
+    assert (lot.first_entry, lot.first_stop, lot.opened) == (111, 105.0, NOW + 1)
+
+
+def test_an_order_that_only_reduces_opens_nothing_whatever_the_ledger_knew() -> None:
+    ledger = Ledger()
+    ledger.observe(NOW, account(1000), {}, [filled("a", "SHORT", 2, 100, reduce_only=True)])
+    assert ledger.lots == {}
+
+
+def test_what_a_position_was_opened_for_is_remembered_over_a_restart(tmp_path: Path) -> None:
+    first = Ledger(tmp_path / "ledger.jsonl")
+    why = Purpose(95.0, "xgboost", target=120.0, confidence=0.8, votes=3)
+    first.observe(NOW, account(1000), held(2), [filled("a", "LONG", 2, 100)], {"a": why})
+    first.set_guard("BTCUSDT", "rf-guard")
+    first.close()
+    again = Ledger(tmp_path / "ledger.jsonl")
+    lot = again.lots["BTCUSDT"]
+    assert (lot.target, lot.confidence, lot.votes, lot.guard) == (120.0, 0.8, 3, "rf-guard")
+    assert again.positions(held(2))["BTCUSDT"].target == 120.0
+    again.observe(NOW + 1, account(1000), held(2), [filled("a", "LONG", 2, 100)], {"a": why})
+    assert again.lots["BTCUSDT"] == lot
+    again.close()
+
+
+def test_the_peak_counts_anew_from_when_a_person_says_so_once_and_over_restarts(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    ledger = Ledger(path)
+    ledger.observe(NOW, account(1200), {})
+    ledger.observe(NOW + 1, account(1000), {}, peak_from=NOW + 5)
+    assert ledger.peak_equity == 1200, "its time has not come"
+    ledger.observe(NOW + 5, account(1000), {}, peak_from=NOW + 5)
+    assert (ledger.peak_equity, ledger.day_equity) == (1000, 1200)
+    ledger.observe(NOW + 6, account(900), {}, peak_from=NOW + 5)
+    assert ledger.peak_equity == 1000, "once"
+    ledger.close()
+    again = Ledger(path)
+    again.observe(NOW + 7, account(800), {}, peak_from=NOW + 5)
+    assert again.peak_equity == 1000
+    again.observe(NOW + 9, account(850), {}, peak_from=NOW + 8)
+    assert again.peak_equity == 850
+    again.close()
+
+
+def test_a_peak_is_not_set_anew_while_the_equity_is_not_known() -> None:
+    ledger = Ledger()
+    ledger.observe(NOW, account(1200), {})
+    ledger.observe(NOW + 1, account(float("nan")), {}, peak_from=NOW + 1)
+    assert ledger.peak_equity == 1200
+    ledger.observe(NOW + 2, account(1000), {}, peak_from=NOW + 1)
+    assert ledger.peak_equity == 1000

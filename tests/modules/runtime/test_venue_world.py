@@ -11,8 +11,11 @@ from modules.runtime.controls import Controls
 from modules.runtime.ledger import Ledger, Purpose
 from modules.runtime.venue_world import VENUE, VenueWorld
 from modules.venues.amounts import floored
+from modules.venues.intents import Ticket
 from modules.venues.paper import PaperExchange
-from modules.venues.venue import Kind, NewOrder, OrderState, Unreachable
+from modules.venues.venue import Kind, NewOrder, OrderState, Rejected, Status, Unreachable
+from tests.modules.runtime.hands import scene
+from tests.modules.venues.paper_markets import A
 
 MINUTE = 60_000
 
@@ -88,3 +91,71 @@ def test_a_reset_by_hand_is_seen_once(venue: PaperExchange) -> None:
     controls.reset(venue.time(), "ada", "all is well")
     seen = [world.inputs(venue.time() + i, None, {}).machinery.operator.reset_requested for i in range(2)]
     assert seen == [True, False]
+
+
+def test_a_person_may_let_the_peak_count_anew(venue: PaperExchange) -> None:
+    controls, ledger = Controls(), Ledger()
+    world = VenueWorld(venue, ledger, controls)
+    now = venue.time()
+    world.inputs(now, None, {})
+    ledger.peak_equity = 150_000.0
+    controls.reset_peak(now + 1, "ada", "a withdrawal")
+    account = world.inputs(now + 2, None, {}).book.account
+    assert account is not None
+    assert account.peak_equity == account.equity == 100_000.0
+
+
+def test_an_open_order_tells_the_leverage_and_stop_that_it_was_asked_for_with(venue: PaperExchange) -> None:
+    listing, price = venue.markets()["BTCUSDT"], venue.tickers()["BTCUSDT"].price
+    low = floored(price * 0.9, listing.tick)
+    venue.place(NewOrder("rests", "BTCUSDT", "LONG", floored(500 / low, listing.step), Kind.LIMIT, low))
+    ticket = Ticket("r", "BTCUSDT", "LONG", 1.0, price, 0, "LONG", leverage=3.0, stop=low * 0.95)
+    world = VenueWorld(venue, Ledger(), Controls(), ticket_of={"rests": ticket}.get)
+    (order,) = (world.inputs(venue.time(), None, {}).book.orders or {}).values()
+    assert (order.leverage, order.stop) == (3.0, low * 0.95)
+    (unknown,) = (VenueWorld(venue, Ledger(), Controls()).inputs(venue.time(), None, {}).book.orders or {}).values()
+    assert (unknown.leverage, unknown.stop) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("status", "filled", "outcome"),
+    [
+        (Status.FILLED, 1.0, "FILLED"),
+        (Status.CANCELLED, 0.0, "CANCELLED"),
+        (Status.CANCELLED, 0.5, "PARTLY_FILLED"),
+        (Status.EXPIRED, 0.5, "PARTLY_FILLED"),
+        (Status.EXPIRED, 0.0, "EXPIRED"),
+    ],
+)
+def test_how_an_order_ended_is_told_in_the_words_of_the_facts(
+    venue: PaperExchange, status: Status, filled: float, outcome: str
+) -> None:
+    average = 90.0 if filled else None
+    order = OrderState(
+        "a", "BTCUSDT", "LONG", 1.0, filled, average, status, Kind.MARKET, None, reduce_only=False, placed=1, updated=2
+    )
+    world = VenueWorld(venue, Ledger(), Controls(), ended=iter([[(order, Purpose())]]).__next__)
+    (end,) = world.inputs(venue.time(), None, {}).machinery.orders_ended
+    assert end.outcome == outcome
+    assert end.notional > 0
+
+
+def test_an_order_that_never_was_at_the_venue_is_an_end_too() -> None:
+    fund = scene()
+    fund.venue.before["place"] = [Rejected("busy")]
+    fund.propose(4)
+    (end,) = fund.look().machinery.orders_ended
+    assert (end.symbol, end.side, end.outcome) == (A, "LONG", "REJECTED")
+    assert end.notional == pytest.approx(400.0, rel=0.01)
+    assert fund.look().machinery.orders_ended == []
+
+
+def test_what_the_venue_lists_is_asked_for_in_the_rhythm_of_the_universe(
+    venue: PaperExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = VenueWorld(venue, Ledger(), Controls())
+    now = venue.time()
+    first = world.inputs(now, None, {}).market.listings
+    monkeypatch.setattr(venue, "markets", dict)
+    assert world.inputs(now + 15 * MINUTE - 1, None, {}).market.listings == first
+    assert world.inputs(now + 15 * MINUTE, None, {}).market.listings is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,34 @@ def test_what_is_no_number_is_not_written(tmp_path: Path) -> None:
         journal.append({"a": float("nan")})
     journal.close()
     assert read(tmp_path / "j") == []
+
+
+def test_a_record_that_found_no_room_is_nowhere_and_the_next_one_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    journal = Journal(path)
+    journal.append({"a": 1})
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 3, hard))
+    try:
+        with pytest.raises(OSError, match=r"large|bytes could be written"):
+            journal.append({"b": "refused"})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    journal.append({"c": 3})
+    journal.close()
+    assert read(path) == [{"a": 1}, {"c": 3}]
+
+
+def test_a_record_that_did_not_reach_the_disk_is_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal(tmp_path / "j")
+    with monkeypatch.context() as patched:
+        patched.setattr("modules.venues.journal.os.fsync", failing)
+        with pytest.raises(OSError, match="no disk"):
+            journal.append({"a": 1})
+    journal.append({"b": 2})
+    journal.close()
+    assert read(tmp_path / "j") == [{"b": 2}]
+
+
+def failing(_handle: int) -> None:
+    raise OSError("no disk")

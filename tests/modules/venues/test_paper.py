@@ -369,3 +369,118 @@ def test_what_was_acknowledged_is_there_after_a_kill(tmp_path: Path) -> None:
     with pytest.raises(UnknownOrder):
         again.order(A, f"c{seen[-1] + 2}")
     again.close()
+
+
+# --- stops, leverage, hours -------------------------------------------------------------------------------------------
+
+
+def stop(name: str = "s1", trigger: float = 95.0, quantity: float = 2.0, **changed: Any) -> NewOrder:
+    return replace(NewOrder(name, A, "SHORT", quantity, Kind.STOP, reduce_only=True, trigger=trigger), **changed)
+
+
+def test_a_stop_waits_for_its_trigger_and_trades_there() -> None:
+    paper = exchange([(96.0, 100.0, 97.0), (94.0, 97.0, 96.0)])
+    paper.place(order(quantity=2.0))
+    assert paper.place(stop()).is_open
+    paper.advance(at(11))
+    assert paper.order(A, "s1").is_open
+    paper.advance(at(12))
+    found = paper.order(A, "s1")
+    assert (found.status, found.filled, found.average) == (Status.FILLED, 2.0, 95.0)
+    assert paper.positions() == {}
+
+
+def test_a_stop_that_came_in_the_midst_of_a_bar_gets_what_there_is_at_its_end() -> None:
+    paper = exchange([(100.0, 100.0, 100.0), (90.0, 100.0, 92.0)])
+    paper.place(order(quantity=2.0))
+    paper.advance(at(11) + 1)
+    paper.place(stop())
+    paper.advance(at(12))
+    assert paper.order(A, "s1").average == 92.0
+
+
+def test_a_stop_of_a_short_is_a_buy_above() -> None:
+    paper = exchange([(100.0, 100.0, 100.0), (100.0, 106.0, 101.0)])
+    paper.place(order(quantity=2.0, side="SHORT"))
+    paper.place(stop(side="LONG", trigger=105.0))
+    paper.advance(at(12))
+    assert (paper.order(A, "s1").average, paper.positions()) == (105.0, {})
+
+
+def test_a_stop_takes_off_no_more_than_there_is_and_ends() -> None:
+    paper = exchange([(100.0, 100.0, 100.0), (94.0, 100.0, 96.0)])
+    paper.place(order(quantity=1.0))
+    paper.place(stop(quantity=2.0))
+    paper.advance(at(12))
+    found = paper.order(A, "s1")
+    assert (found.status, found.filled) == (Status.EXPIRED, 1.0)
+    assert paper.positions() == {}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"trigger": None}, {"trigger": 95.00001}, {"trigger": 101.0}, {"trigger": -1.0}, {"trigger": float("nan")},
+        {"reduce_only": False}, {"price": 95.0}, {"kind": Kind.MARKET}, {"quantity": 0.0}, {"symbol": "NOSUCHUSDT"},
+    ],
+)  # fmt: skip
+def test_a_stop_that_cannot_be_is_refused_and_leaves_nothing(changed: dict[str, Any]) -> None:
+    paper = exchange()
+    paper.place(order(quantity=2.0))
+    with pytest.raises(Rejected):
+        paper.place(stop(**changed))
+    assert paper.open_orders() == []
+
+
+def test_a_stop_is_there_after_the_exchange_is_opened_again(tmp_path: Path) -> None:
+    later: list[Bar] = [(100.0, 100.0, 100.0), (94.0, 100.0, 96.0)]
+    paper = exchange(later, journal=tmp_path / "paper.jsonl")
+    paper.place(order(quantity=2.0))
+    paper.place(stop())
+    paper.set_leverage(A, 5.0)
+    paper.close()
+    again = exchange(later, journal=tmp_path / "paper.jsonl")
+    assert again.positions()[A].leverage == 5.0
+    assert [o.trigger for o in again.open_orders()] == [95.0]
+    again.advance(at(12))
+    assert again.positions() == {}
+    again.close()
+
+
+def test_lower_leverage_takes_margin_and_moves_the_liquidation_away() -> None:
+    paper = exchange(capital=1_000.0)
+    paper.place(order(quantity=2.0))
+    before = paper.ledger.liquidation(A)
+    used = paper.account().used_margin
+    paper.set_leverage(A, 5.0)
+    assert paper.account().used_margin == pytest.approx(2 * used)
+    assert paper.ledger.liquidation(A) < before
+    assert paper.positions()[A].leverage == 5.0
+    with pytest.raises(NotEnoughMargin):
+        exchange_with_little(paper).set_leverage(A, 1.0)
+
+
+def exchange_with_little(paper: PaperExchange) -> PaperExchange:
+    paper.ledger.balance = paper.ledger.used_margin
+    return paper
+
+
+@pytest.mark.parametrize("leverage", [0.5, 0.0, -1.0, 21.0, float("nan"), float("inf")])
+def test_a_leverage_that_cannot_be_is_refused(leverage: float) -> None:
+    paper = exchange()
+    with pytest.raises(Rejected):
+        paper.set_leverage(A, leverage)
+    with pytest.raises(Rejected):
+        paper.set_leverage("NOSUCHUSDT", 2.0)
+
+
+def test_hours_are_those_that_are_over() -> None:
+    paper = PaperExchange()
+    found = paper.hours("BTCUSDT", 0)
+    assert len(found.opened) == 12
+    assert (found.cadence_ms, found.symbols) == (3_600_000, ("BTCUSDT",))
+    assert int(found.closed[-1]) <= paper.time()
+    assert paper.hours("BTCUSDT", int(found.opened[-1])).opened.tolist() == [int(found.opened[-1])]
+    assert len(paper.hours("BTCUSDT", int(found.closed[-1])).opened) == 0
+    with pytest.raises(Rejected):
+        paper.hours("NOSUCHUSDT", 0)
