@@ -25,6 +25,8 @@ COMMANDS: Mapping[str, str] = {
     "dry-run": "dry_run:dry_run",
     "import": "import_files:import_files",
     "simulate": "simulate:simulate",
+    "record": "record:record",
+    "serve": "serve:serve",
     "demo": "demo:demo",
 }
 """Name of each command, in the order of the help, and where its function is: `module:function`."""

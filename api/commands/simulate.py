@@ -1,4 +1,4 @@
-"""`ringfence simulate`: a seeded trading day into a recording."""
+"""`ringfence simulate`: a seeded trading day into a recording, or a paper fund while one looks on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.commands.import_files import JsonOption, OverwriteOption, ToOption
+from api.bundles import RulesOption, rules_path
+from api.commands.import_files import JsonOption, OverwriteOption
+from api.durations import duration
 from api.terminal import console, count_of, progress_told, show_json
 
 if TYPE_CHECKING:
@@ -18,16 +20,80 @@ if TYPE_CHECKING:
 SEED = 7
 """What a day is made from where nobody says."""
 
+MOST_SPEED = 3600
+MOST_MINUTES = 3
+"""Between two looks at a simulated day: more would be a gap in what it knows."""
 
-def simulate(
+
+def simulate(  # noqa: PLR0913 -- typer makes an option of each
     *,
-    to: ToOption,
+    to: Annotated[
+        Path | None, typer.Option("--to", metavar="RECORDING", help="Make a recording of the day in this directory.")
+    ] = None,
+    live: Annotated[bool, typer.Option("--live", help="Let a paper fund live, and show what binds.")] = False,
+    day: Annotated[
+        bool, typer.Option("--day", help="Let a paper fund live through days, and print the plan's figures of success.")
+    ] = False,
+    days: Annotated[int, typer.Option("--days", help="Day: how many; intervals need three.", min=1, max=1000)] = 4,
+    quick: Annotated[bool, typer.Option("--quick", help="Day: three hours each, for a look.")] = False,
     seed: Annotated[int, typer.Option("--seed", help="The same seed and day make the same recording.", min=0)] = SEED,
-    day: Annotated[datetime | None, typer.Option("--day", formats=["%Y-%m-%d"], help="The day; 2026-01-07.")] = None,
+    date: Annotated[
+        datetime | None, typer.Option("--date", formats=["%Y-%m-%d"], help="Of the recorded day; 2026-01-07.")
+    ] = None,
+    speed: Annotated[
+        float,
+        typer.Option("--speed", help="Live: seconds of the fund in one of yours, at most.", min=0.1, max=MOST_SPEED),
+    ] = 60,
+    every: Annotated[
+        str | None,
+        typer.Option("--every", metavar="DURATION", help="The fund's time between two snapshots; live 1m, day 2m."),
+    ] = None,
+    longest: Annotated[
+        str | None, typer.Option("--for", metavar="DURATION", help="Live: how long by the fund's time; until Ctrl-C.")
+    ] = None,
+    rules: RulesOption = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Simulate a trading day with a feed outage, an error storm and a crash, one snapshot a minute."""
+    """Simulate a day with an outage, an error storm and a crash: record it (--to), let a paper fund live (--live) or
+    measure one with and without its policies (--day)."""
+    if (to is not None) + live + day != 1:
+        raise typer.BadParameter("say one of --to RECORDING, --live and --day", param_hint="--to")
+    if live:
+        _live(rules, every or "1m", speed, longest, seed, as_json=as_json)
+    elif day:
+        _days(rules, days, seed, every or "2m", quick=quick, as_json=as_json)
+    elif to is not None:
+        _record_day(to, seed, date, overwrite=overwrite, as_json=as_json)
+
+
+def _live(rules: Path | None, every: str, speed: float, longest: str | None, seed: int, *, as_json: bool) -> None:
+    every_ms = duration(every, "--every")
+    longest_ms = None if longest is None else duration(longest, "--for")
+    console(err=True).print("starting; Ctrl-C ends it")
+
+    from api.live.run import run_live
+
+    run_live(rules_path(rules), every_ms, speed, longest_ms, seed, as_json=as_json)
+
+
+def _days(rules: Path | None, days: int, seed: int, every: str, *, quick: bool, as_json: bool) -> None:
+    minutes, rest = divmod(duration(every, "--every"), 60_000)
+    if rest or not 1 <= minutes <= MOST_MINUTES:
+        raise typer.BadParameter(f"`{every}`: a fund looks every 1m, 2m or 3m of a simulated day", param_hint="--every")
+
+    from api.days.report import simulate_days
+    from modules.trading_day.days import QUICK, Wanted
+    from modules.trading_day.market import DAY
+
+    wanted = Wanted(days, seed, QUICK if quick else DAY, minutes, rules=rules_path(rules))
+    try:
+        simulate_days(wanted, as_json=as_json)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--rules") from error
+
+
+def _record_day(to: Path, seed: int, day: datetime | None, *, overwrite: bool, as_json: bool) -> None:
     from evaluators.timestamps import format_time
 
     with progress_told() as told:

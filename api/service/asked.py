@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from modules import inputs
+from modules.ai_hedgefund_os import SystemRiskMode
 
-Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("it holds a character that does not print")
+    return text
+
+
+Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -29,6 +37,7 @@ class Asked(_Strict):
     urgency: Literal["LOW", "NORMAL", "HIGH"] | None = None
     price: Positive | None = None
     stop: Positive | None = None
+    target: Positive | None = None
     reduce_only: bool = False
     client_id: Name | None = None
 
@@ -48,3 +57,9 @@ class Hand(_Strict):
 
     person: Name
     reason: Name
+
+
+class HandOnMode(Hand):
+    """A person who holds the risk mode down, to `mode` or less."""
+
+    mode: SystemRiskMode

@@ -13,6 +13,9 @@ from starlette.exceptions import HTTPException
 from policy_dsl.codes_index import title
 from policy_dsl.diagnostics import PolicyError
 
+OUR_STORE = ("RF77", "RF78")
+"""Codes of what goes wrong with the store of the fund: no caller can help it."""
+
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -33,35 +36,37 @@ def answer_with_problems(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _bug)
 
 
-def _document(status: int, title: str, detail: str, more: Mapping[str, Any] | None = None) -> JSONResponse:
+def problem_document(status: int, title: str, detail: str, more: Mapping[str, Any] | None = None) -> JSONResponse:
+    """A problem as an answer; `more` are members of its own."""
     content = {"type": "about:blank", "title": title, "status": status, "detail": detail, **(more or {})}
     return JSONResponse(content, status, media_type=MEDIA_TYPE)
 
 
 def _problem(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, Problem)
-    return _document(error.status, error.title, error.detail, error.more)
+    return problem_document(error.status, error.title, error.detail, error.more)
 
 
 def _refused(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, PolicyError)
     first = error.diagnostics[0]
     listed = [d.as_json(error.sources) for d in error.diagnostics]
-    return _document(422, title(first.code) or first.code, first.message, {"diagnostics": listed})
+    status = 503 if first.code.startswith(OUR_STORE) else 422
+    return problem_document(status, title(first.code) or first.code, first.message, {"diagnostics": listed})
 
 
 def _invalid(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     listed = [{"at": ".".join(map(str, e["loc"])), "message": e["msg"]} for e in error.errors()]
-    return _document(
+    return problem_document(
         422, "the request cannot be read", f"{listed[0]['at']}: {listed[0]['message']}", {"errors": listed}
     )
 
 
 def _plain(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    return _document(error.status_code, str(error.detail), str(error.detail))
+    return problem_document(error.status_code, str(error.detail), str(error.detail))
 
 
 def _bug(_: Request, error: Exception) -> JSONResponse:
-    return _document(500, "a bug in ringfence", f"{type(error).__name__}: see the log of the service")
+    return problem_document(500, "a bug in ringfence", f"{type(error).__name__}: see the log of the service")

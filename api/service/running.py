@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Lock
 from time import perf_counter
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+import structlog
 
+from api.service.joint import Joint
+from api.service.meters import Meters
+from api.service.problems import Problem
+from api.values import OutputTexts
 from modules.inputs import Request
-from modules.runtime.controls import Controls
+from modules.learning.learning import Learning
 from modules.runtime.fund import Fund, Step
-from modules.runtime.switches import Switches
+from modules.runtime.switchboard import Switchboard
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,76 +31,57 @@ class Fired:
 
 
 @dataclass(slots=True)
-class Meters:
-    """What Prometheus reads."""
-
-    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
-    snapshots: Counter = field(init=False)
-    seconds: Histogram = field(init=False)
-    firings: Counter = field(init=False)
-    verdicts: Counter = field(init=False)
-    missing: Gauge = field(init=False)
-    module_seconds: Gauge = field(init=False)
-    module_up: Gauge = field(init=False)
-
-    def __post_init__(self) -> None:
-        registry = self.registry
-        self.snapshots = Counter("ringfence_snapshots", "Snapshots decided.", registry=registry)
-        self.seconds = Histogram("ringfence_snapshot_seconds", "Time from state to stored decision.", registry=registry)
-        self.firings = Counter("ringfence_firings", "Firings of rules.", ["rule", "definite"], registry=registry)
-        self.verdicts = Counter("ringfence_verdicts", "Requests by verdict.", ["verdict"], registry=registry)
-        self.missing = Gauge(
-            "ringfence_missing_facts", "Facts that the newest snapshot gives a reason to miss.", registry=registry
-        )
-        self.module_seconds = Gauge(
-            "ringfence_module_seconds", "Duration of the last run.", ["module"], registry=registry
-        )
-        self.module_up = Gauge(
-            "ringfence_module_up", "1 if the last run supplied facts.", ["module"], registry=registry
-        )
-
-    def note(self, step: Step, seconds: float, fund: Fund) -> None:
-        """Count a step."""
-        self.snapshots.inc()
-        self.seconds.observe(seconds)
-        for firing in step.told.decision.firings:
-            self.firings.labels(firing.rule, str(firing.definite).lower()).inc()
-        for verdict in step.answer.outputs.get("verdict", {}).values():
-            self.verdicts.labels(verdict).inc()
-        self.missing.set(len(step.assembled.reasons))
-        for name, run in fund.runner.runs.items():
-            self.module_seconds.labels(name).set(run.seconds)
-            self.module_up.labels(name).set(run.fault is None)
-
-
-@dataclass(slots=True)
 class Running:
-    """A fund with its clock, `now` in ms since 1970 UTC. `switches` hold what was switched by calls."""
+    """A fund with its clock, `now` in ms since 1970 UTC, and the board on which people switch its modules.
+
+    `learning` holds the fund's own models, where it has any.
+    """
 
     fund: Fund
-    controls: Controls
+    board: Switchboard
     now: Callable[[], int]
-    switches: Switches = field(default_factory=Switches)
+    learning: Learning | None = None
     fired: dict[str, Fired] = field(default_factory=dict)
+    shown: dict[str, str] = field(default_factory=dict)
     meters: Meters = field(default_factory=Meters)
-    _switching: Lock = field(default_factory=Lock)
+    joint: Joint = field(init=False)
     _clock: Lock = field(default_factory=Lock)
 
+    def __post_init__(self) -> None:
+        self.joint = Joint(self.step)
+
     def step(self, requests: Mapping[str, Request] | None = None) -> Step:
-        """One more snapshot, now: later than the one before it by a millisecond at least."""
+        """One more snapshot, now: later than the one before it by a millisecond at least. Its requests are of then."""
         with self._clock:
-            last = self.fund.last
-            ts = self.now() if last is None else max(self.now(), last.ts + 1)
+            newest = self.fund.store.latest(self.fund.book)
+            ts = self.now() if newest is None else max(self.now(), newest.ts + 1)
             started = perf_counter()
-            step = self.fund.step(ts, requests)
+            step = self.fund.step(ts, {key: replace(asked, at=ts) for key, asked in (requests or {}).items()})
             self.meters.note(step, perf_counter() - started, self.fund)
             self._remember(step)
+            self._log_changes(step)
             return step
 
-    def switch(self, module: str, *, on: bool) -> None:
-        """Switch a module from the next snapshot on."""
-        with self._switching:
-            self.switches = Switches({**self.switches.flags, module: on}, self.switches.modes)
+    def newest(self) -> Step:
+        """The newest step. Raises Problem (503) before the first one."""
+        if self.fund.last is None:
+            raise Problem(503, "not ready", "no snapshot has been decided yet")
+        return self.fund.last
+
+    def close(self) -> None:
+        """Judge what waits, and take no more requests."""
+        self.joint.close()
+
+    def _log_changes(self, step: Step) -> None:
+        """Write down which outputs of the whole fund have changed."""
+        texts = OutputTexts(step.bundle.program)
+        now = {shown.output: shown.text for shown in texts.shown(step.told.decision) if shown.key is None}
+        if not self.shown:
+            log.info("first snapshot", ts=step.ts, outputs=now)
+        for output, text in now.items():
+            if output in self.shown and self.shown[output] != text:
+                log.info("output", output=output, value=text, was=self.shown[output], ts=step.ts)
+        self.shown = now
 
     def _remember(self, step: Step) -> None:
         unsure = {f.rule for f in step.told.decision.firings if not f.definite}

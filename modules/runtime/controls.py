@@ -8,8 +8,14 @@ from threading import Lock
 from typing import Any
 
 from evaluators.refusals import refusal
+from modules.facts.levels import RISK_MODE
 from modules.inputs import Operator
-from modules.venues.journal import Journal
+from modules.inputs.machinery import NO_HAND
+from modules.venues.journal import Journal, JournalError
+
+HOLD, RELEASE, NEW_PEAK = "hold", "release", "new_peak"
+"""How a call is written down: `hold MODE` lets the risk mode be no bolder, `release` takes that back, `new_peak` lets
+equity count from then on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +33,7 @@ class Controls:
     """The controls in the file at `path`, or in memory.
 
     A stop stands until it is withdrawn; a reset is asked for once, and shows in the next snapshot alone. Whether it
-    re-arms anything is for the rules to say.
+    re-arms anything is for the rules to say. A hand on the risk mode stands until it is released.
     """
 
     path: Path | None = None
@@ -40,8 +46,15 @@ class Controls:
         """Read what was asked before. Raises JournalError where the file is damaged or in use."""
         if self.path is not None:
             self._journal = Journal(self.path)
-            for record in self._journal.records:
-                self._apply(Call(**record))
+            try:
+                for record in self._journal.records:
+                    self._apply(Call(**record))
+            except TypeError as error:
+                self.close()
+                raise JournalError(f"`{self.path}` holds a record that is no call: {error}") from error
+            except JournalError:
+                self.close()
+                raise
 
     def close(self) -> None:
         """Let go of the file."""
@@ -60,6 +73,37 @@ class Controls:
         """Say whether a stop closes positions. Raises PolicyError (RF851) without a person or a reason."""
         self._call(Call(at, "flatten" if flatten else "keep", person, reason))
 
+    def hold_risk_mode(self, at: int, mode: str, person: str, reason: str) -> None:
+        """Let the fund's risk mode be no bolder than `mode`, a name of `risk_mode`, until somebody releases it.
+
+        Raises ValueError for another word; PolicyError: RF852 for a mode bolder than a hand allows already, RF851
+        without a person or a reason.
+        """
+        if mode not in RISK_MODE.members:
+            raise ValueError(f"`{mode}` is no risk mode: one of {', '.join(RISK_MODE.members)}")
+        self._call(Call(at, f"{HOLD} {mode}", person, reason))
+
+    def release_risk_mode(self, at: int, person: str, reason: str) -> None:
+        """Take the hand off the risk mode: it is the rules' alone again. Raises PolicyError (RF851) as `stop`."""
+        self._call(Call(at, RELEASE, person, reason))
+
+    def reset_peak(self, at: int, person: str, reason: str) -> None:
+        """Measure drawdown from the highest equity since `at`: what was lost before is lost, and trading may go on.
+
+        Re-arms nothing. Raises PolicyError (RF851) without a person or a reason.
+        """
+        self._call(Call(at, NEW_PEAK, person, reason))
+
+    def operator(self) -> Operator:
+        """The controls as they stand; nothing is taken for shown."""
+        with self._lock:
+            return self._operator
+
+    def hand(self) -> Call | None:
+        """The call that holds the risk mode, None where no hand is on it."""
+        with self._lock:
+            return self._hand()
+
     def note(self, at: int, what: str, person: str, reason: str) -> None:
         """Keep on record that somebody switched something. Raises PolicyError (RF851) without a person or a reason."""
         self._call(Call(at, what, person, reason))
@@ -74,9 +118,24 @@ class Controls:
 
     def _call(self, call: Call) -> None:
         if not call.person.strip() or not call.reason.strip():
-            raise refusal("RF851", f"a {call.what} needs a person and a reason")
+            raise refusal("RF851", f"a {call.what.partition(' ')[0]} needs a person and a reason")
         with self._lock:
+            self._refuse_bolder(call)
             self._write(call)
+
+    def _refuse_bolder(self, call: Call) -> None:
+        """One person does not let go what another holds, except by saying so."""
+        mode, hand = _held(call), self._hand()
+        if mode is not None and hand is not None and RISK_MODE.rank(mode) > RISK_MODE.rank(self._operator.risk_mode):
+            raise refusal(
+                "RF852",
+                f"{hand.person} holds the risk mode at {self._operator.risk_mode}, and {mode} is bolder",
+                "release it first, with a person and a reason",
+            )
+
+    def _hand(self) -> Call | None:
+        standing = self._operator.risk_mode != NO_HAND
+        return next((c for c in reversed(self.calls) if standing and _held(c) is not None), None)
 
     def _write(self, call: Call) -> None:
         if self._journal is not None:
@@ -94,7 +153,23 @@ class Controls:
                 self._operator = replace(self._operator, reset_requested=False)
             case "flatten" | "keep":
                 self._operator = replace(self._operator, flatten_on_stop=call.what == "flatten")
+            case "release":
+                self._operator = replace(self._operator, risk_mode=NO_HAND)
+            case "new_peak":
+                self._operator = replace(self._operator, peak_from=call.at)
+            case _ if (mode := _held(call)) is not None:
+                self._operator = replace(self._operator, risk_mode=mode)
             case _:
                 pass  # It is on record, and no control.
         if call.what != "shown":
             self.calls.append(call)
+
+
+def _held(call: Call) -> str | None:
+    """The mode that a call holds the fund to, None for another call. Raises JournalError for a mode that is none."""
+    word, _, mode = call.what.partition(" ")
+    if word != HOLD:
+        return None
+    if mode not in RISK_MODE.members:
+        raise JournalError(f"the controls hold a risk mode `{mode}`, which is none")
+    return mode

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Lock
 from traceback import format_exception
 from typing import Protocol
@@ -11,6 +11,7 @@ from typing import Protocol
 import structlog
 
 from evaluators.decision import Decision
+from evaluators.python import PythonEvaluator
 from evaluators.snapshot import Snapshot
 from evaluators.store import Store
 from evaluators.store_follower import StoreFollower
@@ -53,16 +54,22 @@ class NoWorld:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One snapshot of the fund: what was known and why not more, what was decided and why."""
+    """One snapshot of the fund: what was known and why not more, what was decided by which rules, and why."""
 
     assembled: Assembled
     told: Told
     answer: Answer
+    bundle: Bundle
+    evaluator: PythonEvaluator = field(repr=False)
 
     @property
     def ts(self) -> int:
         """The time of the snapshot, ms since 1970 UTC."""
         return self.assembled.snapshot.ts
+
+    def decide_again(self, snapshot: Snapshot) -> Decision:
+        """What the same rules say of the step's `told.snapshot`, or of one like it; nothing is kept."""
+        return self.evaluator.decide(snapshot)
 
 
 @dataclass(slots=True)
@@ -83,13 +90,32 @@ class Fund:
     _stepping: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
-        files = {name: source.text for name, source in self.bundle.sources.items()}
-        self.store.save_bundle(self.bundle.program.hash, files)
-        self._follower = StoreFollower(self.store, self.bundle.program, max_gap=self.max_gap)
+        self._follower = self._following(self.bundle)
 
-    def decide_again(self, snapshot: Snapshot) -> Decision:
-        """What the rules say of a step's `told.snapshot`, or of one like it; nothing is kept."""
-        return self._follower.evaluator.decide(snapshot)
+    def use(self, bundle: Bundle) -> None:
+        """Decide by another bundle, or by the same rules in other modes, from the next snapshot on.
+
+        What looks back, the emergency stop's latch too, is worked out anew: what those rules say of every snapshot that
+        is stored.
+        """
+        follower = self._following(bundle)
+        follower.resume(self.book)  # the long part: steps go on meanwhile
+        with self._stepping:
+            follower.catch_up(self.book)
+            self.bundle, self._follower = bundle, follower
+
+    def _following(self, bundle: Bundle) -> StoreFollower:
+        files = {name: source.text for name, source in bundle.sources.items()}
+        self.store.save_bundle(bundle.program.hash, files)
+        return StoreFollower(self.store, bundle.program, max_gap=self.max_gap)
+
+    def _decided(self) -> Decision | None:
+        """The newest decision; after a restart the one that is stored, None where there is none."""
+        if self.last is not None:
+            return self.last.told.decision
+        newest = self.store.latest(self.book)
+        stored = () if newest is None else self.store.decisions(self.book, since=newest.ts)
+        return next((found.decision for found in stored), None)
 
     def step(self, ts: int, requests: Mapping[str, Request] | None = None) -> Step:
         """Live through the snapshot at `ts` (ms since 1970 UTC), after the newest one that is stored.
@@ -99,10 +125,11 @@ class Fund:
         """
         with self._stepping:
             inputs = self.world.inputs(ts, self.store.latest(self.book), requests or {})
+            inputs = replace(inputs, decided=self._decided())
             assembled = assemble(self.book, ts, self.runner.supplied(inputs))
             told = self._follower.tell(assembled.snapshot)
             answer = answer_of(told.decision, self.bundle, told.reasons)
-            self.last = Step(assembled, told, answer)
+            self.last = Step(assembled, told, answer, self.bundle, self._follower.evaluator)
             try:
                 self.world.obey(answer, inputs)
             except Exception as error:  # noqa: BLE001 -- see below

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from modules.ai_hedgefund_os import AIHedgeFundOS
 from modules.emergency_stop_system import EmergencyStopSystem
+from modules.judge import Answer
 from modules.meta_strategy_controller import MetaStrategyController
 from modules.model_supervisor import ModelSupervisor
 from modules.module import Module
@@ -11,6 +15,7 @@ from modules.orchestrator_policy import OrchestratorPolicy
 from modules.portfolio_balancer import PortfolioBalancer
 from modules.position_intelligence import PositionIntelligenceLayer
 from modules.profit_amplification import ProfitAmplificationLayer
+from modules.retraining_orchestrator import RetrainingOrchestrator
 from modules.runtime.controls import Controls
 from modules.self_healing import SelfHealing
 from modules.smart_execution import SmartExecution
@@ -19,8 +24,10 @@ from modules.trading_mathematician import TradingMathematician
 from modules.universe_os import UniverseOS
 
 
-def roster(execution: SmartExecution, controls: Controls) -> tuple[Module, ...]:
-    """Every source and module there is."""
+def roster(
+    execution: SmartExecution, controls: Controls, answer: Callable[[], Answer | None] = lambda: None
+) -> tuple[Module, ...]:
+    """Every source and module there is; `answer` gives the fund's newest decision to those that tell of it."""
     pil, universe = PositionIntelligenceLayer(), UniverseOS()
     return (
         BookSource(),
@@ -35,8 +42,10 @@ def roster(execution: SmartExecution, controls: Controls) -> tuple[Module, ...]:
         TradingMathematician(),
         execution,
         ModelSupervisor(),
+        RetrainingOrchestrator(),
         SelfHealing(),
-        OrchestratorPolicy(),
+        OrchestratorPolicy(answer),
         ProfitAmplificationLayer(pil=pil),
-        EmergencyStopSystem(controls=controls),
+        EmergencyStopSystem(answer, controls),
+        AIHedgeFundOS(answer, controls),
     )

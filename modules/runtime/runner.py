@@ -33,35 +33,74 @@ class Run:
 
 
 @dataclass(slots=True)
+class _Work:
+    """A run that was begun on the inputs of `ts` (ms), and what comes of it."""
+
+    ts: int
+    future: Future[Any]
+    started: float = field(default_factory=perf_counter)
+    ended: float | None = None
+
+    def __post_init__(self) -> None:
+        self.future.add_done_callback(self._end)
+
+    def _end(self, _: Future[Any]) -> None:
+        self.ended = perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """How long it took, or has taken up to now."""
+        return (perf_counter() if self.ended is None else self.ended) - self.started
+
+
+@dataclass(slots=True)
 class Runner:
     """The modules in the order in which they run: those that read the facts of others come after them.
 
     `is_on` says whether a module is switched on now. What a module supplied stays until it runs again, grows too old,
-    fails, or is switched off.
+    fails, or is switched off; its events are of the one snapshot after its run. Every module whose interval is longer
+    than `behind` seconds runs beside the snapshots: none waits for it, and what it supplies is in the first one after
+    its end. It may take its interval. With None each run is awaited, so that the same inputs give the same snapshots.
+
+    A module that had nothing to supply, and every module once there are candles for the first time, runs again with the
+    next snapshot: what a fund does not know at its start must not be missing for an interval.
     """
 
     modules: Sequence[Module]
     is_on: Callable[[str], bool] = lambda _: True
     patience: float = DEFAULT_PATIENCE
+    behind: float | None = None
     runs: dict[str, Run] = field(default_factory=dict)
     _supplied: dict[str, Supplied] = field(default_factory=dict)
-    _busy: dict[str, Future[Any]] = field(default_factory=dict)
+    _busy: dict[str, _Work] = field(default_factory=dict)
+    _beside: dict[str, _Work] = field(default_factory=dict)
+    _again: set[str] = field(default_factory=set)
+    _had_candles: bool = False
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(thread_name_prefix="module"))
 
     def supplied(self, inputs: Inputs) -> list[Supplied]:
         """What every module supplies at `inputs.ts`, having run those that are due."""
+        if inputs.market.candles is not None and not self._had_candles:
+            self._had_candles = True
+            self._again.update(module.name for module in self.modules)
         for module in self.modules:
-            if not self.is_on(module.name):
-                self.runs.pop(module.name, None)
-                self._supplied[module.name] = _nothing(module, inputs.ts, f"{module.name} is switched off")
-            elif self._is_due(module, inputs.ts):
-                known = merged(part.supply for part in self._before(module))
-                self._supplied[module.name] = self._run(module, replace(inputs, known=known))
+            self._supplied[module.name] = self._next(module, inputs)
         return list(self._before(None))
 
     def close(self) -> None:
         """Wait for nobody."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _next(self, module: Module, inputs: Inputs) -> Supplied:
+        if not self.is_on(module.name):
+            self.runs.pop(module.name, None)
+            self._beside.pop(module.name, None)
+            return _nothing(module, inputs.ts, f"{module.name} is switched off")
+        if self.behind is not None and module.interval > self.behind:
+            return self._run_beside(module, inputs)
+        if self._is_due(module, inputs.ts):
+            return self._run(module, inputs)
+        return _without_events(self._supplied[module.name])
 
     def _before(self, module: Module | None) -> Iterable[Supplied]:
         """What the modules before this one have supplied; all of it for None."""
@@ -73,36 +112,78 @@ class Runner:
 
     def _is_due(self, module: Module, ts: int) -> bool:
         last = self.runs.get(module.name)
-        return last is None or last.fault is not None or ts - last.at >= module.interval * 1000
+        if last is None or last.fault is not None or module.name in self._again:
+            return True
+        return ts - last.at >= module.interval * 1000
 
     def _run(self, module: Module, inputs: Inputs) -> Supplied:
+        work = self._begin(module, inputs)
+        return self._still_busy(module, inputs.ts) if work is None else self._outcome(module, work, self.patience)
+
+    def _run_beside(self, module: Module, inputs: Inputs) -> Supplied:
+        """What a module that runs beside the snapshots has supplied by now; its next run is begun if it is due."""
+        work, supplied = self._beside.get(module.name), self._supplied.get(module.name)
+        if work is not None and not work.future.done():
+            if work.seconds > module.interval:
+                return self._failed(module, work, f"it took over {module.interval:g} s")
+        elif work is not None:
+            del self._beside[module.name]
+            supplied = self._outcome(module, work, 0.0)
+        elif supplied is not None:
+            supplied = _without_events(supplied)
+        if module.name not in self._beside and self._is_due(module, inputs.ts):
+            begun = self._begin(module, inputs)
+            if begun is None:
+                return self._still_busy(module, inputs.ts)
+            self._beside[module.name] = begun
+        return supplied or _nothing(module, inputs.ts, f"{module.name} has not ended its first run")
+
+    def _begin(self, module: Module, inputs: Inputs) -> _Work | None:
+        """A run on `inputs` and what is known by now; None while an earlier one goes on."""
         busy = self._busy.get(module.name)
-        if busy is not None and not busy.done():
-            return self._failed(module, inputs.ts, 0.0, "it still works on an earlier snapshot")
-        started = perf_counter()
-        future: Future[Any] = self._pool.submit(module.compute, inputs)
-        self._busy[module.name] = future
+        if busy is not None and not busy.future.done():
+            return None
+        known = merged(part.supply for part in self._before(module))
+        work = _Work(inputs.ts, self._pool.submit(module.compute, replace(inputs, known=known)))
+        self._busy[module.name] = work
+        self._again.discard(module.name)
+        return work
+
+    def _outcome(self, module: Module, work: _Work, patience: float) -> Supplied:
+        """What a run supplies; no facts where it fails, or takes longer than `patience` seconds from now."""
         try:
-            supply = future.result(self.patience)
+            supply = work.future.result(patience)
         except TakesTooLong:
-            return self._failed(module, inputs.ts, perf_counter() - started, f"it took over {self.patience:g} s")
+            return self._failed(module, work, f"it took over {patience:g} s")
         except Exception as error:  # noqa: BLE001 -- see below
             # Whatever a module raises costs its facts, never the loop.
             log.warning("module failed", module=module.name, error=repr(error), where=format_exception(error))
-            return self._failed(
-                module, inputs.ts, perf_counter() - started, f"it raised {type(error).__name__}: {error}"
-            )
+            return self._failed(module, work, f"it raised {type(error).__name__}: {error}")
         if not isinstance(supply, Supply):
-            return self._failed(module, inputs.ts, perf_counter() - started, f"it returned a {type(supply).__name__}")
-        self.runs[module.name] = Run(inputs.ts, perf_counter() - started)
-        return Supplied(module.name, module.owners, inputs.ts, supply)
+            return self._failed(module, work, f"it returned a {type(supply).__name__}")
+        self.runs[module.name] = Run(work.ts, work.seconds)
+        if module.owners and not (supply.single or supply.rows or supply.events):
+            self._again.add(module.name)
+        return Supplied(module.name, module.owners, work.ts, supply)
 
-    def _failed(self, module: Module, ts: int, seconds: float, fault: str) -> Supplied:
-        self.runs[module.name] = Run(ts, seconds, fault)
+    def _still_busy(self, module: Module, ts: int) -> Supplied:
+        fault = "it still works on an earlier snapshot"
+        self.runs[module.name] = Run(ts, 0.0, fault)
         return _nothing(module, ts, f"{module.name} failed: {fault}")
+
+    def _failed(self, module: Module, work: _Work, fault: str) -> Supplied:
+        self.runs[module.name] = Run(work.ts, work.seconds, fault)
+        return _nothing(module, work.ts, f"{module.name} failed: {fault}")
 
 
 def _nothing(module: Module, ts: int, why: str) -> Supplied:
     """No facts, and for each fact that the module owns the reason."""
     reasons = {fact.path: why for fact in facts_of(module.owners)}
     return Supplied(module.name, module.owners, ts, Supply(reasons=reasons))
+
+
+def _without_events(supplied: Supplied) -> Supplied:
+    """What was supplied to an earlier snapshot: what happened then does not happen again."""
+    if not supplied.supply.events:
+        return supplied
+    return replace(supplied, supply=replace(supplied.supply, events={}))

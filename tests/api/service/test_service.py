@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from time import sleep
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from fastapi.testclient import TestClient
 
 from api.service.app import create_app
+from api.service.module_routes import check_mode
+from api.service.problems import Problem
 from api.service.running import Running
 from evaluators.snapshot import Snapshot
 from evaluators.store import Store
 from evaluators.timestamps import parse_time
+from modules.emergency_stop_system import EmergencyStopSystem
 from modules.facts import CATALOGUE
 from modules.inputs import Account, Book, Inputs, Machinery, Request
 from modules.judge import Answer, packaged_bundle
+from modules.learning.learning import Learning
+from modules.learning.workers import InPlaceWorker
 from modules.runtime.controls import Controls
 from modules.runtime.fund import Fund
 from modules.runtime.runner import Runner
+from modules.runtime.switchboard import Switchboard, in_modes
+from modules.runtime.switches import MODES
 from modules.sources import BookSource, ClockSource, FeedSource, OperatorSource
 
+HERE = "http://127.0.0.1"
 NOW = 1_760_000_000_000
 MINUTE = 60_000
 ACCOUNT = Account(NOW, 1000.0, 1000.0, 0.0, 1000.0, 1000.0, 1000.0, 1000.0)
@@ -65,17 +78,37 @@ class Served:
     clock: Clock
 
 
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
+@contextmanager
+def serving(folder: Path) -> Iterator[Served]:
     controls, clock = Controls(), Clock()
     world = Told(controls)
-    runner = Runner((BookSource(), FeedSource(), OperatorSource(), ClockSource()))
-    with Store(tmp_path / "fund.duckdb", CATALOGUE) as store:
-        running = Running(Fund(store, packaged_bundle(), runner, world, 3 * MINUTE), controls, clock)
-        runner.is_on = lambda name: running.switches.is_on(name)  # noqa: PLW0108 -- every call makes another `switches`
-        with TestClient(create_app(running), raise_server_exceptions=False) as http:
+    modules = (BookSource(), FeedSource(), OperatorSource(), ClockSource(), EmergencyStopSystem(controls=controls))
+    runner = Runner(modules)
+    with Store(folder / "fund.duckdb", CATALOGUE) as store:
+        board = Switchboard(controls)
+        runner.is_on = board.is_on
+        fund = Fund(store, packaged_bundle(), runner, world, 3 * MINUTE)
+        board.prepare = lambda now: partial(fund.use, in_modes(packaged_bundle(), now))
+        running = Running(fund, board, clock)
+        with TestClient(create_app(running), HERE, raise_server_exceptions=False) as http:
             yield Served(http, running, world, clock)
+        running.close()
         runner.close()
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    with serving(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One fund for everything that is refused: nothing of it may reach the fund."""
+    with serving(tmp_path_factory.mktemp("untouched")) as made:
+        yield made
+        assert made.running.fund.store.latest("main") is None
+        assert made.running.board.controls.calls == []
 
 
 def problem(answer: Any) -> tuple[int, str]:
@@ -118,11 +151,12 @@ def test_requests_are_judged_jointly_stored_and_exits_go_through(served: Served)
     found = answer.json()["decisions"]
     assert found["in"]["verdict"] == "DENY"
     assert {r["entity"] for r in found["in"]["reasons"]} == {"in"}
-    assert found["out"] == {"verdict": "ALLOW", "reasons": [], "would_change": None}
+    assert found["out"] == {"id": "out", "verdict": "ALLOW", "reasons": [], "would_change": None}
     (stored,) = served.running.fund.store.decisions("main")
     assert stored.decision.outputs["verdict"] == {"in": 0, "out": 1}
     # Two at one moment are two snapshots.
-    again = served.http.post("/v1/decisions", json={"requests": asked})
+    again = served.http.post("/v1/decisions?would_change=true", json={"requests": asked})
+    assert "would be ALLOW with" in again.json()["decisions"]["in"]["would_change"]
     assert parse_time(again.json()["ts"]) == parse_time(answer.json()["ts"]) + 1
 
 
@@ -143,21 +177,41 @@ def test_requests_are_judged_jointly_stored_and_exits_go_through(served: Served)
         ([], "body: Input should be"),
     ],
 )
-def test_what_cannot_be_read_is_refused_and_nothing_is_decided(served: Served, body: Any, detail: str) -> None:
-    status, found = problem(served.http.post("/v1/decisions", json=body))
+def test_what_cannot_be_read_is_refused_and_nothing_is_decided(untouched: Served, body: Any, detail: str) -> None:
+    status, found = problem(untouched.http.post("/v1/decisions", json=body))
     assert status == 422
     assert found.startswith(detail)
-    assert served.running.fund.last is None
+    assert untouched.running.fund.last is None
 
 
-def test_a_body_that_is_no_json_is_a_problem(served: Served) -> None:
-    answer = served.http.post("/v1/decisions", content=b"{", headers={"content-type": "application/json"})
+def test_a_body_that_is_no_json_is_a_problem(untouched: Served) -> None:
+    answer = untouched.http.post("/v1/decisions", content=b"{", headers={"content-type": "application/json"})
     assert problem(answer)[0] == 422
 
 
-def test_paths_and_methods_that_are_not_there_are_problems(served: Served) -> None:
-    assert problem(served.http.get("/v1/nothing")) == (404, "Not Found")
-    assert problem(served.http.delete("/v1/policy")) == (405, "Method Not Allowed")
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"requests": {"\\ud800": {"symbol": "BTCUSDT", "side": "LONG"}}}',
+        b'{"requests": {"a\\u0000b": {"symbol": "BTCUSDT", "side": "LONG"}}}',
+        b'{"requests": {"": {"symbol": "BTCUSDT", "side": "LONG"}}}',
+        b'{"requests": {"r": {"symbol": "\\u0000", "side": "LONG"}}}',
+        b'{"requests": {"r": {"symbol": "BTCUSDT", "side": "LONG", "notional": NaN}}}',
+        b'{"requests": {"r": {"symbol": "BTCUSDT", "side": "LONG", "confidence": NaN}}}',
+        b'{"requests": {"r": {"symbol": "BTCUSDT", "side": "LONG", "price": 1e999}}}',
+        b'{"requests": {"r": {"symbol": "BTCUSDT", "side": "LONG", "votes": 1.5}}}',
+        b'{"requests": {"r": {"symbol": "BTCUSDT", "side": "LONG", "reduce_only": "maybe"}}}',
+    ],
+)
+def test_text_and_numbers_that_mean_nothing_are_the_callers_to_mend(untouched: Served, body: bytes) -> None:
+    answer = untouched.http.post("/v1/decisions", content=body, headers={"content-type": "application/json"})
+    assert problem(answer)[0] == 422
+    assert untouched.running.fund.store.latest("main") is None
+
+
+def test_paths_and_methods_that_are_not_there_are_problems(untouched: Served) -> None:
+    assert problem(untouched.http.get("/v1/nothing")) == (404, "Not Found")
+    assert problem(untouched.http.delete("/v1/policy")) == (405, "Method Not Allowed")
 
 
 def test_rules_tell_where_they_stand_and_when_they_fired(served: Served) -> None:
@@ -182,7 +236,7 @@ def test_a_module_that_is_switched_off_costs_its_facts_and_says_so(served: Serve
     policy = served.http.get("/v1/policy").json()
     assert policy["missing"]["account.equity"] == "book is switched off"
     assert policy["outputs"]["ess.state"] == "HALTED"
-    assert served.running.controls.calls[-1].what == "disable book"
+    assert served.running.board.controls.calls[-1].what == "disable book"
     served.http.post("/v1/modules/book/enable", json=HAND)
     served.running.step()
     assert "account.equity" not in served.http.get("/v1/policy").json()["missing"]
@@ -191,7 +245,7 @@ def test_a_module_that_is_switched_off_costs_its_facts_and_says_so(served: Serve
 def test_nobody_switches_without_a_name_and_a_reason(served: Served) -> None:
     assert problem(served.http.post("/v1/modules/book/disable", json={"person": "ada"}))[0] == 422
     blank = served.http.post("/v1/modules/book/disable", json={"person": " ", "reason": "x"})
-    assert problem(blank) == (422, "a disable book needs a person and a reason")
+    assert problem(blank)[1].endswith("needs a person and a reason")
     assert served.http.get("/v1/modules/book").json()["on"] is True
     status, detail = problem(served.http.post("/v1/modules/bok/disable", json=HAND))
     assert (status, detail) == (404, "no module is called `bok`")
@@ -203,3 +257,151 @@ def test_meters_count_what_happened(served: Served) -> None:
     assert "ringfence_snapshots_total 1.0" in text
     assert 'ringfence_verdicts_total{verdict="DENY"} 1.0' in text
     assert 'ringfence_module_up{module="book"} 1.0' in text
+    assert 'ringfence_module_on{module="book"} 1.0' in text
+    assert "ringfence_halted 1.0" in text
+
+
+def test_the_stop_is_pulled_and_re_armed_by_a_person_and_the_answer_is_the_next_snapshot(served: Served) -> None:
+    assert problem(served.http.get("/v1/ess"))[0] == 503
+    assert problem(served.http.post("/v1/ess:trip", json={"person": "ada"}))[0] == 422
+    assert problem(served.http.post("/v1/ess:trip", json={"person": "ada", "reason": " "}))[0] == 422
+    assert served.running.fund.last is None
+    pulled = served.http.post("/v1/ess:trip", json=HAND).json()
+    assert (pulled["state"], pulled["kept"]) == ("HALTED", [])
+    assert "ess.manual_stop" in pulled["because"]
+    served.clock.ms += MINUTE
+    served.running.step()
+    assert "ess.manual_stop" in served.http.get("/v1/ess").json()["because"]
+    served.clock.ms += MINUTE
+    armed = served.http.post("/v1/ess:reset", json=HAND).json()
+    # This world tells nothing of its market: what is not known halts, and latches nothing.
+    assert armed["state"] == "HALTED"
+    assert "ess.manual_stop" not in armed["because"]
+    assert armed["kept"] == []
+    assert [call.what for call in served.running.board.controls.calls] == ["stop", "reset"]
+
+
+def test_a_hand_holds_the_risk_mode_down_until_it_is_released(served: Served) -> None:
+    held = served.http.post("/v1/hfos:hold", json={**HAND, "mode": "SAFE"}).json()
+    assert held["risk_mode"] == "SAFE"
+    assert any("hand" in rule for rule in held["because"])
+    assert problem(served.http.post("/v1/hfos:hold", json={**HAND, "mode": "NORMAL"}))[0] == 422  # bolder than the hand
+    assert problem(served.http.post("/v1/hfos:hold", json={**HAND, "mode": "BOLD"}))[0] == 422
+    assert problem(served.http.post("/v1/hfos:hold", json={"mode": "SAFE"}))[0] == 422
+    released = served.http.post("/v1/hfos:release", json=HAND).json()
+    assert not any("hand" in rule for rule in released["because"])
+    assert served.http.get("/v1/hfos").json()["ts"] == released["ts"]
+    served.http.post("/v1/ess:new_peak", json=HAND)
+    assert len(served.running.board.controls.calls) == 3
+
+
+def test_a_fund_without_models_of_its_own_has_none_to_tell_of(untouched: Served) -> None:
+    assert untouched.http.get("/v1/models").json() == []
+    for path in (":begin", "/xgboost/train", "/xgboost/roll_back", "/xgboost/withdraw"):
+        assert problem(untouched.http.post(f"/v1/models{path}", json=HAND)) == (
+            404,
+            "this fund has no models of its own",
+        )
+        assert problem(untouched.http.post(f"/v1/models{path}", json={"person": "ada"}))[0] == 422
+
+
+def test_the_models_of_a_fund_are_told_and_what_cannot_be_done_to_them_is_a_problem(
+    served: Served, tmp_path: Path
+) -> None:
+    served.running.learning = learning = Learning.opened(tmp_path / "models", lambda _: None, InPlaceWorker())
+    assert [m["model"] for m in served.http.get("/v1/models").json()] == ["lightgbm", "nhits", "patchtst", "xgboost"]
+    assert problem(served.http.post("/v1/models:begin", json={"person": "ada", "reason": " "}))[0] == 422
+    for path, said in (
+        (":begin", "there are no candles of late"),
+        ("/xgboost/train", "there are no candles of late"),
+        ("/xgboost/roll_back", "has no earlier version"),
+        ("/xgboost/withdraw", "has no challenger"),
+        ("/xgbost/train", "xgbost"),
+    ):
+        status, detail = problem(served.http.post(f"/v1/models{path}", json=HAND))
+        assert status == 422
+        assert said in detail
+    learning.close()
+
+
+def test_a_mode_is_set_while_the_fund_runs(served: Served) -> None:
+    served.running.step()
+    before = served.running.fund.bundle.hash
+    found = served.http.post("/v1/modules/ess/set_mode/OBSERVE", json=HAND).json()
+    assert (found["mode"], found["policy"]) == ("observe", "ess")
+    assert served.running.step().answer.of("ess.state") == "ARMED"
+    assert {r["mode"] for r in served.http.get("/v1/rules").json() if r["policy"] == "ess"} == {"observe"}
+    served.http.post("/v1/modules/ess/set_mode/enforce", json=HAND)
+    assert served.running.step().answer.of("ess.state") == "HALTED"
+    assert served.running.fund.bundle.hash != before
+    assert len(served.running.fund.store.bundles()) == 3
+
+
+def test_a_mode_needs_a_person_a_word_and_a_module_that_has_a_policy(untouched: Served) -> None:
+    for path, body, status in (
+        ("ess/set_mode/observe", {"person": "ada"}, 422),
+        ("ess/set_mode/observe", {"person": "ada", "reason": " "}, 422),
+        ("ess/set_mode/loud", HAND, 422),
+        ("clock/set_mode/off", HAND, 422),
+        ("esss/set_mode/off", HAND, 404),
+    ):
+        assert problem(untouched.http.post(f"/v1/modules/{path}", json=body))[0] == status
+    assert untouched.running.board.controls.calls == []
+    assert len(untouched.running.fund.store.bundles()) == 1
+
+
+@pytest.mark.parametrize("word", ["bold", "OFFF", "%20", "enforce%0A"])
+def test_a_mode_that_nobody_knows_is_a_problem_that_lists_the_words(word: str) -> None:
+    with pytest.raises(Problem) as caught:
+        check_mode(EmergencyStopSystem(), unquote(word))
+    assert (caught.value.status, caught.value.more["modes"]) == (422, list(MODES))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "evil.example"},
+        {"host": "127.0.0.1.evil.example:8080"},
+        {"host": ""},
+        {"host": "127.0.0.1", "origin": "https://evil.example"},
+        {"host": "127.0.0.1", "origin": "null"},
+    ],
+)
+def test_who_does_not_call_this_machine_by_its_own_name_is_refused(untouched: Served, headers: dict[str, str]) -> None:
+    for answer in (
+        untouched.http.get("/health", headers=headers),
+        untouched.http.post("/v1/ess:trip", json=HAND, headers=headers),
+    ):
+        assert problem(answer)[0] == 403
+    assert untouched.running.board.controls.calls == []
+
+
+def test_a_page_of_this_machine_may_call(untouched: Served) -> None:
+    for host in ("localhost:8080", "LOCALHOST", "[::1]:8080"):
+        assert (
+            untouched.http.get("/health", headers={"host": host, "origin": "http://localhost:8080"}).status_code == 200
+        )
+
+
+def test_a_body_without_a_content_type_is_not_read(untouched: Served) -> None:
+    # A page elsewhere can send one without being asked first.
+    request = untouched.http.build_request("POST", "/v1/ess:trip", content=b'{"person": "x", "reason": "y"}')
+    request.headers.pop("content-type", None)
+    assert untouched.http.send(request).status_code == 422
+    assert untouched.running.board.controls.calls == []
+
+
+def test_callers_at_the_same_time_each_have_their_own_answer(served: Served) -> None:
+    served.running.step()  # what is computed once is computed
+    buys = {"symbol": "BTCUSDT", "side": "LONG", "notional": 100}
+    bodies = [{"requests": {"r": buys | ({"reduce_only": True, "side": "SHORT"} if n % 2 else {})}} for n in range(12)]
+    with ThreadPoolExecutor(12) as pool, served.running._clock:  # a step is at work while they ask
+        asked = [pool.submit(served.http.post, "/v1/decisions", json=body) for body in bodies]
+        while len(served.running.joint._waiting) < 11:
+            sleep(0.01)
+        served.running._clock.release()
+        answers = [future.result(60).json() for future in asked]
+        served.running._clock.acquire()
+    assert [a["decisions"]["r"]["verdict"] for a in answers] == ["DENY", "ALLOW"] * 6
+    assert sorted(a["judged_together"] for a in answers) == [1] + [11] * 11
+    assert len({(a["ts"], a["decisions"]["r"]["id"]) for a in answers}) == 12

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from modules.inputs import Operator
-from modules.runtime.controls import Controls
+from modules.runtime.controls import Call, Controls
+from modules.venues.journal import JournalError
 from policy_dsl.diagnostics import PolicyError
 
 NOW = 1_760_000_000_000
@@ -47,4 +48,74 @@ def test_a_restart_keeps_a_stop_and_shows_no_reset_twice(tmp_path: Path) -> None
     again = Controls(path)
     assert again.shown() == Operator(stop_requested=True, flatten_on_stop=True, reason="no")
     assert [(call.what, call.person) for call in again.calls] == [("flatten", "ada"), ("reset", "ada"), ("stop", "bob")]
+    again.close()
+
+
+# --- the hand on the risk mode, and the peak --------------------------------------------------------------------------
+
+
+def test_a_hand_stands_until_it_is_released_over_restarts_too(tmp_path: Path) -> None:
+    path = tmp_path / "controls.jsonl"
+    first = Controls(path)
+    first.hold_risk_mode(NOW, "CAUTIOUS", "ada", "elections")
+    first.hold_risk_mode(NOW + 1, "SAFE", "bob", "worse")
+    assert [first.shown().risk_mode for _ in range(2)] == ["SAFE", "SAFE"]
+    first.close()
+    again = Controls(path)
+    assert again.operator().risk_mode == "SAFE"
+    assert again.hand() == Call(NOW + 1, "hold SAFE", "bob", "worse")
+    again.release_risk_mode(NOW + 2, "ada", "over")
+    again.close()
+    last = Controls(path)
+    assert (last.operator(), last.hand()) == (Operator(), None)
+    last.close()
+
+
+def test_a_looser_hand_is_refused_and_leaves_no_trace(tmp_path: Path) -> None:
+    controls = Controls(tmp_path / "controls.jsonl")
+    controls.hold_risk_mode(NOW, "DEFENSIVE", "ada", "weekend")
+    for mode in ("CAUTIOUS", "NORMAL", "AGGRESSIVE"):
+        with pytest.raises(PolicyError, match="RF852"):
+            controls.hold_risk_mode(NOW, mode, "bob", "I think so")
+    controls.hold_risk_mode(NOW, "DEFENSIVE", "bob", "I think so too")
+    controls.close()
+    again = Controls(tmp_path / "controls.jsonl")
+    assert [call.person for call in again.calls] == ["ada", "bob"]
+    again.close()
+
+
+def test_a_hand_without_a_person_or_on_a_word_that_is_no_mode_is_refused() -> None:
+    controls = Controls()
+    with pytest.raises(PolicyError, match="RF851"):
+        controls.hold_risk_mode(NOW, "SAFE", "", "why")
+    with pytest.raises(PolicyError, match="RF851"):
+        controls.release_risk_mode(NOW, "ada", "")
+    with pytest.raises(ValueError, match="`safe` is no risk mode"):
+        controls.hold_risk_mode(NOW, "safe", "ada", "why")
+    assert controls.operator() == Operator()
+
+
+@pytest.mark.parametrize(
+    ("record", "told"),
+    [('{"at":1,"what":"hold BRAVE","person":"ada","reason":"why"}', "BRAVE"), ('{"kind":"equity"}', "is no call")],
+)
+def test_a_journal_that_holds_what_is_no_call_is_damaged(tmp_path: Path, record: str, told: str) -> None:
+    path = tmp_path / "controls.jsonl"
+    path.write_text(f"{record}\n", encoding="utf-8")
+    with pytest.raises(JournalError, match=told):
+        Controls(path)
+
+
+def test_a_new_peak_counts_from_the_call_and_re_arms_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "controls.jsonl"
+    first = Controls(path)
+    first.stop(NOW, "ada", "drawdown")
+    with pytest.raises(PolicyError, match="RF851"):
+        first.reset_peak(NOW, "ada", " ")
+    assert first.operator().peak_from is None
+    first.reset_peak(NOW + 5, "ada", "the loss is taken")
+    assert first.shown() == Operator(stop_requested=True, reason="drawdown", peak_from=NOW + 5)
+    first.close()
+    again = Controls(path)
+    assert again.operator().peak_from == NOW + 5
     again.close()

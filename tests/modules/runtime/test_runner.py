@@ -9,9 +9,10 @@ from typing import Any, ClassVar
 
 import pytest
 
-from modules.inputs import Inputs
+from modules.inputs import Inputs, Market
 from modules.module import Module
 from modules.runtime.runner import Runner
+from modules.sample_market import sample_inputs
 from modules.supply import Supply
 
 NOW = 1_760_000_000_000
@@ -110,7 +111,7 @@ def test_a_module_that_hangs_loses_its_facts_until_it_is_done(counting: Counting
     assert equity(run, NOW + 1000) == (None, "counting failed: it still works on an earlier snapshot")
     assert len(counting.seen) == 1
     gate.set()
-    run._busy["counting"].result(10)
+    run._busy["counting"].future.result(10)
     # What it came up with in the end is of a snapshot long gone.
     assert equity(run, NOW + 2000)[0] == 2.0
 
@@ -128,3 +129,83 @@ def test_a_module_that_is_switched_off_supplies_nothing_and_comes_back_at_once(c
     assert equity(run, NOW + 1000) == (None, "counting is switched off")
     off.clear()
     assert equity(run, NOW + 2000)[0] == 2.0
+
+
+def test_what_happened_happens_in_one_snapshot(counting: Counting) -> None:
+    counting.answers.append(Supply({"account.equity": 1.0}, events={"trade": ({"symbol": "BTCUSDT"},)}))
+    run = runner(counting)
+    first, second = (run.supplied(Inputs("main", ts))[0].supply for ts in (NOW, NOW + 1_000))
+    assert len(first.events["trade"]) == 1
+    assert second == Supply({"account.equity": 1.0})
+
+
+def until_done(run: Runner) -> None:
+    for work in run._busy.values():
+        work.future.exception(10)
+
+
+def test_a_module_beside_the_snapshots_holds_none_up(counting: Counting, gate: Event) -> None:
+    counting.answers.append(gate)
+    run = runner(counting, behind=5)
+    assert equity(run, NOW) == (None, "counting has not ended its first run")
+    assert equity(run, NOW + 5_000) == (None, "counting has not ended its first run")
+    gate.set()
+    until_done(run)
+    assert equity(run, NOW + 10_000) == (-1.0, None)
+    assert (run.runs["counting"].at, run.runs["counting"].fault) == (NOW, None)
+    assert len(counting.seen) == 1
+    # Due again: what it said stays until the next run has ended.
+    assert equity(run, NOW + 60_000)[0] == -1.0
+    until_done(run)
+    assert equity(run, NOW + 65_000) == (2.0, None)
+    run.close()
+
+
+def test_a_module_beside_the_snapshots_that_fails_loses_its_facts_and_is_tried_again(counting: Counting) -> None:
+    counting.answers += [Supply({"account.equity": 1.0}), RuntimeError("no feed")]
+    run = runner(counting, behind=5)
+    equity(run, NOW)
+    until_done(run)
+    assert equity(run, NOW + 5_000)[0] == 1.0
+    equity(run, NOW + 60_000)
+    until_done(run)
+    assert equity(run, NOW + 65_000) == (None, "counting failed: it raised RuntimeError: no feed")
+    until_done(run)
+    assert equity(run, NOW + 70_000) == (3.0, None)
+    run.close()
+
+
+def test_a_run_that_was_begun_before_a_module_was_switched_off_never_counts(counting: Counting, gate: Event) -> None:
+    counting.answers.append(gate)
+    on = [True]
+    run = runner(counting, behind=5, is_on=lambda _: on[0])
+    equity(run, NOW)
+    on[0] = False
+    assert equity(run, NOW + 5_000) == (None, "counting is switched off")
+    on[0] = True
+    assert equity(run, NOW + 10_000) == (None, "counting failed: it still works on an earlier snapshot")
+    gate.set()
+    until_done(run)
+    equity(run, NOW + 15_000)
+    until_done(run)
+    assert equity(run, NOW + 20_000) == (2.0, None)
+    run.close()
+
+
+def test_a_module_that_had_nothing_to_supply_runs_again_at_once(counting: Counting) -> None:
+    counting.answers += [Supply(reasons={"account.equity": "no venue"}), Supply({"account.equity": 2.0})]
+    run = runner(counting)
+    assert equity(run, NOW) == (None, "no venue")
+    assert equity(run, NOW + 1_000) == (2.0, None)
+    assert equity(run, NOW + 2_000) == (2.0, None)
+    assert len(counting.seen) == 2
+
+
+@pytest.mark.parametrize("behind", [None, 5.0])
+def test_once_there_are_candles_every_module_runs_again(counting: Counting, behind: float | None) -> None:
+    run = runner(counting, behind=behind)
+    candles = sample_inputs().market
+    for after, market in ((0, Market()), (2_000, candles), (3_000, candles), (4_000, candles)):
+        run.supplied(Inputs("main", NOW + after, market))
+        until_done(run)
+    assert [inputs.ts - NOW for inputs in counting.seen] == [0, 2_000]

@@ -1,0 +1,1 @@
+"""A paper fund that lives while one looks on."""

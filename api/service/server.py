@@ -1,0 +1,73 @@
+"""A server of this machine alone: its socket is taken before anything else begins, and signals let it end in order."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from signal import SIGTERM, default_int_handler, signal
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from evaluators.refusals import refusal
+
+HOST = "127.0.0.1"
+PATIENCE_SECONDS = 5
+"""How long requests that are being answered may take once the server is told to end."""
+
+LAST_PORT = 65_535
+
+
+@contextmanager
+def listening(port: int) -> Iterator[socket.socket]:
+    """The socket at `port` of this machine alone, 0 for any that is free. Raises PolicyError (RF853) if it is taken."""
+    try:
+        taken = socket.create_server((HOST, port))
+    except OSError as error:
+        hint = "stop what listens there, or choose another one with --port (0: any that is free)"
+        raise refusal("RF853", f"port {port} cannot be had: {(error.strerror or 'no access').lower()}", hint) from error
+    with closing(taken):
+        yield taken
+
+
+def address(taken: socket.socket) -> str:
+    """Where the socket is called."""
+    return f"http://{HOST}:{taken.getsockname()[1]}"
+
+
+@contextmanager
+def ending_on_signals() -> Iterator[None]:
+    """Let SIGTERM end the block as Ctrl-C does."""
+    before = signal(SIGTERM, default_int_handler)
+    try:
+        yield
+    finally:
+        signal(SIGTERM, before)
+
+
+def serve_app(app: FastAPI, taken: socket.socket) -> None:
+    """Answer on the socket until Ctrl-C or SIGTERM."""
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=PATIENCE_SECONDS
+    )
+    # It ends by raising the signal anew once it has let go of everything.
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run([taken])
+
+
+def log_to_stderr() -> None:
+    """Write log lines to standard error: for people on a terminal, as JSON elsewhere."""
+    as_text = sys.stderr.isatty()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *([] if as_text else [structlog.processors.format_exc_info]),
+            structlog.dev.ConsoleRenderer() if as_text else structlog.processors.JSONRenderer(),
+        ],
+        # Looked up anew for each line: what standard error is may change.
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+    )

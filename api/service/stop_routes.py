@@ -1,0 +1,81 @@
+"""`/v1/ess` and `/v1/hfos`: how the stop and the risk mode stand, and the hands that people put on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import FastAPI
+
+from api.service.asked import Hand, HandOnMode
+from api.service.problems import Problem
+from api.service.running import Running
+from evaluators.timestamps import format_time
+from modules.runtime.fund import Step
+
+STATE, ACTIONS, MODE = "ess.state", "ess.actions", "hfos.risk_mode"
+
+
+def add_stop_routes(app: FastAPI, running: Running) -> None:
+    """Add the routes of the stop. What is asked is on disk before a snapshot is taken at once, which is the answer."""
+    controls = running.board.controls
+
+    @app.get("/v1/ess")
+    def state() -> dict[str, Any]:
+        """How the stop stands in the newest snapshot."""
+        return _state(running.newest(), STATE)
+
+    @app.post("/v1/ess:trip")
+    def trip(hand: Hand) -> dict[str, Any]:
+        """Pull the stop: it halts the fund until somebody asks for it to be re-armed."""
+        return _after(running, controls.stop, hand, STATE)
+
+    @app.post("/v1/ess:reset")
+    def reset(hand: Hand) -> dict[str, Any]:
+        """Ask for the stop to be re-armed. The rules say whether it is: not while a cause stands."""
+        return _after(running, controls.reset, hand, STATE)
+
+    @app.post("/v1/ess:new_peak")
+    def new_peak(hand: Hand) -> dict[str, Any]:
+        """Let the peak of equity count from now on, so that an old fall halts no longer."""
+        return _after(running, controls.reset_peak, hand, STATE)
+
+    @app.get("/v1/hfos")
+    def mode() -> dict[str, Any]:
+        """The risk mode in the newest snapshot."""
+        return _state(running.newest(), MODE)
+
+    @app.post("/v1/hfos:hold")
+    def hold(hand: HandOnMode) -> dict[str, Any]:
+        """Let the fund be no bolder than a mode until somebody releases it."""
+        controls.hold_risk_mode(running.now(), hand.mode, hand.person, hand.reason)
+        return _state(running.step(), MODE)
+
+    @app.post("/v1/hfos:release")
+    def release(hand: Hand) -> dict[str, Any]:
+        """Take the hand off the risk mode: it is the rules' alone again."""
+        return _after(running, controls.release_risk_mode, hand, MODE)
+
+
+def _after(running: Running, call: Callable[[int, str, str], None], hand: Hand, output: str) -> dict[str, Any]:
+    call(running.now(), hand.person, hand.reason)
+    return _state(running.step(), output)
+
+
+def _state(step: Step, output: str) -> dict[str, Any]:
+    """An output of one policy at a step, and why; `kept` tells which rules it is kept for, and since when."""
+    if output not in step.answer.outputs:
+        raise Problem(404, "no such output", f"the rules in force have no `{output}`")
+    policy = output.partition(".")[0]
+    found: dict[str, Any] = {"ts": format_time(step.ts), output.partition(".")[2]: step.answer.of(output)}
+    if output == STATE:
+        found["actions"] = step.answer.outputs.get(ACTIONS, [])
+    return {
+        **found,
+        "because": {rule: why for rule, why in sorted(step.answer.because.items()) if rule.startswith(f"{policy}.")},
+        "kept": [
+            {"rules": list(kept.rules), "since": format_time(kept.since)}
+            for kept in step.told.kept
+            if kept.output == output
+        ],
+    }

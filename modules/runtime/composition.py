@@ -1,0 +1,171 @@
+"""A whole fund put together: store, ledger, controls, orders, modules and rules, in one folder that outlives a process.
+
+What a folder holds is what a fund knows after a restart: its snapshots and decisions, so its latches; how positions
+began; what people asked for; and what it means to order. One process has a folder open at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from evaluators.refusals import refusal
+from evaluators.store import Store
+from evaluators.timelines import DEFAULT_MAX_GAP
+from modules.facts import CATALOGUE
+from modules.feeds.candles import Candles
+from modules.feeds.history import HourlyHistory
+from modules.inputs import Inputs, ModelRecord, Request
+from modules.judge import Answer
+from modules.learning.learning import Learning
+from modules.learning.training import Training
+from modules.runtime.actions import Actions
+from modules.runtime.controls import Controls
+from modules.runtime.fund import Fund
+from modules.runtime.ledger import Ledger
+from modules.runtime.roster import roster
+from modules.runtime.runner import DEFAULT_PATIENCE, Runner
+from modules.runtime.switchboard import Switchboard, in_modes
+from modules.runtime.switches import POLICIES, Switches
+from modules.runtime.venue_world import VenueWorld
+from modules.smart_execution import SmartExecution
+from modules.venues import desk
+from modules.venues.venue import Venue
+from policy_dsl.bundle import Bundle
+from policy_dsl.diagnostics import did_you_mean
+
+STORE, LEDGER, CONTROLS, INTENTS = "fund.duckdb", "ledger.jsonl", "controls.jsonl", "intents.jsonl"
+"""The files of a fund in its folder."""
+
+MODELS = "models"
+"""The folder of its prediction models, in its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A fund and its parts. `close` it, and what was acknowledged is in its folder."""
+
+    fund: Fund
+    controls: Controls
+    ledger: Ledger
+    actions: Actions
+    execution: SmartExecution
+    runner: Runner
+    store: Store
+    switchboard: Switchboard
+    learning: Learning | None
+    _open: ExitStack = field(repr=False)
+
+    def close(self) -> None:
+        """Let go of every file and thread. The venue is whoever's who made it."""
+        self._open.close()
+
+    def recover(self) -> None:
+        """Ask the venue again about orders of which nobody knows what became; the next snapshot tells the ledger."""
+        self.execution.recover()
+
+
+def compose(  # noqa: PLR0913 -- the parts of a fund, each by its name
+    venue: Venue,
+    folder: Path | None,
+    bundle: Bundle,
+    *,
+    switches: Switches | None = None,
+    candles: Callable[[int], Candles | None] | None = None,
+    models: Callable[[int], Mapping[str, ModelRecord]] = lambda _: {},
+    learns: bool = False,
+    book: str = "main",
+    patience: float = DEFAULT_PATIENCE,
+    behind: float | None = None,
+    max_gap: int = DEFAULT_MAX_GAP,
+    orders: desk.Patience | None = None,
+) -> Composed:
+    """The fund of `book` at `venue` under `bundle`, as it was when its folder was last used; None: kept in memory.
+
+    Without `candles` the hours come from the venue. `switches` are those of the environment, which stand over the flags
+    and modes of the bundle. `patience` (seconds) is for modules and `orders` for orders; modules whose interval is
+    longer than `behind` seconds run beside the snapshots. `max_gap` (ms) is the longest distance of two snapshots that
+    is no gap. One that `learns` has prediction models of its own in its folder, trained and exchanged as the rules
+    permit; `models` are those of somebody else. Orders that an earlier process left behind are settled first.
+
+    Raises PolicyError for a folder in use or damaged, and for switches or modes that do not suit the rules;
+    JournalError for a damaged journal; NotPermitted for a live venue without a folder.
+    """
+    with ExitStack() as opened:
+        store = opened.enter_context(Store(_path(folder, STORE) or ":memory:", CATALOGUE))
+        controls = Controls(_path(folder, CONTROLS))
+        opened.callback(controls.close)
+        ledger = Ledger(_path(folder, LEDGER))
+        opened.callback(ledger.close)
+        board = Switchboard(controls, (switches or Switches()).over(_flags(bundle)))
+
+        def decide(key: str, request: Request) -> Answer:
+            newest = store.latest(book)
+            ts = execution.clock() if newest is None else max(execution.clock(), newest.ts + 1)
+            return fund.step(ts, {key: request}).answer
+
+        def told() -> Answer | None:
+            return None if fund.last is None else fund.last.answer
+
+        execution = SmartExecution(venue, decide=decide, intents=_path(folder, INTENTS), patience=orders)
+        opened.callback(execution.intents.close)
+        runner = Runner(roster(execution, controls, told), is_on=board.is_on, patience=patience, behind=behind)
+        opened.callback(runner.close)
+        if candles is None:
+            candles = HourlyHistory(venue, always=lambda: tuple(ledger.lots), behind=behind is not None)
+            opened.callback(candles.close)
+        learning = _learning(opened, folder, candles) if learns else None
+        models = models if learning is None else learning.records
+        actions = Actions(venue, execution, ledger, lambda: fund.bundle)
+        world = VenueWorld(
+            venue, ledger, controls, book, candles, actions.ended, models, _obeyed(actions, learning), actions.refused,
+            actions.wanted, execution.intents.ticket_of,
+        )  # fmt: skip
+        fund = Fund(store, in_modes(bundle, board.switches), runner, world, max_gap, book)
+        board.prepare = lambda now: partial(fund.use, in_modes(bundle, now))
+        execution.recover()
+        return Composed(fund, controls, ledger, actions, execution, runner, store, board, learning, opened.pop_all())
+
+
+def _learning(opened: ExitStack, folder: Path | None, candles: Callable[[int], Candles | None]) -> Learning | None:
+    """The fund's own models in its folder; None for a fund without one."""
+    if folder is None:
+        return None
+    made = Learning.opened(folder / MODELS, candles)
+    opened.callback(made.close)
+    return made
+
+
+def _obeyed(actions: Actions, learning: Learning | None) -> Callable[[Answer, Inputs], None]:
+    """Does what was decided: first at the venue, then to the models."""
+    if learning is None:
+        return actions.obey
+    training = Training(learning)
+
+    def obey(answer: Answer, inputs: Inputs) -> None:
+        try:
+            actions.obey(answer, inputs)
+        finally:
+            training.obey(answer, inputs)
+
+    return obey
+
+
+def _path(folder: Path | None, name: str) -> Path | None:
+    """Where a file of the fund is; None where it is kept in memory. The folder is made."""
+    if folder is None:
+        return None
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / name
+
+
+def _flags(bundle: Bundle) -> Switches:
+    """The modules that the bundle's own file switches. Raises PolicyError (RF850) for one that nobody knows."""
+    for name in bundle.configuration.flags:
+        if name not in POLICIES:
+            hint = did_you_mean(name, POLICIES) or f"one of {', '.join(POLICIES)}"
+            raise refusal("RF850", f"`{bundle.configuration.path}`: no module is called `{name}`", hint)
+    return Switches(bundle.configuration.flags)

@@ -1,0 +1,119 @@
+"""What people switch while the fund runs: on record first, and still so after a restart, until somebody switches again.
+
+A call by hand stands over the environment, and the environment over the rules' own file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from threading import Lock
+
+from evaluators.refusals import refusal
+from modules.facts import CATALOGUE
+from modules.runtime.controls import Call, Controls
+from modules.runtime.switches import MODES, POLICIES, Switches
+from policy_dsl.bundle import Bundle, check_files
+from policy_dsl.configuration import Mode
+from policy_dsl.diagnostics import PolicyError, did_you_mean
+
+ENABLE, DISABLE, SET_MODE = "enable", "disable", "set_mode"
+"""How a call is written down: `enable NAME`, `disable NAME`, `set_mode NAME WORD`."""
+
+
+@dataclass(slots=True)
+class Switchboard:
+    """Which modules run, and in which mode their policies. `at_start` is what the environment says.
+
+    `prepare` is given the switches as they would be when a mode changes, and gives what puts them in force; it raises
+    what speaks against them.
+    """
+
+    controls: Controls
+    at_start: Switches = field(default_factory=Switches)
+    prepare: Callable[[Switches], Callable[[], None]] = lambda _: _nothing
+    _by_hand: Switches = field(default_factory=Switches)
+    _lock: Lock = field(default_factory=Lock)
+
+    def __post_init__(self) -> None:
+        """Switch what was switched by hand before, in the order in which it was."""
+        self._by_hand = by_hand(self.controls.calls)
+
+    @property
+    def switches(self) -> Switches:
+        """Everything that is switched now."""
+        return self._by_hand.over(self.at_start)
+
+    def is_on(self, module: str) -> bool:
+        """Whether a module runs now."""
+        return self._by_hand.flags.get(module, self.at_start.is_on(module))
+
+    def switch(self, at: int, module: str, person: str, reason: str, *, on: bool) -> None:
+        """Switch a module from the next snapshot on. Raises PolicyError (RF851) without a person or a reason."""
+        with self._lock:
+            self.controls.note(at, f"{ENABLE if on else DISABLE} {module}", person, reason)
+            self._by_hand = Switches({**self._by_hand.flags, module: on}, self._by_hand.modes)
+
+    def set_mode(self, at: int, module: str, word: str, person: str, reason: str) -> Mode:
+        """Let a module's policy run in the mode that `word` names, from the next snapshot on.
+
+        Raises PolicyError: RF850 for a word or a module that has no such mode, RF851 without a person or a reason, and
+        whatever a check of the rules in that mode finds.
+        """
+        mode = mode_of(module, word)
+        with self._lock:
+            changed = Switches(self._by_hand.flags, {**self._by_hand.modes, module: mode})
+            put_in_force = self.prepare(changed.over(self.at_start))
+            self.controls.note(at, f"{SET_MODE} {module} {mode.value}", person, reason)
+            self._by_hand = changed
+            put_in_force()
+        return mode
+
+
+def _nothing() -> None:
+    """For a process that has no rules of its own."""
+
+
+def mode_of(module: str, word: str) -> Mode:
+    """The mode that a word names for a module's policy.
+
+    Raises PolicyError (RF850) for a word that nobody knows, and for a module without a policy.
+    """
+    known = list(MODES)
+    if word.lower() not in MODES:
+        hint = did_you_mean(word.lower(), known) or f"one of {', '.join(known)}"
+        raise refusal("RF850", f"`{module}`: a mode is off, observe or enforce, not `{word}`", hint)
+    if POLICIES.get(module) is None:
+        raise refusal("RF850", f"`{module}` has no policy that could run in a mode")
+    return MODES[word.lower()]
+
+
+def by_hand(calls: Iterable[Call]) -> Switches:
+    """What is switched after these calls; later ones count."""
+    flags: dict[str, bool] = {}
+    modes: dict[str, Mode] = {}
+    for call in calls:
+        match call.what.split(" "):
+            case ["enable" | "disable" as word, module]:
+                flags[module] = word == ENABLE
+            case ["set_mode", module, mode]:
+                modes[module] = Mode(mode)
+            case _:
+                pass  # another control, which switches nothing
+    return Switches(flags, modes)
+
+
+def in_modes(bundle: Bundle, switches: Switches) -> Bundle:
+    """The bundle with its policies in the modes that are switched; itself where none is.
+
+    Raises PolicyError with whatever a check of the rules in those modes finds.
+    """
+    if not switches.modes:
+        return bundle
+    prefix = str(PurePosixPath(next(iter(bundle.sources))).parent / "_")[:-1]
+    contents = {path.removeprefix(prefix): source.text.encode() for path, source in bundle.sources.items()}
+    report = check_files(switches.configured(contents), CATALOGUE, prefix=prefix)
+    if report.bundle is None:
+        raise PolicyError((d for d in report.diagnostics if d.is_error), report.sources)
+    return report.bundle

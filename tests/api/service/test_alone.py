@@ -1,0 +1,126 @@
+"""A module by itself: its switch, its mode, its facts, and what it in particular is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from api.service.alone import Alone, alone, create_module_app
+from modules.venues.paper import PaperExchange
+from policy_dsl.configuration import Mode
+from policy_dsl.diagnostics import PolicyError
+
+HERE = "http://127.0.0.1"
+
+
+def made(name: str) -> Alone:
+    venue = PaperExchange()
+    return alone(name, venue, venue.time, Mode.ENFORCE)
+
+
+def asked(one: Alone) -> TestClient:
+    return TestClient(create_module_app(one), HERE, raise_server_exceptions=False)
+
+
+@pytest.fixture
+def universe() -> Iterator[Alone]:
+    one = made("universe_os")
+    yield one
+    one.runner.close()
+
+
+def test_before_its_first_run_a_module_tells_that_it_has_none(universe: Alone) -> None:
+    http = asked(universe)
+    health = http.get("/health").json()
+    assert (health["status"], health["module"], health["on"], health["last_run"]) == ("up", "universe_os", True, None)
+    for path in ("/facts", "/universe", "/universe/BTCUSDT"):
+        assert http.get(path).status_code == 503
+
+
+def test_a_module_tells_its_own_facts_and_no_others(universe: Alone) -> None:
+    universe.step()
+    facts = asked(universe).get("/facts").json()
+    assert set(facts) == {"ts", "symbol", "missing"}
+    assert facts["symbol"]["BTCUSDT"]["in_universe"] is True
+    assert "price" not in facts["symbol"]["BTCUSDT"]
+    assert all(path.startswith("symbol") for path in facts["missing"])
+
+
+def test_the_universe_is_read_as_in_the_plan(universe: Alone) -> None:
+    universe.step()
+    http = asked(universe)
+    listed = http.get("/universe").json()
+    assert len(listed) == 10
+    assert listed[0] == http.get(f"/universe/{listed[0]['symbol']}").json()
+    missing = http.get("/universe/NOPE")
+    assert (missing.status_code, missing.json()["detail"]) == (404, "the venue lists no `NOPE`")
+
+
+def test_a_module_that_is_switched_off_tells_no_facts_at_once(universe: Alone) -> None:
+    universe.step()
+    http = asked(universe)
+    assert http.post("/disable").json()["on"] is False
+    facts = http.get("/facts").json()
+    assert "symbol" not in facts
+    assert facts["missing"]["symbol.tier"] == "universe_os is switched off"
+    assert http.post("/enable", json={"person": "ada", "reason": "again"}).json()["on"] is True
+    assert "symbol" in http.get("/facts").json()
+
+
+def test_a_mode_is_kept_and_told_and_a_word_that_nobody_knows_is_a_problem(universe: Alone) -> None:
+    http = asked(universe)
+    assert http.post("/set_mode/OBSERVE").json()["mode"] == "observe"
+    refused = http.post("/set_mode/LOUD")
+    assert refused.status_code == 422
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert refused.json()["modes"] == ["off", "observe", "enforce", "enforced", "hedgefund", "safe"]
+    assert http.get("/health").json()["mode"] == "observe"
+    assert http.post("/set_mode/off", json={"persn": "ada"}).status_code == 422
+    assert http.post("/set_mode/off", headers={"host": "evil.example"}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "field"),
+    [
+        ("msc_ai", "/conditions", "risk_mode"),
+        ("orchestrator_policy", "/policy", "allow_trades"),
+        ("ai_hfos", "/state", "mode"),
+        ("ess", "/state", "is_halted"),
+    ],
+)
+def test_what_a_module_in_particular_is_asked(name: str, path: str, field: str) -> None:
+    one = made(name)
+    one.step()
+    answer = asked(one).get(path)
+    assert answer.status_code == 200, answer.text
+    assert field in answer.json()
+    one.runner.close()
+
+
+@pytest.mark.parametrize(("name", "path", "field"), [("pil", "/classify", "category"), ("pal", "/evaluate", "action")])
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"symbol": "BTCUSDT", "side": "LONG", "r_multiple": 2.0}, 200),
+        ({}, 200),
+        ({"symbol": 7, "r_multiple": "much"}, 200),
+        ([], 422),
+        (None, 422),
+    ],
+)
+def test_a_position_is_handed_over(name: str, path: str, field: str, body: Any, status: int) -> None:
+    one = made(name)
+    answer = asked(one).post(path, json=body)
+    assert answer.status_code == status, answer.text
+    assert status != 200 or field in answer.json()
+    one.runner.close()
+
+
+def test_there_is_no_module_of_another_name() -> None:
+    with pytest.raises(PolicyError, match="no module is called `pbaa`"):
+        made("pbaa")
+    with pytest.raises(PolicyError, match="no module is called `book`"):
+        made("book")

@@ -1,0 +1,224 @@
+"""A whole fund from its parts: what a restart knows, what it settles first, and what people switched."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from evaluators.store_follower import StoreFollower
+from modules.facts import CATALOGUE
+from modules.inputs import Operator, Request
+from modules.judge import packaged_bundle
+from modules.runtime.composition import INTENTS, Composed, compose
+from modules.runtime.fund import Step
+from modules.runtime.switches import Switches
+from modules.venues.intents import Intents, Ticket
+from modules.venues.paper import PaperExchange
+from modules.venues.venue import Kind, NewOrder, NotPermitted
+from policy_dsl.bundle import load_text
+from policy_dsl.configuration import Mode
+from policy_dsl.diagnostics import PolicyError
+
+HAND = ("ada", "it misprices")
+
+
+def made(venue: PaperExchange, folder: Path | None, switches: Switches | None = None) -> Composed:
+    return compose(venue, folder, packaged_bundle(), switches=switches, patience=60, max_gap=180_000)
+
+
+def fact(composed: Composed, path: str) -> object:
+    assert composed.fund.last is not None
+    return composed.fund.last.assembled.snapshot.facts.get(path)
+
+
+def latched_by(step: Step) -> set[str]:
+    return {rule for kept in step.told.kept if kept.output == "ess.state" for rule in kept.rules}
+
+
+def test_a_fund_in_memory_decides_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    venue = PaperExchange()
+    composed = made(venue, None)
+    step = composed.fund.step(venue.time(), {"r": Request("BTCUSDT", "LONG", venue.time(), 500.0)})
+    assert step.answer.of("verdict", "r") == "DENY"
+    composed.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_caller_who_asks_for_what_nobody_lists_costs_only_himself() -> None:
+    venue = PaperExchange()
+    composed = made(venue, None)
+    many = {f"r{n}": Request(f"NOPE{n}", "LONG", venue.time(), 500.0) for n in range(20)}
+    step = composed.fund.step(venue.time(), many)
+    assert set(step.answer.outputs["verdict"].values()) == {"DENY"}
+    assert fact(composed, "system.errors_per_minute") == 0
+    assert step.answer.of("ess.state") == "ARMED"
+    composed.close()
+
+
+def test_a_restart_keeps_the_latch_the_ledger_and_what_people_asked(tmp_path: Path) -> None:
+    venue = PaperExchange()
+    first = made(venue, tmp_path / "fund")
+    first.controls.stop(venue.time(), *HAND)
+    first.fund.step(venue.time())
+    peak = first.ledger.peak_equity
+    first.controls.reset(venue.time(), *HAND)
+    first.switchboard.switch(venue.time(), "pba", *HAND, on=False)
+    first.close()
+
+    venue.advance(venue.time() + 60_000)
+    again = made(venue, tmp_path / "fund")
+    assert again.ledger.peak_equity == peak > 0
+    assert not again.switchboard.is_on("pba")
+    step = again.fund.step(venue.time())
+    assert not fact(again, "operator.stop_requested")
+    assert fact(again, "operator.reset_requested")
+    assert step.assembled.reasons["sector"] == "PBA supplies no rows"
+    again.close()
+
+
+def test_a_latch_outlives_a_restart(tmp_path: Path) -> None:
+    venue = PaperExchange()
+    first = made(venue, tmp_path)
+    first.controls.stop(venue.time(), *HAND)
+    first.fund.step(venue.time())
+    first.close()
+    again = made(venue, tmp_path)
+    again.controls._operator = Operator()
+    assert latched_by(again.fund.step(venue.time() + 1)) == {"ess.manual_stop"}
+    again.close()
+
+
+def test_a_folder_in_use_is_refused_and_is_free_after_closing(tmp_path: Path) -> None:
+    first = made(PaperExchange(), tmp_path)
+    with pytest.raises(PolicyError, match="RF771"):
+        made(PaperExchange(), tmp_path)
+    first.close()
+    made(PaperExchange(), tmp_path).close()
+
+
+def test_orders_that_an_earlier_process_left_behind_are_settled_and_reach_the_ledger(tmp_path: Path) -> None:
+    venue = PaperExchange()
+    log = Intents(tmp_path / INTENTS)
+    ticket = Ticket("r", "BTCUSDT", "LONG", 0.01, 90_000.0, venue.time(), "LONG")
+    order = NewOrder("rf-1", "BTCUSDT", "LONG", 0.01, Kind.MARKET)
+    log.begin(ticket)
+    log.intend("r", order, venue.time())
+    venue.place(order)  # and the process ends before it learns what came of it
+    log.close()
+
+    composed = made(venue, tmp_path)
+    assert composed.execution.intents.unsettled() == []
+    composed.fund.step(venue.time())
+    assert composed.ledger.told == {"rf-1"}
+    lot = composed.ledger.lots["BTCUSDT"]
+    assert (lot.quantity, lot.realised < 0) == (0.01, True)
+    composed.close()
+
+    # Once more: what counts already counts no second time.
+    again = made(venue, tmp_path)
+    again.fund.step(venue.time() + 1)
+    assert again.ledger.lots["BTCUSDT"] == lot
+    again.close()
+
+
+def test_a_mode_of_the_environment_and_one_set_by_hand_take_effect_and_the_hand_stands(tmp_path: Path) -> None:
+    venue = PaperExchange()
+    observed = Switches(modes={"ess": Mode.OBSERVE})
+    composed = made(venue, tmp_path, switches=observed)
+    start = composed.fund.bundle.hash
+    assert composed.fund.bundle.configuration.mode("ess") is Mode.OBSERVE
+    composed.controls.stop(venue.time(), *HAND)
+    assert composed.fund.step(venue.time()).answer.of("ess.state") == "ARMED"
+
+    assert composed.switchboard.set_mode(venue.time(), "ess", "ENFORCED", *HAND) is Mode.ENFORCE
+    assert composed.fund.bundle.hash != start
+    composed.controls._operator = Operator()  # the button is let go, and the latch stands
+    step = composed.fund.step(venue.time() + 1)
+    assert step.answer.of("ess.state") == "HALTED"
+    assert latched_by(step) == {"ess.manual_stop"}
+    assert step.bundle is composed.fund.bundle
+    composed.close()
+
+    again = made(venue, tmp_path, switches=observed)
+    assert again.fund.bundle.configuration.mode("ess") is Mode.ENFORCE
+    assert again.controls.calls[-1].what == "set_mode ess enforce"
+    again.close()
+
+
+def test_what_happens_while_other_rules_are_made_ready_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    venue = PaperExchange()
+    composed = made(venue, None)
+    composed.fund.step(venue.time())
+    replay = StoreFollower.resume
+
+    def replay_while_the_fund_goes_on(follower: StoreFollower, name: str) -> Any:
+        found = replay(follower, name)
+        monkeypatch.undo()
+        composed.controls.stop(venue.time(), *HAND)
+        composed.fund.step(venue.time() + 1)
+        return found
+
+    monkeypatch.setattr(StoreFollower, "resume", replay_while_the_fund_goes_on)
+    composed.switchboard.set_mode(venue.time(), "pal", "observe", *HAND)
+    composed.controls._operator = Operator()
+    assert latched_by(composed.fund.step(venue.time() + 2)) == {"ess.manual_stop"}
+    composed.close()
+
+
+def test_a_mode_that_makes_no_sense_changes_nothing() -> None:
+    composed = made(PaperExchange(), None)
+    before = composed.fund.bundle
+    for module, word, person, said in (
+        ("pba", "bold", "ada", "a mode is off"),
+        ("pil", "off", "ada", "no policy"),
+        ("pbaa", "off", "ada", "no policy"),
+        ("pba", "off", " ", "RF851"),
+    ):
+        with pytest.raises(PolicyError, match=said):
+            composed.switchboard.set_mode(0, module, word, person, "to see")
+    assert composed.fund.bundle.hash == before.hash
+    assert composed.controls.calls == []
+    composed.close()
+
+
+def test_flags_of_the_rules_switch_modules_and_one_that_nobody_knows_is_refused() -> None:
+    whole = packaged_bundle()
+    off = replace(whole, configuration=replace(whole.configuration, flags={"pba": False, "pil": False}))
+    composed = compose(PaperExchange(), None, off, switches=Switches({"pil": True}))
+    assert (composed.switchboard.is_on("pba"), composed.switchboard.is_on("pil")) == (False, True)
+    composed.close()
+    with pytest.raises(PolicyError, match="no module is called `pbaa`"):
+        compose(PaperExchange(), None, replace(off, configuration=replace(off.configuration, flags={"pbaa": True})))
+
+
+def test_rules_that_have_no_emergency_stop_are_obeyed_all_the_same() -> None:
+    text = """policy desk version 1.0.0
+  "A desk that knows one rule."
+
+rule big for each request
+  when request.notional > 1_000 USD
+  deny
+  because "it is large"
+"""
+    venue = PaperExchange()
+    composed = compose(venue, None, load_text({"desk.rules": text}, CATALOGUE), patience=60)
+    asked = {f"r{n}": Request("BTCUSDT", "LONG", venue.time(), n) for n in (500.0, 5_000.0)}
+    with capture_logs() as logs:
+        step = composed.fund.step(venue.time(), asked)
+    assert step.answer.outputs["verdict"] == {"r500.0": "ALLOW", "r5000.0": "DENY"}
+    # These rules do not say how orders trade, so that none is sent; that is told, and is no failure of the hands.
+    assert [log["event"] for log in logs if log["event"] == "an action failed"] == []
+    assert venue.positions() == {}
+    composed.close()
+
+
+def test_a_live_venue_needs_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    venue = PaperExchange()
+    monkeypatch.setattr(venue, "is_live", True)
+    with pytest.raises(NotPermitted):
+        made(venue, None)

@@ -1,0 +1,115 @@
+"""`ENABLE_<MODULE>=false`: the module's facts are missing by its name, and nothing that is decided is looser for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from evaluators.decision_documents import decision_document
+from evaluators.document_values import write_value
+from evaluators.python import PythonEvaluator
+from modules.assembly import ANCHORS, Assembled, assemble, facts_of
+from modules.facts import CATALOGUE
+from modules.inputs import Inputs
+from modules.judge import packaged_bundle
+from modules.module import Module
+from modules.runtime.controls import Controls
+from modules.runtime.roster import roster
+from modules.runtime.runner import Runner
+from modules.runtime.switches import POLICIES, switches_of
+from modules.smart_execution import SmartExecution
+from modules.supply import Supply
+from modules.venues.paper import PaperExchange
+from policy_dsl.catalogue import Rows
+from tests.properties.strictness import loosened
+
+NOW = 1_767_787_200_000
+KEYS = {
+    "symbol": "BTCUSDT", "position": "p1", "request": "r1", "sector": "L1", "model": "xgboost", "service": "execution",
+}  # fmt: skip
+GOOD = {"symbol.trend_t": 3.0, "symbol.trend_t_short": 3.0, "symbol.variance_ratio": 1.5, "position.category": "WINNER",
+        "position.r_multiple": 2.5, "position.peak_r": 2.5}  # fmt: skip
+"""What makes a position grow, so that there is something to lose."""
+
+
+@dataclass(frozen=True)
+class Ordinary:
+    """Supplies what another module owns as it is in ordinary times, a row of each entity."""
+
+    name: str
+    owners: tuple[str, ...]
+    policy: None = None
+    port: None = None
+    interval: float = 0
+
+    def compute(self, inputs: Inputs) -> Supply:
+        del inputs
+        single: dict[str, Any] = {}
+        rows: dict[str, dict[str, dict[str, Any]]] = {
+            name: {KEYS[name]: {}} for name, owner in ANCHORS.items() if owner in self.owners
+        }
+        for fact in facts_of(self.owners):
+            assert fact.calm is not None
+            value = GOOD.get(fact.path, write_value(fact.type, fact.calm))
+            entity = CATALOGUE.entities[fact.path.partition(".")[0]]
+            if fact.path == "clock.now":
+                value = NOW / 1000
+            if entity.rows is Rows.ONE:
+                single[fact.path] = value
+            elif entity.rows is Rows.KEYED:
+                rows.setdefault(entity.name, {KEYS[entity.name]: {}})[KEYS[entity.name]][fact.name] = value
+        return Supply(single, rows)
+
+
+def modules() -> tuple[Module, ...]:
+    return roster(SmartExecution(PaperExchange()), Controls())
+
+
+OWNERS = {module.name: module.owners for module in modules()}
+
+
+def state(modules: tuple[Any, ...], off: str | None = None) -> Assembled:
+    """A snapshot of these modules, one of them switched off by its flag."""
+    switches = switches_of({} if off is None else {f"ENABLE_{off.upper()}": "false"})
+    runner = Runner(modules, is_on=switches.is_on, patience=60)
+    try:
+        return assemble("main", NOW, runner.supplied(Inputs("main", NOW)))
+    finally:
+        runner.close()
+
+
+def test_the_plan_names_the_modules_of_the_roster() -> None:
+    assert {name for name in OWNERS if name in POLICIES} == set(POLICIES)
+
+
+@pytest.mark.parametrize("off", sorted(POLICIES))
+def test_a_module_that_is_switched_off_is_why_its_facts_are_missing(off: str) -> None:
+    found = state(modules(), off)
+    told = {fact.path: found.reasons.get(fact.path) for fact in facts_of(OWNERS[off])}
+    assert set(told.values()) <= {f"{off} is switched off"}
+    assert all(found.snapshot.facts.get(path) is None for path in told)
+
+
+EVALUATOR = PythonEvaluator(packaged_bundle().program)
+ORDINARY = tuple(Ordinary(name, owners) for name, owners in OWNERS.items())
+
+
+def test_in_ordinary_times_there_is_something_to_lose() -> None:
+    decision = EVALUATOR.decide(state(ORDINARY).snapshot)
+    found = decision_document(decision, packaged_bundle().program)["outputs"]
+    assert found["verdict"] == {"r1": "ALLOW"}
+    assert list(found["pal.actions"]["p1"]) == ["ADD_SIZE", "EXTEND_HOLD", "TREND_EXIT"]
+    assert [firing for firing in decision.firings if not firing.definite] == []
+
+
+@pytest.mark.parametrize("off", sorted(POLICIES))
+def test_nothing_is_looser_without_a_module(off: str) -> None:
+    program = packaged_bundle().program
+    whole, less = (EVALUATOR.decide(state(ORDINARY, gone).snapshot) for gone in (None, off))
+    assert not loosened(program, whole, less)
+    if not OWNERS[off]:
+        assert less == whole
+    else:
+        assert {f for f in less.firings if not f.definite} - set(whole.firings)
