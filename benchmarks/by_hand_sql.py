@@ -12,6 +12,8 @@ from benchmarks.recordings import MINUTE
 
 MAX_GAP = 180_000
 
+MODES = "['SAFE', 'DEFENSIVE', 'CAUTIOUS', 'NORMAL', 'AGGRESSIVE']"
+
 FACTS = {
     "ess.drawdown": ('"account.drawdown" > 50000000', '"account.drawdown" <= 50000000'),
     "ess.errors": ('"system.errors_per_minute" > 14400000000', '"system.errors_per_minute" <= 14400000000'),
@@ -28,6 +30,8 @@ FACTS = {
         '"market.turbulence" > 990000000 AND "market.breadth" < 100000000',
         '"market.turbulence" <= 990000000 OR "market.breadth" >= 100000000',
     ),
+    "hfos.by_hand": (""""operator.risk_mode" <> 'AGGRESSIVE'""", """"operator.risk_mode" = 'AGGRESSIVE'"""),
+    "hfos.conflict": ('"fund.conflicts" > 0', '"fund.conflicts" <= 0'),
     "hfos.drawdown": ('"account.drawdown" > 30000000', '"account.drawdown" <= 30000000'),
     "hfos.turbulence": (
         """"market.volatility" IN ('HIGH', 'EXTREME')""",
@@ -80,7 +84,7 @@ OUTPUTS = {
     "ess.state": "CASE WHEN halted THEN 'HALTED' ELSE 'ARMED' END",
     "ess.actions.CANCEL_ORDERS": "cancel",
     "ess.actions.FLATTEN": "flatten",
-    "hfos.risk_mode": "['SAFE', 'DEFENSIVE', 'CAUTIOUS', 'NORMAL', 'AGGRESSIVE'][mode]",
+    "hfos.risk_mode": f"{MODES}[mode]",
     "locks.recovery": "CASE WHEN waiting THEN 'WAITING' ELSE 'DONE' END",
     "locks.fund_entries": "CASE WHEN locked THEN 'LOCKED' ELSE 'OPEN' END",
     "orchestrator.allow_trades": "trades",
@@ -130,6 +134,7 @@ def _now() -> str:
         "market.volatility" IN ('HIGH', 'EXTREME') AS is_high, "market.regime" = 'RANGING' AS is_ranging,
         "market.regime" <> 'TRENDING' AS is_trendless, "account.drawdown" <= 40000000 AS is_shallow,
         "account.open_positions" = 0 AS is_flat,
+        coalesce(list_position({MODES}, "operator.risk_mode"::VARCHAR), 1) AS hand,
         ({fired})::BIGINT AS f, ({certain})::BIGINT AS d
       FROM snapshot
     ), beside AS (
@@ -142,7 +147,7 @@ def _now() -> str:
 def _so_far() -> str:
     """When something last was so."""
     return f"""running AS (
-      SELECT book, ts, t, f, d, models, is_shallow,
+      SELECT book, ts, t, f, d, models, is_shallow, hand,
         max(CASE WHEN reset THEN t END) OVER w AS reset_at,
         max(CASE WHEN {_any("d", HALTING)} THEN t END) OVER w AS halted_at,
         max(CASE WHEN is_high THEN t END) OVER w AS high_at,
@@ -185,7 +190,7 @@ def _judged() -> str:
     fired = " + ".join(f"CASE WHEN NOT {c} THEN 0 ELSE {BIT[rule]} END" for rule, c in OVER_TIME.items())
     certain = " + ".join(f"CASE WHEN {c} THEN {BIT[rule]} ELSE 0 END" for rule, c in OVER_TIME.items())
     return f"""judged AS (
-      SELECT book, ts, t, f, d,
+      SELECT book, ts, t, f, d, hand,
         {_any("f", HALTING)} OR coalesce(halted_at >= coalesce(reset_at, halted_at), FALSE) AS halted,
         {_within("high_at", "high_dark", 900_000)} AS high,
         {_within("ranging_at", "ranging_dark", 900_000)} AS ranging,
@@ -200,9 +205,9 @@ def _judged() -> str:
       FROM running LEFT JOIN stops s USING (book, t) LEFT JOIN ensemble e USING (book, ts)
     ), raw AS (
       SELECT *, f + {fired} AS f2, d + {certain} AS d2,
-        CASE WHEN halted OR {_any("f", ["hfos.crash_with_losses", "hfos.market_crash"])} THEN 1
-          WHEN {_fired("hfos.drawdown")} THEN 2 WHEN {_fired("hfos.turbulence")} THEN 3
-          WHEN {_fired("hfos.ordinary_times")} THEN 4 ELSE 5 END AS raw_mode,
+        least(hand, CASE WHEN halted OR {_any("f", ["hfos.crash_with_losses", "hfos.market_crash"])} THEN 1
+          WHEN {_fired("hfos.drawdown")} THEN 2 WHEN {_any("f", ["hfos.turbulence", "hfos.conflict"])} THEN 3
+          WHEN {_fired("hfos.ordinary_times")} THEN 4 ELSE 5 END) AS raw_mode,
         halted OR {_any("f", ["orchestrator.daily_loss", "orchestrator.extreme_volatility"])} AS paused
       FROM judged
     )"""

@@ -69,6 +69,7 @@ FLAGS = {
 """What flags are that are not nearly always set."""
 
 LEVELS = {
+    "operator.risk_mode": ("SAFE", "CAUTIOUS", *["AGGRESSIVE"] * 200),
     "market.regime": ("RANGING", *["NORMAL"] * 6, *["TRENDING"] * 6),
     "market.volatility": (*["LOW"] * 30, *["NORMAL"] * 30, *["HIGH"] * 3, "EXTREME"),
     "request.effect": (*["OPEN"] * 4, "INCREASE", "REDUCE", *["CLOSE"] * 3),

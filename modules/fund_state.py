@@ -141,6 +141,8 @@ def _symbol_rows(
         "trend_strength": market.trend_strength,
         "trend_direction": market.trend_direction,
         "trend_t": market.trend_t,
+        "trend_t_short": market.trend_t_short,
+        "variance_ratio": market.variance_ratio,
         "opportunity_score": market.opportunity_score,
         "opportunity_rank": np.where(market.opportunity_rank > 0, market.opportunity_rank, np.nan),
         **own,

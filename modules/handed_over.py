@@ -22,6 +22,9 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "scaled": ("scaled",),
     "notional": ("notional",),
     "original_notional": ("original_notional",),
+    "leverage": ("leverage",),
+    "liquidation_distance": ("liquidation_distance",),
+    "liquidation_probability_7d": ("liquidation_probability_7d",),
 }
 """The words for each figure, the first that is there counts."""
 

@@ -21,6 +21,8 @@ YEAR_DAYS = 365
 class Horizons:
     """Window lengths in bars. `trends` are looked at together, `trend` is the one that direction and regime rest on.
 
+    The second of `trends` is the short trend, and the first the horizon of the variance ratio over `trend`.
+
     A volatility forecast needs `least` bars, and its level as many earlier forecasts.
     """
 
@@ -44,6 +46,8 @@ class MarketState:
     atr: Panel
     volatility: Ranks
     trend_t: Panel
+    trend_t_short: Panel
+    variance_ratio: Panel
     trend_strength: Panel
     trend_direction: Ranks
     votes: Ranks
@@ -88,6 +92,8 @@ def market_state(candles: Candles, horizons: Horizons = Horizons()) -> MarketSta
         atr=volatility.average_range(candles.high, candles.low, candles.close),
         volatility=volatility.volatility_level(rank),
         trend_t=t,
+        trend_t_short=trend.trend_t(returns, horizons.trends[1]),
+        variance_ratio=trend.rolling_variance_ratio(returns, horizons.trends[0], horizons.trend),
         trend_strength=trend.efficiency(returns, horizons.trend),
         trend_direction=trend.direction_level(t),
         votes=trend.agreeing(t, tuple(trend.trend_t(returns, n) for n in horizons.trends)),

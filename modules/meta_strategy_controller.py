@@ -48,7 +48,8 @@ ALL_OWNERS = tuple(sorted({f.owner for entity in CATALOGUE.entities.values() for
 class MetaStrategyController:
     """Regime, volatility, trend, turbulence and breadth of the market, and how each symbol moves.
 
-    Everything is told of hours. The fit of the market's states is kept as long as its returns are the same ones.
+    Everything is told of hours, so that what was worked out of candles stands until there are others. The fit of the
+    market's states is kept as long as its returns are the same ones.
     """
 
     name: ClassVar[str] = "msc_ai"
@@ -61,6 +62,7 @@ class MetaStrategyController:
         self._inputs = inputs
         self._judge = judge
         self._fitted: tuple[bytes, TwoStates | None] | None = None
+        self._told: tuple[Candles, tuple[int, int], Supply] | None = None
 
     def compute(self, inputs: Inputs) -> Supply:
         """The market's facts, and a row for each symbol of which there are candles."""
@@ -68,7 +70,15 @@ class MetaStrategyController:
         why = _unusable(candles, inputs.ts)
         if candles is None or why is not None:
             return Supply(reasons={f"market.{fact}": why or "" for fact in MARKET_FACTS})
-        hours = hourly(newest(candles, inputs.ts, KEPT_DAYS))
+        bars = newest(candles, inputs.ts, KEPT_DAYS)
+        span = (int(bars.opened[0]), int(bars.opened[-1]))
+        if self._told is None or self._told[0] is not candles or self._told[1] != span:
+            self._told = candles, span, self._tell(bars)
+        return self._told[2]
+
+    def _tell(self, bars: Candles) -> Supply:
+        """The facts of bars that have closed."""
+        hours = hourly(bars)
         if len(hours.opened) == 0:
             return Supply(reasons={f"market.{fact}": "no hour of candles is over" for fact in MARKET_FACTS})
         moves = _Moves.of(hours)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from modules.facts.levels import SERVICE_STATUS
+from modules.facts.levels import RISK_MODE, SERVICE_STATUS
+from modules.inputs.machinery import NO_HAND
 from modules.state_columns import EntityColumns, RowLog, Values
 
 SERVICES = ("book", "execution", "feed")
@@ -19,7 +20,7 @@ REQUESTS_A_MINUTE = 60
 
 @dataclass(frozen=True, slots=True)
 class Operations:
-    """Facts of `system` and `operator` by path, one a snapshot, and rows of `service` and `error`."""
+    """Facts of `system`, `operator` and `fund` by path, one a snapshot, and rows of `service` and `error`."""
 
     single: Mapping[str, Values]
     entities: Mapping[str, EntityColumns]
@@ -54,6 +55,8 @@ def operations(
         "operator.stop_requested": np.zeros(len(ts), dtype=np.bool_),
         "operator.reset_requested": _pressed(ts, resets),
         "operator.flatten_on_stop": np.zeros(len(ts), dtype=np.bool_),
+        "operator.risk_mode": np.full(len(ts), RISK_MODE.rank(NO_HAND)),
+        "fund.conflicts": np.zeros(len(ts)),
         "system.error_rate": _error_rate(ts, total, len(SERVICES)),
         "system.errors_per_minute": total.astype(np.float64),
         "system.snapshot_gap": gaps,

@@ -11,14 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from modules.estimates import kelly
 from modules.estimates.correlation import clusters
+from modules.estimates.kelly import WHOLE_RISK
 from modules.estimates.liquidation import touch_probability
-from modules.estimates.records import category_of, performance_of
+from modules.estimates.records import category_of, performance_by_interval
 from modules.estimates.sectors import sector_of
 from modules.facts.levels import SIDE
 from modules.paper_book import PaperBook
 from modules.paper_holding import Holding
-from modules.paper_requests import Ask, RequestLog, ask_of
+from modules.paper_requests import OWN_MODEL, Ask, RequestLog, ask_of
 from modules.state_columns import EntityColumns, RowLog
 
 POSITION_FIELDS = (
@@ -43,6 +45,9 @@ class Record:
     trades: int = 0
     wins: int = 0
     total_r: float = 0.0
+    square_r: float = 0.0
+    won_r: float = 0.0
+    losses: int = 0
     longs: int = 0
 
     def add(self, r_multiple: float, is_long: bool) -> None:
@@ -50,12 +55,28 @@ class Record:
         self.trades += 1
         self.wins += r_multiple > 0
         self.total_r += r_multiple
+        self.square_r += r_multiple**2
+        self.won_r += max(0.0, r_multiple)
+        self.losses += r_multiple < 0
         self.longs += is_long
 
     @property
     def win_rate(self) -> float:
         """Trades won / trades; NaN without any."""
         return self.wins / self.trades if self.trades else math.nan
+
+    @property
+    def deviation(self) -> float:
+        """Sample standard deviation of R; 0 with fewer than two trades."""
+        if self.trades <= 1:
+            return 0.0
+        return math.sqrt(max(0.0, self.square_r - self.trades * self.average_r**2) / (self.trades - 1))
+
+    @property
+    def payoff(self) -> float:
+        """Mean R won / mean R lost, a loss being 1 R before the first one; 0 where nothing was won."""
+        lost = (self.won_r - self.total_r) / self.losses if self.losses else WHOLE_RISK
+        return self.won_r / self.wins / lost if self.wins else 0.0
 
     @property
     def average_r(self) -> float:
@@ -107,10 +128,12 @@ class PaperLog:
             self._note_position(ts, bar, holding)
         self._note_sectors(ts)
         self.models.add(
-            ts, "trend", self.everything.win_rate, self.everything.average_r, self.everything.trades,
+            ts, OWN_MODEL, self.everything.win_rate, self.everything.average_r, self.everything.trades,
             self.everything.longs / self.everything.trades if self.everything.trades else math.nan,
         )  # fmt: skip
-        self.requests.note(self.book, bar, ts, asks, groups)
+        own = self.everything
+        records = {OWN_MODEL: kelly.Record(own.trades, own.win_rate, own.payoff)} if own.trades else {}
+        self.requests.note(self.book, bar, ts, asks, groups, records)
         self._fill_symbols(bar, symbol_facts)
 
     def entities(self) -> dict[str, EntityColumns]:
@@ -194,7 +217,9 @@ class PaperLog:
             panels["trades"][bar, symbol] = record.trades
             panels["win_rate"][bar, symbol] = record.win_rate
             panels["average_r"][bar, symbol] = record.average_r
-            panels["performance"][bar, symbol] = performance_of(record.trades, record.win_rate, record.average_r)
+            panels["performance"][bar, symbol] = performance_by_interval(
+                record.trades, record.average_r, record.deviation
+            )
 
     def _groups(self, bar: int, asks: Sequence[Ask]) -> Mapping[int, int]:
         """The cluster of every symbol that is held or asked for, from returns up to the last full day of bars."""

@@ -8,9 +8,13 @@ from dataclasses import dataclass, field
 
 from scipy.special import ndtr
 
+from modules.estimates.kelly import Record, careful_fraction
+from modules.estimates.liquidation import MAINTENANCE, liquidation_price
 from modules.estimates.liquidity import impact
+from modules.estimates.margin import safe_leverage
 from modules.estimates.sectors import sector_of
 from modules.facts.levels import SIDE
+from modules.inputs import MarginTier
 from modules.paper_book import PaperBook, Want
 from modules.state_columns import RowLog
 
@@ -18,15 +22,26 @@ REQUEST_FIELDS = (
     "symbol", "side", "effect", "model", "confidence", "votes", "urgency", "notional", "leverage", "risk", "margin",
     "price_deviation", "impact", "duplicate", "crosses_own_order", "repeats_last_minute", "exposure_after",
     "sector_share_after", "symbol_share_after", "risk_after", "leverage_after", "correlated_after",
-    "free_margin_after",
+    "free_margin_after", "reward_risk", "stop_ranges", "safe_leverage", "liquidation_distance", "kelly_trades",
+    "kelly_notional",
 )  # fmt: skip
+
+
+OWN_MODEL = "trend"
+"""Who proposes what the paper book wants."""
+
+WELL_BEFORE = 2.0
+"""Times as far away as its stop that the liquidation price of a request is at its safe leverage."""
+
+TIERS = (MarginTier(math.inf, MAINTENANCE, math.inf),)
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
     """A request. `symbol` is a column, `sign` the side of the position; money is quote currency.
 
-    `risk` is the loss if its stop is hit, fees included. `frees` is the margin and the risk that a CLOSE gives back.
+    `risk` is the loss if its stop is hit, fees included; the stop is `stop` of the price away and the target `reward`
+    times as far. `frees` is the margin and the risk that a CLOSE gives back.
     """
 
     symbol: int
@@ -38,6 +53,8 @@ class Ask:
     notional: float
     leverage: float
     risk: float
+    stop: float = math.nan
+    reward: float = math.nan
     frees: tuple[float, float] = (0.0, 0.0)
     urgency: str = "NORMAL"
     price_deviation: float = 0.0
@@ -94,12 +111,14 @@ def ask_of(book: PaperBook, bar: int, want: Want) -> Ask:
         symbol=want.symbol,
         sign=want.sign,
         effect="OPEN" if held is None else "CLOSE",
-        model="trend",
+        model=OWN_MODEL,
         confidence=float(ndtr(t if held is None else -t)),
         votes=int(market.votes[bar, want.symbol]),
         notional=notional,
         leverage=style.leverage,
         risk=want.quantity * want.distance + 2 * style.fee * notional,
+        stop=want.distance / close if held is None else math.nan,
+        reward=style.target_r if held is None else math.nan,
         frees=(held.margin, held.risk) if held is not None else (0.0, 0.0),
     )
 
@@ -110,13 +129,30 @@ class RequestLog:
 
     rows: RowLog = field(default_factory=lambda: RowLog(REQUEST_FIELDS))
 
-    def note(self, book: PaperBook, bar: int, ts: int, asks: Iterable[Ask], groups: Mapping[int, int]) -> None:
-        """Take down what is asked for after `bar`; `groups` gives the cluster of every symbol held or asked for."""
+    def note(
+        self,
+        book: PaperBook,
+        bar: int,
+        ts: int,
+        asks: Iterable[Ask],
+        groups: Mapping[int, int],
+        records: Mapping[str, Record],
+    ) -> None:
+        """Take down what is asked for after `bar`; `groups` gives the cluster of every symbol held or asked for.
+
+        `records` are those of closed trades, by the model that proposed them.
+        """
         after = After.of(book)
         for place, ask in enumerate(asks):
             after.count(ask)
             symbol = book.market.candles.symbols[ask.symbol]
-            self.rows.add(ts, f"r{place + 1:02d}-{symbol}", *_asked(book, bar, ask), *_after(book, ask, after, groups))
+            self.rows.add(
+                ts,
+                f"r{place + 1:02d}-{symbol}",
+                *_asked(book, bar, ask),
+                *_after(book, ask, after, groups),
+                *_worth(book, bar, ask, records.get(ask.model)),
+            )
 
 
 def _asked(book: PaperBook, bar: int, ask: Ask) -> tuple[object, ...]:
@@ -146,3 +182,25 @@ def _after(book: PaperBook, ask: Ask, after: After, groups: Mapping[int, int]) -
         share(after.risk), after.gross / after.margin if after.margin > 0 else 0.0, share(together),
         equity - after.margin,
     )  # fmt: skip
+
+
+def _worth(book: PaperBook, bar: int, ask: Ask, record: Record | None) -> tuple[float, ...]:
+    """The last fields of a row: what stands against its risk, where it would be liquidated, what a record bears.
+
+    NaN for an exit, which is not sized.
+    """
+    if ask.effect == "CLOSE":
+        return (math.nan,) * 6
+    atr = float(book.market.atr[bar, ask.symbol])
+    safe = safe_leverage(TIERS, ask.sign, ask.notional, WELL_BEFORE * ask.stop)
+    away = abs(1.0 - liquidation_price(1.0, ask.sign, ask.leverage))
+    lost = ask.risk / ask.notional
+    bears = math.nan if record is None else max(0.0, careful_fraction(record) * book.equity / lost)
+    return (
+        ask.reward,
+        ask.stop / atr if atr > 0 else math.nan,
+        safe,
+        away,
+        0.0 if record is None else float(record.trades),
+        bears,
+    )

@@ -17,9 +17,12 @@ from modules.supply import Row, Supply
 
 AFTER = (
     "exposure_after", "sector_share_after", "symbol_share_after", "risk_after", "leverage_after", "correlated_after",
-    "free_margin_after",
+    "free_margin_after", "liquidation_distance",
 )  # fmt: skip
 """The facts of a request that say what the book would be after it."""
+
+OF_MARGIN = frozenset({"free_margin_after", "leverage_after", "liquidation_distance"})
+"""Those of them that are no shares of equity."""
 
 SHARES = ("gross_exposure", "net_exposure", "risk", "correlated_exposure", "correlated_positions")
 EXITS = frozenset({"REDUCE", "CLOSE"})
@@ -266,8 +269,9 @@ class _Balance:
             row["leverage_after"] = after.gross / after.least
         else:
             self.reasons[f'request["{key}"].leverage_after'] = "no margin would be set aside that is known"
+        self._end(key, ask, after)
         if self.why_no_share:
-            names = [name for name in AFTER if name not in {"free_margin_after", "leverage_after"}]
+            names = [name for name in AFTER if name not in OF_MARGIN]
             self.reasons |= {f'request["{key}"].{name}': self.why_no_share for name in names}
             return
         joined = together.joined(ask.symbol, after.by_symbol())
@@ -283,6 +287,24 @@ class _Balance:
             self.reasons[f'request["{key}"].risk_after'] = "a stop is not known: its own, or one of the book"
         else:
             row["risk_after"] = risk / self.equity
+
+    def _end(self, key: str, ask: Ask, after: book_after.Book) -> None:
+        """How far from its liquidation the position would be that the request leaves in its symbol."""
+        prices = {symbol: self._price_of(symbol) for symbol, _ in after.lines}
+        held = {(p.symbol, p.side): p for p in self.positions.values()}
+        left = book_after.positions(after, held, prices)
+        listings = self.inputs.market.listings or {}
+        tiers = {symbol: listings[symbol].tiers for symbol, _ in after.lines if symbol in listings}
+        place = f"{ask.symbol} {ask.side}"
+        if isinstance(left, str) or place not in left:
+            why = left if isinstance(left, str) else "it leaves no position"
+            self.reasons[f'request["{key}"].liquidation_distance'] = why
+            return
+        found = liquidations(left, tiers, self.equity if math.isfinite(self.equity) else None)[place]
+        if isinstance(found, str):
+            self.reasons[f'request["{key}"].liquidation_distance'] = found
+        else:
+            self.rows["request"][key]["liquidation_distance"] = found.distance
 
     def _unknown(self, key: str, why: str) -> None:
         self.reasons |= {f'request["{key}"].{name}': why for name in AFTER}
@@ -308,9 +330,14 @@ class _Balance:
 
     def _price(self, order: Order) -> float | None:
         """The order's own price, or that of the market."""
-        ticker = self.inputs.market.tickers.get(order.symbol)
-        price = order.price if order.price is not None else None if ticker is None else ticker.price
-        return price if price is not None and is_known(price) and price > 0 else None
+        if order.price is None:
+            return self._price_of(order.symbol)
+        return order.price if is_known(order.price) and order.price > 0 else None
+
+    def _price_of(self, symbol: str) -> float | None:
+        """The price of the market."""
+        ticker = self.inputs.market.tickers.get(symbol)
+        return ticker.price if ticker is not None and is_known(ticker.price) and ticker.price > 0 else None
 
     def _unfilled(self, order: Order) -> float | None:
         """Notional of what is not filled yet."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+from evaluators.document_values import write_value
 from evaluators.snapshot import Fields, Snapshot
 from evaluators.staging import calm_snapshot
 from modules.assembly import Supplied, assemble
@@ -27,6 +28,10 @@ NO_FUND = "no state of the fund came along: judged as in ordinary times"
 
 OF_POSITION = ("unrealized", "scaled", "notional", "original_notional")
 """The figures of a position that count as they are handed over; R, its peak and the category are PIL's."""
+
+OF_BOOK = ("leverage", "liquidation_distance", "liquidation_probability_7d")
+"""Figures of a position that rest on the whole book: as handed over, and in ordinary times where nothing is told of
+the fund either."""
 
 OF_SYMBOL = ("trend_t", "trend_t_short", "trend_strength", "variance_ratio", "volatility")
 """What may be handed over about the position's symbol, by the names in the catalogue."""
@@ -110,14 +115,19 @@ def _scene(
 ) -> tuple[Snapshot, tuple[str, ...]]:
     """The fund with this position alone in it, and why facts of the position are missing."""
     told = HandedOver(position)
-    row: dict[str, Any] = {
-        "symbol": told.symbol,
-        "side": told.side,
-        "r_multiple": found.r_multiple,
-        "peak_r": found.peak_r,
-        "drawdown_from_peak": found.drawdown_from_peak,
-        "category": found.category if found.is_known else None,
-    } | {name: told.figures[name] for name in OF_POSITION if name in told.figures}
+    ordinary = {name: _calm(f"position.{name}") for name in OF_BOOK} if fund is None else {}
+    row: dict[str, Any] = (
+        ordinary
+        | {
+            "symbol": told.symbol,
+            "side": told.side,
+            "r_multiple": found.r_multiple,
+            "peak_r": found.peak_r,
+            "drawdown_from_peak": found.drawdown_from_peak,
+            "category": found.category if found.is_known else None,
+        }
+        | {name: told.figures[name] for name in (*OF_POSITION, *OF_BOOK) if name in told.figures}
+    )
     of_symbol = {name: position[name] for name in OF_SYMBOL if position.get(name) is not None}
     rows = {"position": {key: row}, "symbol": {told.symbol: of_symbol} if told.symbol is not None else {}}
     scene = fund if fund is not None else calm_snapshot(CATALOGUE)
@@ -132,6 +142,12 @@ def _scene(
     }
     own = [why for path, why in sorted(made.reasons.items()) if path.startswith(("position[", "symbol["))]
     return replace(scene, rows=whole, events={}, past=None), tuple(own if fund is not None else [*own, NO_FUND])
+
+
+def _calm(path: str) -> Any:
+    """The calm value of a fact, in document units."""
+    fact = CATALOGUE.fact(path)
+    return None if fact is None or fact.calm is None else write_value(fact.type, fact.calm)
 
 
 def _over(brought: Fields, scene: Snapshot, symbol: str) -> Fields:

@@ -37,6 +37,7 @@ MOST_TARGET = 1.0
 USUAL_TIERS = (MarginTier(math.inf, MAINTENANCE, math.inf),)
 """Where no tiers are handed over: maintenance as in the first tier of a large venue."""
 
+NO_TRADES = Record(0, 0.0, 0.0)
 ABOUT_REQUEST = ("kelly_notional", "kelly_trades", "reward_risk", "safe_leverage", "stop_ranges")
 NOTHING: Mapping[str, float] = dict.fromkeys(
     ("margin_usd", "leverage", "tp_pct", "sl_pct", "notional_usd", "risk_usd", "kelly_fraction", "win_rate_low"), 0.0
@@ -184,12 +185,11 @@ def _no_trade(why: str) -> dict[str, Any]:
 
 
 def _record(inputs: Inputs, model: str | None) -> Record | str:
-    """The closed trades of a model, or of the whole fund for a request of nobody's, or why they say nothing."""
+    """The closed trades of a model, or of the whole fund for a request of nobody's; why where nobody knows them."""
     if inputs.book.trades is None:
         return "nobody knows the closed trades"
     trades = [t for t in inputs.book.trades if t.closed <= inputs.ts and model in {None, t.model}]
-    found = record_of(t.r_multiple for t in trades)
-    return "its proposer has no wins, or no losses, to tell the payoff by" if found is None else found
+    return record_of(t.r_multiple for t in trades) or NO_TRADES
 
 
 def _facts(request: Request, row: Row, record: Record | str, inputs: Inputs) -> tuple[dict[str, Any], dict[str, str]]:
@@ -223,15 +223,22 @@ def _facts(request: Request, row: Row, record: Record | str, inputs: Inputs) -> 
 
 
 def _kelly(row: Row, away: float, record: Record | str, equity: float | None) -> tuple[dict[str, Any], dict[str, str]]:
-    """The notional that a record bears; losing costs what the caller says, fees included, or the way to the stop."""
-    if isinstance(record, str) or equity is None or not is_known(equity):
-        why = record if isinstance(record, str) else "the account's equity is not known"
-        return {}, {"kelly_notional": why, "kelly_trades": why}
+    """The notional that a record bears; losing costs what the caller says, fees included, or the way to the stop.
+
+    How many trades there are is known where they are, also where there are none: a record that is not there yet is not
+    one that nobody can read.
+    """
+    if isinstance(record, str):
+        return {}, {"kelly_notional": record, "kelly_trades": record}
+    facts: dict[str, Any] = {"kelly_trades": record.trades}
+    if record.trades == 0:
+        return facts, {"kelly_notional": "its proposer has closed no trade yet"}
+    if equity is None or not is_known(equity):
+        return facts, {"kelly_notional": "the account's equity is not known"}
     notional, risk, lost = row.get("notional"), row.get("risk"), away
     if risk is not None and notional is not None and is_known(risk, notional) and notional > 0:
         lost = max(away, risk / notional)
-    bears = max(0.0, careful_fraction(record) * equity / lost)
-    return {"kelly_notional": bears, "kelly_trades": record.trades}, {}
+    return facts | {"kelly_notional": max(0.0, careful_fraction(record) * equity / lost)}, {}
 
 
 def _price(request: Request, inputs: Inputs) -> float | None:

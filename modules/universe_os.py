@@ -75,7 +75,7 @@ class UniverseOS:
         reasons: dict[str, str] = {}
         for member in state.members():
             row, why = _facts(member)
-            record, lacking = record_facts(state.trades_of(member.symbol))
+            record, lacking = record_facts(state.trades_of(member.symbol), inputs.ts)
             rows[member.symbol] = row | record
             reasons |= {f'symbol["{member.symbol}"].{fact}': text for fact, text in (why | lacking).items()}
         return Supply(rows={"symbol": rows} if rows else {}, reasons=reasons)

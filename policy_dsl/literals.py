@@ -101,12 +101,12 @@ def write(quanta: int, unit: Unit) -> str:
     if unit is Unit.RATE:
         return _largest(quanta, ("/s", "/min", "/h", "/d")) if quanta else "0/min"
     if unit is Unit.RATIO:
-        return _decimal(Fraction(quanta, 10**7)) + "%"
+        return _placed(quanta, 7) + "%"
     if unit is Unit.MONEY:
-        return _grouped(Fraction(quanta, 10**6)) + " USD"
+        return _grouped(_placed(quanta, 6)) + " USD"
     if unit is Unit.COUNT:
         return str(quanta)
-    return _decimal(Fraction(quanta, 10**9)) + {Unit.R: "R", Unit.LEVERAGE: "x"}.get(unit, "")
+    return _placed(quanta, 9) + {Unit.R: "R", Unit.LEVERAGE: "x"}.get(unit, "")
 
 
 _DIGITS = 4
@@ -154,8 +154,14 @@ def _decimal(value: Fraction) -> str:
     return f"{sign}{whole}" + (f".{digits}" if digits else "")
 
 
-def _grouped(value: Fraction) -> str:
-    text = _decimal(value)
+def _placed(count: int, places: int) -> str:
+    """`count` / 10^`places` as an exact decimal without trailing zeros."""
+    whole, rest = divmod(abs(count), 10**places)
+    digits = f"{rest:0{places}d}".rstrip("0")
+    return ("-" if count < 0 else "") + str(whole) + (f".{digits}" if digits else "")
+
+
+def _grouped(text: str) -> str:
     whole, dot, digits = text.partition(".")
     sign, whole = ("-", whole[1:]) if whole.startswith("-") else ("", whole)
     return sign + f"{int(whole):_}" + dot + digits

@@ -55,8 +55,7 @@ def simulate(  # noqa: PLR0913 -- typer makes an option of each
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Simulate a day with an outage, an error storm and a crash: record it (--to), let a paper fund live (--live) or
-    measure one with and without its policies (--day)."""
+    """Simulate a day with a crash: record it (--to), watch a fund (--live), measure one with and without rules (--day)."""
     if (to is not None) + live + day != 1:
         raise typer.BadParameter("say one of --to RECORDING, --live and --day", param_hint="--to")
     if live:

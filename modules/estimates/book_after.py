@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from modules.estimates.progress import is_known
+from modules.inputs import Position
 
 SAME = 1e-9
 """What is left of a notional after taking this part of it off, or less, is rounding."""
@@ -127,6 +128,31 @@ def counted(lines: Iterable[tuple[Place, Line]], used_margin: float) -> Book:
     for place, line in lines:
         book = replace(book, lines={**book.lines, place: book.lines.get(place, Line()).plus(line)})
     return replace(book, least=used_margin, most=used_margin)
+
+
+def positions(
+    book: Book, held: Mapping[Place, Position], prices: Mapping[str, float | None]
+) -> dict[str, Position] | str:
+    """The positions of a book, keyed `SYMBOL SIDE`, or why they are not known; `held` are those that there are.
+
+    What is not held yet is entered at `prices` (by symbol); what grows has the mean of both as its entry. The leverage
+    is notional / margin where the margin is known.
+    """
+    found: dict[str, Position] = {}
+    for (symbol, side), line in sorted(book.lines.items()):
+        if line.notional <= 0:
+            continue
+        now, price = held.get((symbol, side)), prices.get(symbol)
+        mark = now.mark if now is not None else price
+        if mark is None:
+            return f"the price of {symbol} is not known"
+        quantity = line.notional / mark
+        leverage = line.notional / line.margin if line.margin else None
+        had, entry = (now.quantity, now.entry) if now is not None else (0.0, mark)
+        if quantity > had:
+            entry = (had * entry + (quantity - had) * mark) / quantity
+        found[f"{symbol} {side}"] = Position(symbol, side, quantity, entry, mark, 0, leverage)
+    return found
 
 
 def ask_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -12,6 +13,10 @@ from modules.estimates.progress import is_known
 CAREFUL = 0.10
 """The quantile of the win rate's posterior that counts. Expected growth depends on the mean of the posterior only, so
 without a rule of this kind a record of ten trades would bet as much as one of ten thousand."""
+
+
+WHOLE_RISK = 1.0
+"""R of a trade that loses all that was at risk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +52,13 @@ def careful_fraction(record: Record) -> float:
 def record_of(r_multiples: Iterable[float | None]) -> Record | None:
     """The record of trades by what they made in R; a trade without a known R is none.
 
-    A trade that made nothing has not won. None where nothing was won or nothing lost: then nobody knows the payoff.
+    A trade that made nothing has not won. Where nothing was lost a loss counts as the whole of what was at risk, 1 R;
+    where nothing was won the payoff is 0. None without any trade.
     """
     known = [r for r in r_multiples if r is not None and is_known(r)]
-    wins, losses = [r for r in known if r > 0], [-r for r in known if r < 0]
-    if not wins or not losses:
+    if not known:
         return None
-    payoff = (sum(wins) / len(wins)) / (sum(losses) / len(losses))
-    return Record(len(known), len(wins) / len(known), payoff)
+    wins, losses = [r for r in known if r > 0], [-r for r in known if r < 0]
+    won = math.fsum(wins) / len(wins) if wins else 0.0
+    lost = math.fsum(losses) / len(losses) if losses else WHOLE_RISK
+    return Record(len(known), len(wins) / len(known), won / lost)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from modules.estimates.proportions import mean_interval
 from modules.facts.levels import CATEGORY
 
 LEAST_TRADES = 3
@@ -10,8 +11,20 @@ GOOD_WIN_RATE, GOOD_AVERAGE_R = 0.55, 1.2
 CATEGORY_BOUNDS = (-0.5, -0.25, 0.25, 1.0)
 
 
+def performance_by_interval(trades: int, average_r: float, deviation: float) -> str | None:
+    """The name of `performance` for a record in one symbol by the 95 % interval of its mean R; None below three trades.
+
+    BAD where all of it is below nothing, GOOD where all of it is above: what may be chance is NEUTRAL. `deviation` is
+    the sample standard deviation of R.
+    """
+    if trades < LEAST_TRADES:
+        return None
+    low, high = mean_interval(trades, average_r, deviation)
+    return "BAD" if high < 0 else "GOOD" if low > 0 else "NEUTRAL"
+
+
 def performance_of(trades: int, win_rate: float, average_r: float) -> str | None:
-    """The name of `performance` for a record in one symbol, as the predecessor tagged it; None below three trades.
+    """The name of `performance` as the predecessor tagged it in what it recorded; None below three trades.
 
     BAD: fewer than 35 % won or less than 0.5 R on average. GOOD: more than 55 % won and more than 1.2 R on average.
     """

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
-from scipy.stats import t as student
 
 from modules.estimates.liquidity import CUTS
-from modules.estimates.proportions import interval
+from modules.estimates.proportions import interval, mean_interval
 from modules.estimates.records import BAD_WIN_RATE
 from modules.facts.levels import TIER
 
@@ -95,20 +93,14 @@ def by_record(record: Record) -> Ceiling:
     pays = False
     if len(r) >= LEAST_RECORD:
         mean = float(r.mean())
-        error = float(r.std(ddof=1) / np.sqrt(len(r)))
         pays = mean > 0
-        if mean + _quantile(len(r) - 1) * error < 0:
+        if mean_interval(len(r), mean, float(r.std(ddof=1)))[1] < 0:
             return Ceiling(BLACKLIST, f"loses {-mean:.2f} R a trade, clearly so in {len(r)} trades")
     if record.trades >= LEAST_RECORD and not pays and interval(record.wins, record.trades)[1] < BAD_WIN_RATE:
         return Ceiling(CONDITIONAL, f"won {record.wins} of {record.trades} trades")
     if len(r) >= LEAST_RECORD and not pays and float(r.mean()) < 0:
         return Ceiling(EXPANSION, f"loses {-float(r.mean()):.2f} R a trade in {len(r)} trades, which may be chance")
     return Ceiling(CORE)
-
-
-@lru_cache(maxsize=1024)
-def _quantile(freedom: int) -> float:
-    return float(student.ppf(0.975, freedom))
 
 
 def _lowest(share: float, traded: float, spread: float, age: float, record: Record, *, strict: bool) -> Standing:

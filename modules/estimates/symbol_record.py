@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from modules.estimates.records import LEAST_TRADES, performance_of
+from modules.estimates.records import LEAST_TRADES, performance_by_interval
 from modules.estimates.standing import RECORD_DAYS, Record
 from modules.inputs import ClosedTrade
 from policy_dsl.quantities import MS_PER_DAY
@@ -26,29 +27,36 @@ def by_symbol(trades: Iterable[ClosedTrade], now: int) -> Mapping[str, list[Clos
 
 def recent(trades: Sequence[ClosedTrade], now: int) -> Record:
     """What standing rests on: the trades of the last `RECORD_DAYS`."""
-    late = [t for t in trades if now - t.closed <= RECORD_DAYS * MS_PER_DAY]
+    late = _late(trades, now)
     return Record(len(late), _wins(late), tuple(_multiples(late)))
 
 
-def record_facts(trades: Sequence[ClosedTrade] | None) -> tuple[dict[str, Any], dict[str, str]]:
+def record_facts(known: Sequence[ClosedTrade] | None, now: int) -> tuple[dict[str, Any], dict[str, str]]:
     """`trades`, `win_rate`, `average_r` and `performance`, and by fact why those that are missing are.
 
-    None is a book that nobody knows. The mean R is missing where R is known of some trades only: those that were
+    They are of the trades of the last `RECORD_DAYS`, as standing is, so that no symbol is BAD for ever. None is a book
+    that nobody knows. The mean R is missing where R is known of some trades only: those that were
     opened without a stop may be the worst ones.
     """
-    if trades is None:
+    if known is None:
         return {}, dict.fromkeys(("trades", "win_rate", "average_r", "performance"), NO_BOOK)
+    trades = _late(known, now)
     if not trades:
-        return {"trades": 0}, dict.fromkeys(("win_rate", "average_r", "performance"), "the fund closed no trade in it")
+        why = f"the fund closed no trade in it in {RECORD_DAYS} days" if known else "the fund closed no trade in it"
+        return {"trades": 0}, dict.fromkeys(("win_rate", "average_r", "performance"), why)
     count, multiples = len(trades), _multiples(trades)
     facts: dict[str, Any] = {"trades": count, "win_rate": _wins(trades) / count}
     if len(multiples) < count:
         return facts, dict.fromkeys(("average_r", "performance"), f"R is known of {len(multiples)} of {count} trades")
     facts["average_r"] = math.fsum(multiples) / count
-    tag = performance_of(count, facts["win_rate"], facts["average_r"])
+    tag = performance_by_interval(count, facts["average_r"], statistics.stdev(multiples) if count > 1 else 0.0)
     if tag is None:
         return facts, {"performance": f"{count} trades, and a record needs {LEAST_TRADES}"}
     return facts | {"performance": tag}, {}
+
+
+def _late(trades: Sequence[ClosedTrade], now: int) -> list[ClosedTrade]:
+    return [t for t in trades if now - t.closed <= RECORD_DAYS * MS_PER_DAY]
 
 
 def _wins(trades: Sequence[ClosedTrade]) -> int:

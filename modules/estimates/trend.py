@@ -55,6 +55,20 @@ def variance_ratio(returns: Panel, bars: int) -> NDArray[np.float64]:
         return np.where(one > 1e-12 * (returns**2).mean(axis=0), long / one, np.nan)
 
 
+def rolling_variance_ratio(returns: Panel, bars: int, window: int) -> Panel:
+    """`variance_ratio` of the last `window` returns at each bar, shape (bars, symbols)."""
+    if window < 2 * bars:
+        return np.full(returns.shape, np.nan)
+    mean, square = trailing_sum(returns, window) / window, trailing_sum(returns**2, window)
+    one = (square - window * mean**2) / (window - 1)
+    moves, count = trailing_sum(returns, bars), window - bars + 1
+    long = trailing_sum(moves**2, count) - 2 * bars * mean * trailing_sum(moves, count) + count * (bars * mean) ** 2
+    long = long / (bars * count * (1 - bars / window))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        # Rounding leaves a variance of about 1e-16 of the square where there is none.
+        return np.where(one > 1e-12 * square / window, long / one, np.nan)
+
+
 def direction_level(t: Panel) -> NDArray[np.int64]:
     """Rank of `trend_direction`: UP or DOWN where t is clear, else FLAT; -1 where unknown."""
     up, flat, down = (TREND_DIRECTION.rank(name) for name in ("UP", "FLAT", "DOWN"))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+from scipy.signal import lfilter
 from scipy.stats import rankdata
 
 Panel = NDArray[np.float64]
@@ -38,15 +39,24 @@ def smoothed(values: Panel, half_life: float) -> Panel:
     A bar without a value leaves the mean as it is; NaN before the first.
     """
     keep = 0.5 ** (1 / half_life)
-    total, weight = np.zeros(values.shape[1]), np.zeros(values.shape[1])
-    out = np.full(values.shape, np.nan)
     known = np.isfinite(values)
     filled = np.where(known, values, 0.0)
-    for bar in range(len(values)):
-        decay = np.where(known[bar], keep, 1.0)
-        total = total * decay + filled[bar]
-        weight = weight * decay + known[bar]
-        np.divide(total, weight, out=out[bar], where=weight > 0)
+    # Where no bar is missing after the first one, both sums are filters of first order; they add in the same order.
+    is_whole = (known[1:] >= known[:-1]).all(axis=0)
+    total, weight = np.empty(values.shape), np.empty(values.shape)
+    for sums, parts in ((total, filled), (weight, known.astype(np.float64))):
+        sums[:, is_whole] = lfilter([1.0], [1.0, -keep], parts[:, is_whole], axis=0)
+        sums[:, ~is_whole] = _with_gaps(parts[:, ~is_whole], known[:, ~is_whole], keep)
+    out: Panel = np.divide(total, weight, out=np.full(values.shape, np.nan), where=weight > 0)
+    return out
+
+
+def _with_gaps(parts: Panel, known: NDArray[np.bool_], keep: float) -> Panel:
+    """Sums up to each bar of which `keep` is kept from one known bar to the next."""
+    out, total = np.empty(parts.shape), np.zeros(parts.shape[1])
+    for bar in range(len(parts)):
+        total = total * np.where(known[bar], keep, 1.0) + parts[bar]
+        out[bar] = total
     return out
 
 

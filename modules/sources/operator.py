@@ -25,5 +25,6 @@ class OperatorSource:
                 "operator.stop_requested": asked.stop_requested,
                 "operator.reset_requested": asked.reset_requested,
                 "operator.flatten_on_stop": asked.flatten_on_stop,
+                "operator.risk_mode": asked.risk_mode,
             }
         )

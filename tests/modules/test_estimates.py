@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.stats import t as student
 
 from modules.estimates import (
     correlation,
     liquidation,
     liquidity,
     opportunity,
+    proportions,
     records,
     sectors,
     trend,
@@ -222,6 +224,36 @@ def test_touching_is_certain_at_the_level_and_unlikely_far_off() -> None:
 )  # fmt: skip
 def test_a_record_is_tagged_as_the_predecessor_did(trades: int, rate: float, r: float, word: str | None) -> None:
     assert records.performance_of(trades, rate, r) == word
+
+
+@pytest.mark.parametrize(
+    ("trades", "r", "deviation", "word"),
+    [
+        (2, -1, 0.0, None),
+        (3, 0.25, 0.0, "GOOD"),
+        (500, 0.25, 0.1, "GOOD"),
+        (20, 0.25, 1.5, "NEUTRAL"),
+        (20, -0.25, 1.5, "NEUTRAL"),
+        (20, -0.9, 1.5, "BAD"),
+        (3, -1, 0.1, "BAD"),
+        (3, 0.0, 0.0, "NEUTRAL"),
+    ],
+)
+def test_a_record_is_bad_only_where_it_clearly_loses(trades: int, r: float, deviation: float, word: str | None) -> None:
+    assert records.performance_by_interval(trades, r, deviation) == word
+
+
+def test_the_interval_of_a_mean() -> None:
+    values = np.array([1.0, -1.0, 2.0, 0.5, -0.5])
+    found = proportions.mean_interval(5, float(values.mean()), float(values.std(ddof=1)))
+    assert found == pytest.approx(student.interval(0.95, 4, values.mean(), values.std(ddof=1) / np.sqrt(5)))
+    assert proportions.mean_interval(1, 3.0, 0.0) == (-np.inf, np.inf)
+
+
+@given(st.lists(st.floats(0.001, 10), min_size=3, max_size=40))
+def test_whoever_only_wins_is_never_bad(multiples: list[float]) -> None:
+    word = records.performance_by_interval(len(multiples), float(np.mean(multiples)), float(np.std(multiples, ddof=1)))
+    assert word in {"NEUTRAL", "GOOD"}
 
 
 def test_categories_rise_with_r() -> None:

@@ -16,7 +16,8 @@ NAMES = {
         gross_exposure net_exposure risk margin_usage correlated_exposure correlated_positions reconciliation_gap""",
     "market": "regime volatility trend_strength turbulence breadth data_age",
     "clock": "now hour weekday",
-    "operator": "stop_requested reset_requested flatten_on_stop",
+    "operator": "stop_requested reset_requested flatten_on_stop risk_mode",
+    "fund": "conflicts",
     "system": "error_rate errors_per_minute snapshot_gap cpu memory",
     "symbol": """tier in_universe sector price_age spread volume_24h atr volatility trend_strength trend_direction
         trend_t performance win_rate average_r trades funding_rate opportunity_score opportunity_rank exposure
@@ -47,7 +48,7 @@ def test_every_shared_name_is_a_fact(entity: str) -> None:
 def test_entities_have_the_rows_that_rules_expect() -> None:
     rows = {kind: {e.name for e in CATALOGUE.of_kind(kind)} for kind in Rows}
     assert rows == {
-        Rows.ONE: {"account", "market", "clock", "operator", "system"},
+        Rows.ONE: {"account", "market", "clock", "operator", "fund", "system"},
         Rows.KEYED: {"symbol", "position", "request", "sector", "model", "service"},
         Rows.EVENT: {"trade", "error", "order"},
     }
@@ -94,6 +95,7 @@ def test_the_worst_or_lowest_level_comes_first() -> None:
         "category": "LOSER",
         "health": "CRITICAL",
         "service_status": "DOWN",
+        "risk_mode": "SAFE",
         "urgency": "LOW",
         "performance_trend": "DEGRADING",
     }

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from evaluators.snapshot import Snapshot
+from modules.estimates.liquidation import liquidation_price
 from modules.facts import CATALOGUE
-from modules.facts.levels import VOLATILITY
+from modules.facts.levels import EFFECT, VOLATILITY
 from modules.feeds import read_candles
 from modules.fund_state import Surroundings, fund_state
 from modules.operations import Troubles, operations
@@ -136,6 +137,24 @@ def test_facts_go_stale_and_then_missing_while_the_feed_is_out() -> None:
 def test_only_what_is_asked_for_is_kept() -> None:
     whole, part = made(), made(first=100)
     assert part == whole[100:]
+
+
+def test_a_request_tells_what_its_risk_is_worth_and_what_the_record_bears() -> None:
+    asked = [(s, row) for s in made() for row in (s.collection("request") or {}).values()]
+    opening = [(s, row) for s, row in asked if row["effect"] == EFFECT.rank("OPEN")]
+    assert len(opening) > 10
+    assert {row["reward_risk"] for _, row in opening} == {round(STYLE.target_r * QUANTA)}
+    end = abs(1 - liquidation_price(1.0, 1, STYLE.leverage))
+    assert {row["liquidation_distance"] for _, row in opening} == {round(end * QUANTA)}
+    assert all(row["safe_leverage"] is not None and row["stop_ranges"] is not None for _, row in opening)
+    trades = [row["kelly_trades"] for _, row in opening]
+    assert trades[0] == 0
+    assert trades == sorted(trades, key=lambda count: int(count or 0))
+    for _, row in opening:
+        assert (row["kelly_notional"] is None) == (row["kelly_trades"] == 0)
+    closing = [row for _, row in asked if row["effect"] == EFFECT.rank("CLOSE")]
+    assert closing
+    assert all(row["reward_risk"] is None and row["kelly_trades"] is None for row in closing)
 
 
 def test_proposals_are_requests_that_change_nothing_else() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from modules.sources import BookSource, FeedSource
 from tests.modules.books import APART, NOW, SECTORS, TOGETHER, asked, held, order, state
 
 PBA = PortfolioBalancer()
+OF_SIDE = {"liquidation_distance": 0.0}
 
 
 def after(inputs: Inputs, key: str) -> dict[str, Any]:
@@ -33,8 +35,45 @@ def test_the_book_after_a_request_by_hand() -> None:
             "leverage_after": 6.0,
             "correlated_after": 0.1,
             "free_margin_after": 9_500.0,
+            "liquidation_distance": 1 - 0.9 / 0.995,
         }
     )
+
+
+@pytest.mark.parametrize(
+    ("leverage", "side", "distance"),
+    [(20.0, "LONG", 1 - 0.95 / 0.995), (9.0, "LONG", 1 - (8 / 9) / 0.995), (5.0, "SHORT", 1.2 / 1.005 - 1)],
+)
+def test_what_opens_is_liquidated_where_its_margin_runs_out(leverage: float, side: str, distance: float) -> None:
+    stop = 99.0 if side == "LONG" else 101.0
+    found = after(state(requests={"r": asked("SOLUSDT", 1_000, side, stop=stop, leverage=leverage)}), "r")
+    assert found["liquidation_distance"] == pytest.approx(distance)
+
+
+def test_what_grows_is_liquidated_where_the_whole_of_it_is() -> None:
+    book = {"p": held("BTCUSDT", 1_000, leverage=2.0)}
+    found = after(state(book, {"r": asked("BTCUSDT", 1_000, leverage=10.0)}), "r")
+    # 2,000 with a margin of 500 and 100.
+    assert found["liquidation_distance"] == pytest.approx(1 - (1 - 600 / 2_000) / 0.995)
+
+
+def test_a_request_that_closes_leaves_nothing_to_liquidate() -> None:
+    supply = PBA.compute(
+        state({"p": held("BTCUSDT", 1_000)}, {"r": asked("BTCUSDT", 1_000, "SHORT", reduce_only=True)})
+    )
+    assert "liquidation_distance" not in supply.row("request", "r")
+    assert supply.reasons['request["r"].liquidation_distance'] == "it leaves no position"
+
+
+def test_without_tiers_or_a_price_nobody_knows_where_a_position_ends() -> None:
+    bare = state(requests={"r": asked("SOLUSDT", 1_000)})
+    listings = {s: replace(listing, tiers=()) for s, listing in (bare.market.listings or {}).items()}
+    for market, why in (
+        (replace(bare.market, listings=listings), "the venue tells no margin tiers of SOLUSDT"),
+        (replace(bare.market, tickers={}), "the price of SOLUSDT is not known"),
+    ):
+        supply = PBA.compute(replace(bare, market=market))
+        assert supply.reasons['request["r"].liquidation_distance'] == why
 
 
 def test_a_batch_is_counted_together_in_the_order_of_its_keys() -> None:
@@ -155,7 +194,8 @@ def test_a_mirrored_book_has_mirrored_figures(positions: list[Any], requests: li
     assert one["account.gross_exposure"] == other["account.gross_exposure"]
     assert one["account.risk"] == pytest.approx(other["account.risk"])
     for key, row in asks.items():
-        assert row == pytest.approx(mirrored[key])
+        # A short is liquidated at a higher notional than a long, so at another distance.
+        assert row | OF_SIDE == pytest.approx(mirrored[key] | OF_SIDE)
 
 
 @settings(max_examples=30, deadline=None)
@@ -163,8 +203,9 @@ def test_a_mirrored_book_has_mirrored_figures(positions: list[Any], requests: li
 def test_asking_for_more_never_looks_smaller(positions: list[Any], less: float, more: float) -> None:
     book = {f"p{i}": held(s, n) for i, (s, n, _) in enumerate(positions)}
     small, large = (after(state(book, {"r": asked("BTCUSDT", n)}), "r") for n in (less, less + more))
-    for name in set(AFTER) - {"leverage_after", "free_margin_after"}:
+    for name in set(AFTER) - {"leverage_after", "free_margin_after", "liquidation_distance"}:
         assert small[name] <= large[name]
+    assert small["liquidation_distance"] >= large["liquidation_distance"] - 1e-9
     assert small["free_margin_after"] >= large["free_margin_after"]
 
 

@@ -28,6 +28,7 @@ PROOF: dict[str, Any] = {
     "trend_t": 3.0, "trend_t_short": 3.0, "trend_strength": 0.3, "variance_ratio": 1.5, "volatility": "NORMAL",
     "scaled": 0.0,
 }  # fmt: skip
+SAFE: dict[str, Any] = {"leverage": 2.0, "liquidation_distance": 0.5, "liquidation_probability_7d": 0.0}
 PAL = ProfitAmplificationLayer()
 
 
@@ -62,7 +63,7 @@ def test_with_proof_a_quarter_may_be_added() -> None:
     assert found.permitted["ADD_SIZE"] == (0.25,)
 
 
-@pytest.mark.parametrize("fact", sorted(set(PROOF) - {"trend_t_short", "variance_ratio"}))
+@pytest.mark.parametrize("fact", sorted(PROOF))
 def test_each_part_of_the_proof_is_needed(fact: str) -> None:
     assert "ADD_SIZE" not in PAL.evaluate(POSITION | PROOF | {fact: None}).permitted
 
@@ -120,9 +121,20 @@ def test_a_fund_in_trouble_amplifies_nothing() -> None:
     fund = calm_snapshot(CATALOGUE)
     crash = replace(fund, facts={**fund.facts, "market.volatility": VOLATILITY.rank("EXTREME")})
     stopped = replace(fund, facts={**fund.facts, "operator.stop_requested": True})
-    assert PAL.evaluate_position(POSITION | PROOF, fund) == "ADD_SIZE"
+    assert PAL.evaluate_position(POSITION | PROOF | SAFE, fund) == "ADD_SIZE"
     assert "ADD_SIZE" not in PAL.evaluate(POSITION | PROOF, crash).permitted
     assert PAL.evaluate_position(POSITION | PROOF, stopped) == NO_ACTION
+
+
+@pytest.mark.parametrize("fact", sorted(SAFE))
+def test_beside_a_fund_nobody_presumes_that_a_position_is_safe(fact: str) -> None:
+    fund = calm_snapshot(CATALOGUE)
+    assert "ADD_SIZE" not in PAL.evaluate(POSITION | PROOF | SAFE | {fact: None}, fund).permitted
+
+
+@pytest.mark.parametrize("told", [{"leverage": 30.0}, {"liquidation_distance": 0.04}])
+def test_what_is_close_to_its_liquidation_is_not_added_to_in_ordinary_times_either(told: dict[str, float]) -> None:
+    assert "ADD_SIZE" not in PAL.evaluate(POSITION | PROOF | told).permitted
 
 
 def test_what_the_fund_knows_of_a_symbol_counts_and_not_what_was_brought() -> None:

@@ -27,7 +27,6 @@ from tests.modules.learning.markets import at, learning, turning
 
 NOW = 1_760_000_000_000
 DAY = 24 * HOUR
-RECORDED = Path("/work/shared/data/candles_1h.parquet")
 
 
 def supply(**models: ModelRecord) -> Supply:
@@ -346,9 +345,10 @@ def test_the_rules_ask_for_nothing_that_the_hands_do_not_know() -> None:
     assert "RETRAIN, CANARY, DEPLOY, WITHDRAW, ROLLBACK" in str(output.type)
 
 
-@pytest.mark.skipif(not RECORDED.exists(), reason="the recorded candles are not on this machine")
-def test_recorded_candles_train_every_model_and_nothing_is_deployed_without_proof(tmp_path: Path) -> None:
-    (candles,) = (c for c in read_candles(RECORDED) if c.book == "futures")
+def test_recorded_candles_train_every_model_and_nothing_is_deployed_without_proof(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    (candles,) = (c for c in read_candles(shared_data / "candles_1h.parquet") if c.book == "futures")
     first = len(candles.opened) - 120
     models = learning(candles, tmp_path, window_days=30.0)
     ts = int(candles.closed[first])

@@ -117,6 +117,7 @@ def test_what_people_asked_for() -> None:
         "operator.stop_requested": False,
         "operator.reset_requested": True,
         "operator.flatten_on_stop": False,
+        "operator.risk_mode": "AGGRESSIVE",
     }
 
 

@@ -198,7 +198,14 @@ def test_a_sale_is_the_mirror_of_a_purchase() -> None:
 def test_the_record_is_that_of_the_proposer_up_to_now() -> None:
     others = (*RECORD, *[trade(-1.0, "lightgbm")] * 500, *[trade(-1.0, closed=NOW + 1)] * 500)
     assert row(request(), trades=others) == row(request())
-    assert row(request(model="lightgbm"), trades=others).get("kelly_notional") is None
+    losing = row(request(model="lightgbm"), trades=others)
+    assert (losing["kelly_notional"], losing["kelly_trades"]) == (0, 500)
+
+
+def test_a_proposer_that_is_new_has_a_record_of_no_trades() -> None:
+    found = row(request(model="nobody"))
+    assert found["kelly_trades"] == 0
+    assert "kelly_notional" not in found
 
 
 def test_a_record_that_loses_bears_nothing() -> None:
@@ -218,7 +225,7 @@ def test_a_trade_without_a_result_is_no_trade_and_not_a_draw() -> None:
         ({"price": float("nan")}, "safe_leverage", "its price is not known"),
         ({"target": None}, "reward_risk", "its target is not known, or is no gain"),
         ({"target": 99.0}, "reward_risk", "its target is not known, or is no gain"),
-        ({"model": "nobody"}, "kelly_trades", "its proposer has no wins, or no losses, to tell the payoff by"),
+        ({"model": "nobody"}, "kelly_notional", "its proposer has closed no trade yet"),
         ({"notional": None}, "safe_leverage", "its size is not known"),
     ],
 )

@@ -76,7 +76,7 @@ def test_a_symbol_has_all_its_facts() -> None:
         "trades": 4,
         "win_rate": 0.75,
         "average_r": 1.25,
-        "performance": "GOOD",
+        "performance": "NEUTRAL",
     }
 
 
@@ -255,7 +255,17 @@ def test_a_symbol_that_clearly_loses_is_blacklisted_and_forgiven_after_half_a_ye
     assert tiers(inputs_of(VOLUMES, trades=trades_of("BTCUSDT", losses)))["BTCUSDT"] == "BLACKLIST"
     long_ago = trades_of("BTCUSDT", losses, ended=NOW - 181 * MS_PER_DAY)
     forgiven = computed(inputs_of(VOLUMES, trades=long_ago)).row("symbol", "BTCUSDT")
-    assert (forgiven["tier"], forgiven["trades"], forgiven["win_rate"]) == ("CORE", 30, 0.0)
+    assert (forgiven["tier"], forgiven["trades"]) == ("CORE", 0)
+    assert not {"win_rate", "performance"} & set(forgiven)
+
+
+@pytest.mark.parametrize(
+    ("made", "word"),
+    [([0.25] * 30, "GOOD"), ([1.5, -1.0] * 15, "NEUTRAL"), ([1.0, -1.0] * 15, "NEUTRAL"), ([0.2, -1.0] * 15, "BAD")],
+)
+def test_only_a_record_that_clearly_loses_is_bad(made: list[float], word: str) -> None:
+    row = computed(inputs_of(VOLUMES, trades=trades_of("BTCUSDT", made))).row("symbol", "BTCUSDT")
+    assert row["performance"] == word
 
 
 def test_a_fund_without_trades_has_a_universe_all_the_same() -> None:

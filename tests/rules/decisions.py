@@ -68,7 +68,7 @@ def shown(decision: Decision, program: Program) -> Mapping[str, Any]:
 
 WINNER: Document = {
     "position": {"p1": {"symbol": "BTCUSDT", "category": "WINNER", "r_multiple": 2.5, "peak_r": 2.5}},
-    "symbol": {"BTCUSDT": {"trend_t": 3}},
+    "symbol": {"BTCUSDT": {"trend_t": 3, "trend_t_short": 3, "variance_ratio": 1.2}},
 }
 """A position that may grow."""
 

@@ -10,8 +10,24 @@ import math
 
 import pytest
 
+from evaluators.decision import Decision
+from evaluators.python import PythonEvaluator
+from evaluators.python.evaluator import PythonBook
+from modules.runtime.switches import switches_of
 from policy_dsl.diagnostics import PolicyError
-from tests.rules.decisions import ASKING, Document, asking, configured, decide, outputs, state
+from policy_dsl.files import read_files
+from tests.rules.decisions import (
+    ASKING,
+    RULES,
+    Document,
+    asking,
+    configured,
+    decide,
+    default_bundle,
+    outputs,
+    shown,
+    state,
+)
 
 # --- control modules: fail-open and latch -----------------------------------------------------------------------------
 
@@ -82,6 +98,48 @@ def test_w15_an_empty_list_is_not_everything() -> None:
     unlisted = {**ASKING, "symbol": {}}
     assert outputs(unlisted)["verdict"] == {"r1": "DENY"}
     assert outputs({**ASKING, "symbol": {"ETHUSDT": {}}})["verdict"] == {"r1": "DENY"}
+
+
+HALTED_BY_HAND: Document = {"operator": {"stop_requested": True}}
+
+
+def followed(*documents: Document) -> list[Decision]:
+    """What is decided of a book, a snapshot a minute."""
+    book = PythonBook(PythonEvaluator(default_bundle().program))
+    times = (f"2026-01-07T12:{minute:02}:00Z" for minute in range(len(documents)))
+    return [book.decide(state(document | {"ts": ts})) for document, ts in zip(documents, times, strict=True)]
+
+
+def test_w13_good_news_from_elsewhere_releases_no_stop() -> None:
+    fine: Document = {"service": {"execution": {"status": "UP"}, "feed": {"status": "UP"}}}
+    _, later, reset = followed(HALTED_BY_HAND, fine, {"operator": {"reset_requested": True}})
+    program = default_bundle().program
+    assert shown(later, program)["ess.state"] == "HALTED"
+    assert shown(reset, program)["ess.state"] == "ARMED"
+
+
+def test_w18_a_second_fall_is_acted_upon_as_the_first_was() -> None:
+    fallen: Document = {"account": {"drawdown": 0.06}, "operator": {"flatten_on_stop": True}}
+    deeper: Document = {"account": {"drawdown": 0.3}, "operator": {"flatten_on_stop": True}}
+    found = [shown(d, default_bundle().program)["ess.actions"] for d in followed(fallen, {}, deeper)]
+    assert [sorted(actions) for actions in found] == [["CANCEL_ORDERS", "FLATTEN"], [], ["CANCEL_ORDERS", "FLATTEN"]]
+
+
+@pytest.mark.parametrize("word", ["critical", "Down", "DOWN "])
+def test_w24_a_word_in_other_letters_is_refused_and_not_taken_for_healthy(word: str) -> None:
+    with pytest.raises(PolicyError):
+        state({"service": {"execution": {"status": word}}})
+
+
+def test_w25_a_fact_by_another_name_is_refused_and_not_read_as_nothing() -> None:
+    with pytest.raises(PolicyError, match="position_count"):
+        state({"account": {"position_count": 9}})
+
+
+def test_w39_without_the_module_of_the_stop_its_rules_halt_all_the_same() -> None:
+    off = switches_of({"ENABLE_ESS": "false"})
+    assert off.configured(read_files(RULES)) == read_files(RULES)
+    assert outputs({"account": {"drawdown": 0.06}})["ess.state"] == "HALTED"
 
 
 # --- control modules: contradictions ----------------------------------------------------------------------------------

@@ -15,7 +15,10 @@ from tests.properties.strictness import loosened
 from tests.rules.decisions import Document, decide, default_bundle, outputs, state
 
 ROWS: Document = {
-    "symbol": {"BTCUSDT": {"trend_t": 3}, "UNIUSDT": {"sector": "DEFI", "tier": "EXPANSION"}},
+    "symbol": {
+        "BTCUSDT": {"trend_t": 3, "trend_t_short": 3, "variance_ratio": 1.2},
+        "UNIUSDT": {"sector": "DEFI", "tier": "EXPANSION"},
+    },
     "sector": {"L1": {"exposure_share": 0.2}, "DEFI": {"exposure_share": 0.1}},
     "service": {"execution": {}, "feed": {"status": "DEGRADED", "error_rate": 0.3}},
     "model": {"xgboost": {}, "lightgbm": {"win_rate": 0.45}},

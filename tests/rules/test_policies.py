@@ -58,7 +58,7 @@ pba.max_exposure: ratio in 0% to 100% starts 80%, down
 pba.max_leverage: leverage in 1x to 50x starts 20x, down
 pba.posture: SHRINK < HOLD < GROW starts GROW, down, relaxes after 15m
 ranker.max_rank: count in 0 to 20 starts 20, down
-retraining.actions for each model: set of RETRAIN, CANARY, DEPLOY
+retraining.actions for each model: set of RETRAIN, CANARY, DEPLOY, WITHDRAW, ROLLBACK
 retraining.priority for each model: NONE < LOW < MEDIUM < HIGH < URGENT starts NONE, up
 supervisor.trust for each model: BLOCKED < REDUCED < FULL starts FULL, down, relaxes after 1h
 universe.entries for each symbol: CLOSED < OPEN starts OPEN, down, relaxes after 30m
@@ -96,6 +96,7 @@ LADDERS = (
     ("hfos.crash_positions", "hfos.defensive_positions", "orchestrator.open_positions_limit"),
     ("pba.correlated_count", "orchestrator.open_positions_limit"),
     ("hfos.crash_exposure", "pba.total_limit"),
+    ("pba.min_liquidation_distance", "pretrade.min_liquidation_distance"),
     ("pba.symbol_limit", "pba.sector_limit", "pba.correlated_limit", "pba.total_limit"),
     ("orchestrator.base_risk", "pba.risk_limit"),
     ("pal.add_size", "pal.most_added"),
@@ -235,7 +236,7 @@ def test_calm_positions_are_left_alone() -> None:
 
 
 def test_an_add_is_a_quarter_of_the_original_size() -> None:
-    assert outputs(WINNER)["pal.actions"] == {"p1": {"ADD_SIZE": [0.25], "EXTEND_HOLD": [], "TREND_EXIT": []}}
+    assert outputs(WINNER)["pal.actions"] == {"p1": {"ADD_SIZE": [0.25], "EXTEND_HOLD": [], "TREND_EXIT": [1.0]}}
 
 
 def test_a_partial_profit_is_half_of_the_position() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from policy_dsl.diagnostics import PolicyError
 from tests.rules.decisions import ASKING, WINNER, Document, asking, decide, default_bundle, outputs, state
 
 # --- portfolio balance ------------------------------------------------------------------------------------------------
@@ -23,6 +24,31 @@ def test_pba2_a_batch_is_judged_together() -> None:
     nine: Document = {f"r{i}": {"confidence": 0.9 - i / 100} for i in range(9)}
     found = outputs({**ASKING, "request": nine})["verdict"]
     assert [key for key, verdict in found.items() if verdict == "DENY"] == ["r8"]
+
+
+def test_pba3_one_symbol_is_not_opened_twice_beyond_its_limit() -> None:
+    both: Document = {"r1": {"symbol_share_after": 0.2}, "r2": {"symbol_share_after": 0.31}}
+    assert outputs({**ASKING, "request": both})["verdict"] == {"r1": "ALLOW", "r2": "DENY"}
+    again = asking(repeats_last_minute=3)
+    assert outputs(again)["verdict"] == {"r1": "DENY"}
+
+
+@pytest.mark.parametrize("cause", [{"account": {"daily_loss": 0.04}}, {"service": {"feed": {"status": "DOWN"}}}])
+def test_pba7_no_new_trades_means_none_for_every_request(cause: Document) -> None:
+    found = outputs(asking(confidence=1) | cause)
+    assert (found["orchestrator.risk_profile"], found["verdict"]) == ("NO_NEW_TRADES", {"r1": "DENY"})
+
+
+def test_pba8_a_profit_is_not_read_as_a_drawdown_nor_another_name_as_none() -> None:
+    with pytest.raises(PolicyError, match="daily_drawdown_pct"):
+        state({"account": {"daily_drawdown_pct": 4}})
+    assert outputs({"account": {"drawdown": 0}})["hfos.risk_mode"] == "NORMAL"
+
+
+@pytest.mark.parametrize("side", ["long", "BUY", "Long"])
+def test_pba12_a_side_in_other_words_is_refused_and_not_taken_for_a_short(side: str) -> None:
+    with pytest.raises(PolicyError):
+        state(asking(side=side))
 
 
 @pytest.mark.parametrize("fact", ["exposure_after", "sector_share_after", "symbol_share_after", "correlated_after"])
@@ -109,6 +135,12 @@ def test_pal2_every_action_can_be_granted() -> None:
     assert granted == {"ADD_SIZE", "TIGHTEN_STOP", "EXTEND_HOLD", "TAKE_PARTIAL", "TREND_EXIT"}
 
 
+def test_pal3_taking_profit_outlives_what_forbids_adding() -> None:
+    far = winner(peak_r=3.5, notional=5_000, original_notional=5_000)
+    assert "TAKE_PARTIAL" in outputs(far | {"operator": {"risk_mode": "SAFE"}})["pal.actions"]["p1"]
+    assert not adds(far)
+
+
 def test_pal4_no_limit_knows_a_sum_of_money() -> None:
     money = [p.id for p in default_bundle().program.params if str(p.type) == "money"]
     assert money == []
@@ -158,6 +190,8 @@ def test_pal10_leverage_has_a_ceiling_for_adds_too() -> None:
 
 @pytest.mark.parametrize(("side", "t"), [("LONG", 3), ("SHORT", -3)])
 def test_long_and_short_are_mirror_images(side: str, t: float) -> None:
-    with_it, against = ({"symbol": {"BTCUSDT": {"trend_t": value}}} for value in (t, -t))
+    with_it, against = (
+        {"symbol": {"BTCUSDT": {"trend_t": value, "trend_t_short": value, "variance_ratio": 1.2}}} for value in (t, -t)
+    )
     assert adds(winner(side=side) | with_it)
     assert not adds(winner(side=side) | against)

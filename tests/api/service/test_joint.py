@@ -20,12 +20,14 @@ BUY = Request("BTCUSDT", "LONG", 0)
 class Steps:
     """A fund that notes what it is asked, and fails for a symbol that it cannot bear."""
 
+    began: Event = field(default_factory=Event)
     gate: Event = field(default_factory=Event)
     seen: list[list[str]] = field(default_factory=list)
 
     def __call__(self, requests: Mapping[str, Request]) -> Step:
         self.seen.append(list(requests))
-        self.gate.wait(10)
+        self.began.set()
+        assert self.gate.wait(10)
         if any(request.symbol == "BAD" for request in requests.values()):
             raise RuntimeError("it cannot be judged")
         return cast(Step, len(self.seen))
@@ -47,8 +49,7 @@ def joint(steps: Steps) -> Iterator[Joint]:
 def asked(joint: Joint, steps: Steps, *batches: dict[str, Request]) -> list[Any]:
     """Asks for all of them while a step is at work, and lets it end."""
     joint.ask({"first": BUY})
-    while not steps.seen:
-        pass
+    assert steps.began.wait(10)
     answers = [joint.ask(batch) for batch in batches]
     steps.gate.set()
     return [answer.exception(10) or answer.result(10) for answer in answers]
@@ -83,8 +84,7 @@ def test_a_step_takes_no_more_than_it_may(joint: Joint, steps: Steps) -> None:
 
 def test_who_has_gone_is_not_judged(joint: Joint, steps: Steps) -> None:
     joint.ask({"first": BUY})
-    while not steps.seen:
-        pass
+    assert steps.began.wait(10)
     joint.ask({"gone": BUY}).cancel()
     stays = joint.ask({"stays": BUY})
     steps.gate.set()

@@ -45,6 +45,17 @@ def test_a_record_by_what_trades_made() -> None:
     assert record == Record(5, 0.4, 2.0)
 
 
-@pytest.mark.parametrize("trades", [[], [1.0, 2.0], [-1.0], [None, None], [0.0]])
-def test_without_wins_and_losses_nobody_knows_the_payoff(trades: list[float | None]) -> None:
+@pytest.mark.parametrize("trades", [[], [None, None], [float("nan")]])
+def test_without_trades_there_is_no_record(trades: list[float | None]) -> None:
     assert record_of(trades) is None
+
+
+def test_what_never_lost_is_taken_to_lose_all_that_is_at_risk() -> None:
+    assert record_of([1.0, 2.0]) == Record(2, 1.0, 1.5)
+
+
+@pytest.mark.parametrize("trades", [[-1.0], [0.0], [-1.0] * 30])
+def test_what_never_won_bets_nothing(trades: list[float]) -> None:
+    record = record_of(trades)
+    assert record is not None
+    assert careful_fraction(record) == 0

@@ -174,6 +174,19 @@ def test_the_variance_ratio_tells_moves_that_go_on_from_moves_that_are_taken_bac
     assert taken_back < 0.5
 
 
+@pytest.mark.parametrize(("bars", "window"), [(2, 4), (5, 40), (24, 100)])
+def test_rolling_variance_ratios_are_those_of_each_window(bars: int, window: int) -> None:
+    returns = np.random.default_rng(4).normal(0.001, 0.01, (160, 2))
+    returns[20, 1] = np.nan
+    found = trend.rolling_variance_ratio(returns, bars, window)
+    assert np.isnan(found[: window - 1]).all()
+    for end in (window, 130, 160):
+        expected = trend.variance_ratio(returns[end - window : end], bars)
+        assert found[end - 1] == pytest.approx(expected, nan_ok=True)
+    assert np.isnan(trend.rolling_variance_ratio(returns, 24, 40)).all()
+    assert np.isnan(trend.rolling_variance_ratio(np.full((60, 1), 0.1), 2, 40)).all()
+
+
 def test_a_variance_ratio_worked_by_hand() -> None:
     # Returns 1 1 -1 -1: mean 0, variance 4/3. Sums of two: 2 0 -2, squares 8; 8 / (2 x 3 x 1/2) = 8/3. Ratio 2.
     assert trend.variance_ratio(np.array([[1.0], [1.0], [-1.0], [-1.0]]), 2).tolist() == [pytest.approx(2)]

@@ -73,7 +73,9 @@ def test_a_fund_that_stops_waits_for_no_training(tmp_path: Path) -> None:
     program = f"import pathlib, time; pathlib.Path({str(began)!r}).touch(); time.sleep(600)"
     worker = ProcessWorker(command=(sys.executable, "-c", program))
     running, waiting = worker.start(MODEL, MARKET, None), worker.start(MODEL, MARKET, None)
+    until = time.monotonic() + PATIENCE
     while not began.exists():
+        assert time.monotonic() < until, "the program has not begun"
         time.sleep(0.01)
     worker.close()
     with pytest.raises(TrainingError, match="ended with -9"):
