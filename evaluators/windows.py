@@ -251,6 +251,8 @@ class StrictestWindow:
     def keep(self, ts: int, value: Value, firings: Firings = ()) -> None:
         """Take in a value; one that is as loose as the start leaves no trace."""
         values, start = self.values, ts - self.duration
+        if not values and value == self.start:
+            return
         if len(values) == 1 and values[0][1] == value:
             values[0] = (ts, value, firings)
             return
@@ -295,6 +297,8 @@ class SinceWindow:
     def keep(self, ts: int, value: tuple[Value, bool | None], firings: Firings = ()) -> None:
         """Take in a value that was asked definitely, and whether the latch is released."""
         asked, release = value
+        if asked == self.start and release is not True:
+            return
         if release is True:
             self.value, self.asked = self.start, None
         stricter = self.stricter(self.value, asked)
