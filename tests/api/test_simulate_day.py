@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -148,8 +149,11 @@ def test_what_is_refused(run: Run) -> None:
     assert "Invalid value for '--days'" in run("simulate", "--day", "--days", "0", code=2).output
     for every in ("4m", "30s", "90s"):
         assert "1m, 2m or 3m" in run("simulate", "--day", "--every", every, code=2).output
-    assert "no duration" in run("simulate", "--day", "--every", "soon", code=2).output
+    assert "write a duration" in run("simulate", "--day", "--every", "soon", code=2).output
 
 
-def test_rules_that_cannot_tell_a_day_are_refused(run: Run) -> None:
-    assert "which a simulated day needs" in run("simulate", "--day", "--rules", "rules", code=2).output
+def test_rules_that_cannot_tell_a_day_are_refused(run: Run, rules: Path) -> None:
+    said = run("simulate", "--day", "--rules", rules, code=2).output
+    assert "--rules" in said
+    assert "`ess.state`" in said
+    assert "RF110" in run("simulate", "--day", "--rules", "nowhere", code=2).output

@@ -1,0 +1,159 @@
+"""What is shown and what is not: a target counts only where the whole interval is beyond it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from modules.trading_day.arms import Arm
+from modules.trading_day.kpis import kpis
+from modules.trading_day.lived import Asked, Days, LivedDay, Moment, Replayed
+from modules.trading_day.verdicts import Kpi, Verdict
+from tests.modules.trading_day.made_days import MINUTES, at, day, days, moment, run, trade
+
+FLAT = (100.0,) * MINUTES
+
+
+def found(lived: Days, name: str) -> Kpi:
+    (kpi,) = (k for k in kpis(lived) if k.name == name and k.phase != 0)
+    return kpi
+
+
+def overall(lived: Days, name: str) -> Kpi:
+    (kpi,) = (k for k in kpis(lived) if k.name == name and k.phase == 0)
+    return kpi
+
+
+def fall(share: float) -> tuple[float, ...]:
+    return (*FLAT[:-1], 100 * (1 - share))
+
+
+def of_r(with_pal: Sequence[float], without: Sequence[float]) -> Days:
+    """A day for each pair of mean R."""
+    return days(
+        *(
+            day(run(trades=[trade("a", r, added=True)]), run(Arm.NO_PAL, trades=[trade("a", base)]))
+            for r, base in zip(with_pal, without, strict=True)
+        )
+    )
+
+
+def test_every_phase_has_its_figures() -> None:
+    assert {k.phase for k in kpis(days(day()))} == {0, 1, 2, 3, 4, 5}
+    names = [(k.phase, k.name) for k in kpis(days(day()))]
+    assert len(set(names)) == len(names)
+
+
+def test_with_two_days_no_mean_is_claimed() -> None:
+    few = days(*(day(run(curve=fall(0.01)), run(Arm.NONE, curve=fall(0.1))) for _ in range(2)))
+    assert overall(few, "largest drawdown of a day").verdict is Verdict.TOO_FEW
+
+
+@pytest.mark.parametrize(
+    ("mine", "verdict"),
+    [
+        ((0.01, 0.012, 0.011), Verdict.SHOWN),
+        ((0.065, 0.07, 0.075), Verdict.NOT_SHOWN),
+        ((0.099, 0.1, 0.101), Verdict.MISSED),
+    ],
+)
+def test_a_smaller_drawdown_is_shown_where_the_whole_interval_is(mine: tuple[float, ...], verdict: Verdict) -> None:
+    lived = days(*(day(run(curve=fall(d)), run(Arm.NONE, curve=fall(0.1))) for d in mine))
+    assert overall(lived, "largest drawdown of a day").verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("with_pal", "without", "verdict"),
+    [
+        ((1.5, 1.52, 1.48, 1.5), (1.0, 1.01, 0.99, 1.0), Verdict.SHOWN),
+        ((1.1, 1.12, 1.08, 1.1), (1.0, 1.01, 0.99, 1.0), Verdict.MISSED),
+        ((1.5, 0.5, 2.5, 1.0), (1.0, 1.01, 0.99, 1.0), Verdict.NOT_SHOWN),
+        # Three times as much of nothing: the R without PAL may be zero.
+        ((0.9, 0.6, 0.3, 0.3), (0.9, -0.4, -0.7, 0.6), Verdict.NOT_SHOWN),
+        # A smaller loss is no gain of a fifth.
+        ((-0.1, -0.11, -0.09, -0.1), (-1.0, -1.01, -0.99, -1.0), Verdict.NOT_SHOWN),
+        ((1.0, 1.01, 0.99, 1.0), (1.0, 1.01, 0.99, 1.0), Verdict.MISSED),
+    ],
+)
+def test_a_fifth_more_r(with_pal: tuple[float, ...], without: tuple[float, ...], verdict: Verdict) -> None:
+    assert found(of_r(with_pal, without), "mean R of a trade").verdict is verdict
+
+
+def test_losses_that_only_an_add_made_are_counted() -> None:
+    made = [
+        day(
+            run(trades=[trade(f"s{i}", -0.1, added=True) for i in range(10)]),
+            run(Arm.NO_PAL, trades=[trade(f"s{i}", 0.2 if i == 0 else -0.2) for i in range(10)]),
+        )
+        for _ in range(3)
+    ]
+    kpi = found(days(*made), "losses that only PAL made")
+    assert kpi.verdict is Verdict.BROKEN
+    assert kpi.estimates[0][1].value == pytest.approx(0.1)
+
+
+def replays(alone: int, others: int, *, harmless: bool) -> list[Replayed]:
+    profit = 1.0 if harmless else -1.0
+    return [Replayed(f"d{i}", "DENY", True, profit, 1.0) for i in range(alone)] + [
+        Replayed(f"a{i}", "ALLOW", False, profit, 1.0) for i in range(others)
+    ]
+
+
+def test_false_positives_are_harmless_proposals_that_pba_alone_denied() -> None:
+    one = [*replays(1, 99, harmless=True), *replays(50, 0, harmless=False)]
+    # A breach is harm, whatever the trade made; what has no fate, or was denied by others too, does not count.
+    one += [Replayed("b", "DENY", True, 5.0, 1.0, breaches=True), Replayed("o", "DENY", True)]
+    one += [Replayed("m", "DENY", False, 5.0, 1.0)]
+    lived = days(*(day(replayed=one) for _ in range(4)))
+    kpi = found(lived, "false positives of PBA: harmless, and denied by it alone")
+    assert kpi.estimates[0][1].value == 0.01
+    assert kpi.estimates[0][1].n == 400
+    assert kpi.verdict is Verdict.SHOWN
+    other = found(lived, "of what PBA alone denied, harmless")
+    assert other.estimates[0][1].value == pytest.approx(4 / 208)
+    assert other.note.startswith("4 more")
+
+
+def test_many_false_positives_miss_the_target() -> None:
+    lived = days(*(day(replayed=replays(20, 80, harmless=True)) for _ in range(4)))
+    assert found(lived, "false positives of PBA: harmless, and denied by it alone").verdict is Verdict.MISSED
+
+
+def test_a_service_that_does_not_come_back_breaks_the_target() -> None:
+    good = [day(run(back=5.1)) for _ in range(3)]
+    assert found(days(*good), "recovery of a killed service").verdict is Verdict.SHOWN
+    never = found(days(*good, day(run(back=None))), "recovery of a killed service")
+    assert never.verdict is Verdict.BROKEN
+    assert "3 of 4 within 30 s" in never.note
+    assert found(days(*good, day(run(back=5.6))), "recovery of a killed service").verdict is Verdict.BROKEN
+
+
+def halted_at(minutes: range) -> list[Moment]:
+    return [moment(m, halted=m in minutes, mode="SAFE" if m in minutes else "NORMAL") for m in range(MINUTES)]
+
+
+def test_one_proposal_allowed_during_a_stop_breaks_it() -> None:
+    stopped = halted_at(range(30, 60))
+    denied = [Asked(f"s{m}", at(m), "BTCUSDT", "DENY", ("ess.halted",)) for m in range(30, 60)]
+    kept = days(day(run(moments=stopped, asked=denied)))
+    assert found(kept, "proposals denied during an emergency stop").verdict is Verdict.HELD
+    slipped = [*denied, Asked("x", at(45), "BTCUSDT", "ALLOW")]
+    broken = days(day(run(moments=stopped, asked=slipped)))
+    assert found(broken, "proposals denied during an emergency stop").verdict is Verdict.BROKEN
+
+
+def test_how_long_a_stop_takes_is_told_with_the_days_without_one() -> None:
+    made: list[LivedDay] = [day(run(moments=halted_at(range(30 + late, 60)))) for late in (1, 2, 3)]
+    kpi = found(days(*made, day()), "from the start of the crash to the stop")
+    assert kpi.estimates[0][1].value == 2.0
+    assert kpi.note == "in 1 of 4 days not at all"
+    # A stop that was there before the crash is none that the crash made.
+    earlier = found(days(*(day(run(moments=halted_at(range(25, 60)))) for _ in range(3))), kpi.name)
+    assert earlier.estimates[0][1].n == 0
+
+
+def test_a_snapshot_without_a_module_breaks_observation() -> None:
+    seen = [replace(moment(m), faults=("pba",) if m == 7 else ()) for m in range(MINUTES)]
+    assert found(days(day(run(moments=seen))), "snapshots in which every module answered").verdict is Verdict.BROKEN
