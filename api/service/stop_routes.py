@@ -37,7 +37,7 @@ def add_stop_routes(app: FastAPI, running: Running) -> None:
 
     @app.post("/v1/ess:new_peak")
     def new_peak(hand: Hand) -> dict[str, Any]:
-        """Let the peak of equity count from now on, so that an old fall halts no longer."""
+        """Let the peak of equity and the losing streak count from now on, so that old losses halt no longer."""
         return _after(running, controls.reset_peak, hand, STATE)
 
     @app.get("/v1/hfos")

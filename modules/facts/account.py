@@ -47,7 +47,7 @@ class AccountFacts(FactModel, entity="account", rows=Rows.ONE):
         owner="book", low=0, high=MOST_EXPOSURE, max_age="2m", calm=0,
     )  # fmt: skip
     losing_streak: Annotated[int | None, COUNT] = fact(
-        "closed losing trades in a row up to now; a trade that closed without loss ends the streak",
+        "closed losing trades in a row up to now; ended by one without loss, or by a person who lets it count anew",
         owner="book", low=0, high=100_000, max_age="2m", calm=0,
     )  # fmt: skip
     open_positions: Annotated[int | None, COUNT] = fact(

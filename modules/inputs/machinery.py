@@ -53,7 +53,7 @@ class Operator:
     """What people have asked for; a reset is asked for once, with a reason.
 
     `risk_mode` is the boldest mode that they allow. `peak_from` is the time (ms since 1970 UTC) from which the peak
-    of equity counts, None for always.
+    of equity and the losing streak count, None for always.
     """
 
     stop_requested: bool = False

@@ -88,7 +88,9 @@ class Controls:
         self._call(Call(at, RELEASE, person, reason))
 
     def reset_peak(self, at: int, person: str, reason: str) -> None:
-        """Measure drawdown from the highest equity since `at`: what was lost before is lost, and trading may go on.
+        """Count drawdown and losing streak from `at` on: what was lost before is lost, and trading may go on.
+
+        A fund that is halted makes no trade that could end its streak, nor earns its way back to the old peak.
 
         Re-arms nothing. Raises PolicyError (RF851) without a person or a reason.
         """

@@ -40,7 +40,9 @@ class BookSource:
             single |= _open_loss(book.account, list(held.values()))
         events: dict[str, tuple[Row, ...]] = {}
         if book.trades is not None:
-            single["account.losing_streak"] = losing_streak(book.trades)
+            counted_from = inputs.machinery.operator.peak_from
+            counted = [t for t in book.trades if counted_from is None or t.closed > counted_from]
+            single["account.losing_streak"] = losing_streak(counted)
             since = inputs.before.ts if inputs.before is not None else None
             news = [t for t in book.trades if (since is None or t.closed > since) and t.closed <= inputs.ts]
             events["trade"] = tuple(_trade(t) for t in news)

@@ -95,6 +95,14 @@ def test_a_streak_with_an_unknown_result_in_it_is_unknown(profits: list[float | 
     assert BookSource().compute(book(trades=trades)).single["account.losing_streak"] == streak
 
 
+def test_a_person_lets_the_streak_count_anew_for_a_halted_fund_cannot_trade_its_way_out() -> None:
+    trades = [ClosedTrade("BTCUSDT", "LONG", "SIGNAL", NOW - 1000 * i, -1.0) for i in (3, 2, 1)]
+    for counted_from, streak in ((None, 3), (NOW - 4000, 3), (NOW - 2000, 1), (NOW, 0)):
+        operator = Operator(peak_from=counted_from)
+        inputs = replace(book(trades=trades), machinery=Machinery(operator=operator))
+        assert BookSource().compute(inputs).single["account.losing_streak"] == streak
+
+
 def test_only_trades_since_the_last_snapshot_are_news() -> None:
     trades = [ClosedTrade("BTCUSDT", "LONG", "SIGNAL", NOW + 1000 * i, 1.0) for i in (-2, -1, 0, 1)]
     inputs = replace(book(trades=trades), before=Snapshot("main", NOW - 2000, {}))
