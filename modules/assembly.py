@@ -6,6 +6,7 @@ value and no other.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -177,7 +178,9 @@ def _encoded(values: Sequence[Any], fact: Fact) -> list[Value | None]:
 
 def _is_of(value: Any, fact: Fact) -> bool:
     if isinstance(fact.type, Quantity):
-        return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool | np.bool_)
+        is_number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool | np.bool_)
+        # Python's own integers may be too large for any float, which quanta are made from.
+        return is_number and abs(value) <= sys.float_info.max
     if isinstance(fact.type, Levels):
         return isinstance(value, str) and value in fact.type.members
     if isinstance(fact.type, Flag):

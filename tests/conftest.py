@@ -7,10 +7,12 @@ golden files instead of comparing with them.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -54,6 +56,13 @@ class Golden:
 def golden(request: pytest.FixtureRequest) -> Golden:
     """The comparison with golden files, as `--update` says."""
     return Golden(update=bool(request.config.getoption("--update")))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _logging_as_it_comes() -> Iterator[None]:
+    """What a module, or a command that it ran, made of logging is not for the next module to find."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, str] = {
     "simulate": "simulate:simulate",
     "record": "record:record",
     "serve": "serve:serve",
+    "status": "status:status",
     "demo": "demo:demo",
 }
 """Name of each command, in the order of the help, and where its function is: `module:function`."""

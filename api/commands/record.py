@@ -59,6 +59,7 @@ def _recorded(
         source = f"recorded at {found.what}"
         writer = RecordingWriter(to, catalogue(), cadence_ms=every_ms, overwrite=overwrite, source=source)
         count = 0
+        console(err=True).print(f"recording {found.what} into {to}; Ctrl-C ends it")
         with writer, watching(found.venue, found.now, every_ms / 1000) as look:
             for _ in ticks(every_ms / 1000, asked, longest):
                 writer.add(look())

@@ -55,7 +55,7 @@ def simulate(  # noqa: PLR0913 -- typer makes an option of each
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Simulate a day with a crash: record it (--to), watch a fund (--live), measure one with and without rules (--day)."""
+    """Simulate a day with a crash: record it (--to), watch a fund (--live), or see what policies are for (--day)."""
     if (to is not None) + live + day != 1:
         raise typer.BadParameter("say one of --to RECORDING, --live and --day", param_hint="--to")
     if live:

@@ -20,6 +20,7 @@ from api.service.loopback import LoopbackOnly
 from api.service.module_routes import check_mode
 from api.service.own_routes import add_own_routes
 from api.service.problems import Problem, answer_with_problems
+from api.service.reading import read_strictly
 from evaluators.documents import document_from_snapshot
 from evaluators.refusals import refusal
 from evaluators.snapshot import Snapshot
@@ -104,6 +105,7 @@ def create_module_app(one: Alone) -> FastAPI:
     """The service of a module by itself."""
     app = FastAPI(title=f"ringfence {one.module.name}", docs_url=None, redoc_url=None)
     app.add_middleware(LoopbackOnly)
+    read_strictly(app)
     answer_with_problems(app)
 
     @app.get("/health")

@@ -12,9 +12,11 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from api.service.asked import Batch
 from api.service.loopback import LoopbackOnly
 from api.service.model_routes import add_model_routes
-from api.service.module_routes import add_module_routes
+from api.service.module_routes import add_module_routes, failing
 from api.service.problems import Problem, answer_with_problems
+from api.service.reading import read_strictly
 from api.service.running import Running
+from api.service.status_routes import add_status_route
 from api.service.stop_routes import add_stop_routes
 from api.states import document
 from api.values import OutputTexts
@@ -32,12 +34,14 @@ def create_app(running: Running) -> FastAPI:
     """The service over a fund that runs."""
     app = FastAPI(title="ringfence", docs_url=None, redoc_url=None)
     app.add_middleware(LoopbackOnly)
+    read_strictly(app)
     answer_with_problems(app)
     _add_process_routes(app, running)
     _add_policy_routes(app, running)
     add_module_routes(app, running)
     add_model_routes(app, running)
     add_stop_routes(app, running)
+    add_status_route(app, running)
     return app
 
 
@@ -52,12 +56,10 @@ def _add_process_routes(app: FastAPI, running: Running) -> None:
     def ready() -> dict[str, Any]:
         """Decisions are there and not older than a gap."""
         last = running.newest()
-        age = running.now() - last.ts
-        if age > running.fund.max_gap:
-            raise Problem(
-                503, "not ready", f"the newest snapshot is {age // 1000} s old", snapshot=format_time(last.ts)
-            )
-        return {"status": "ready", "snapshot": format_time(last.ts)}
+        why = running.unready()
+        if why is not None:
+            raise Problem(503, "not ready", why, snapshot=format_time(last.ts))
+        return {"status": "ready", "snapshot": format_time(last.ts), "failing": failing(running)}
 
     @app.get("/metrics")
     def metrics() -> Response:

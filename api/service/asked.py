@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from api.service.joint import MOST_REQUESTS
 from modules import inputs
 from modules.ai_hedgefund_os import SystemRiskMode
 
@@ -17,7 +18,7 @@ def _printable(text: str) -> str:
 
 
 Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
 
 
 class _Strict(BaseModel):
@@ -32,13 +33,13 @@ class Asked(_Strict):
     notional: Positive | None = None
     leverage: Positive | None = None
     model: Name | None = None
-    confidence: Annotated[float, Field(ge=0, le=1)] | None = None
-    votes: Annotated[int, Field(ge=0)] | None = None
+    confidence: Annotated[float, Field(ge=0, le=1, strict=True)] | None = None
+    votes: Annotated[int, Field(ge=0, le=1000, strict=True)] | None = None
     urgency: Literal["LOW", "NORMAL", "HIGH"] | None = None
     price: Positive | None = None
     stop: Positive | None = None
     target: Positive | None = None
-    reduce_only: bool = False
+    reduce_only: Annotated[bool, Field(strict=True)] = False
     client_id: Name | None = None
 
     def request(self, at: int) -> inputs.Request:
@@ -49,7 +50,7 @@ class Asked(_Strict):
 class Batch(_Strict):
     """Requests by id, judged jointly: each in the light of those before it, exits first."""
 
-    requests: Annotated[dict[Name, Asked], Field(min_length=1, max_length=1000)]
+    requests: Annotated[dict[Name, Asked], Field(min_length=1, max_length=MOST_REQUESTS)]
 
 
 class Hand(_Strict):

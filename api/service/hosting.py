@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from api.bundles import opened
+from api.service.in_place import still_in_place
 from api.service.running import Running
 from api.service.venues import PAPER, Clock, Opened, opened_venue
 from evaluators.refusals import refusal
@@ -80,6 +81,8 @@ def hosted(settings: Hosting) -> Iterator[Hosted]:
         stack.callback(composed.close)
         composed.fund.world = MeasuredWorld(composed.fund.world)
         running = Running(composed.fund, composed.switchboard, venue.now, composed.learning)
+        if settings.folder is not None:
+            running.check = still_in_place(settings.folder)
         stack.callback(running.close)
         schedule = Schedule(running.step, settings.every_ms / 1000, composed.recover)
         stack.callback(schedule.stop)

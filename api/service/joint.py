@@ -12,8 +12,9 @@ from threading import Lock
 from modules.inputs import Request
 from modules.runtime.fund import Step
 
-MOST_REQUESTS = 1000
-"""Requests in one snapshot; a caller that would make them more waits for the next one."""
+MOST_REQUESTS = 100
+"""Requests in one snapshot: while they are judged nobody else is, the stop neither. Who would make them more waits for
+the next one."""
 
 Requests = Mapping[str, Request]
 

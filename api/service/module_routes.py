@@ -54,6 +54,19 @@ def check_mode(module: Module, mode: str) -> None:
         raise Problem(422, "no policy", f"`{module.name}` has no policy that could run in a mode: switch it off or on")
 
 
+def failing(running: Running) -> dict[str, str]:
+    """By name the modules that supply nothing, and why."""
+    runner = running.fund.runner
+    found = {}
+    for module in runner.modules:
+        run = runner.runs.get(module.name)
+        if not runner.is_on(module.name):
+            found[module.name] = "switched off"
+        elif run is not None and run.fault is not None:
+            found[module.name] = run.fault
+    return found
+
+
 def _named(running: Running, name: str) -> Module:
     found = next((m for m in running.fund.runner.modules if m.name == name), None)
     if found is None:

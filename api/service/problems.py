@@ -16,6 +16,9 @@ from policy_dsl.diagnostics import PolicyError
 OUR_STORE = ("RF77", "RF78")
 """Codes of what goes wrong with the store of the fund: no caller can help it."""
 
+MOST_ERRORS = 20
+"""So many errors of one request are told; `count` says how many there are."""
+
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -57,15 +60,22 @@ def _refused(_: Request, error: Exception) -> JSONResponse:
 
 def _invalid(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    listed = [{"at": ".".join(map(str, e["loc"])), "message": e["msg"]} for e in error.errors()]
-    return problem_document(
-        422, "the request cannot be read", f"{listed[0]['at']}: {listed[0]['message']}", {"errors": listed}
-    )
+    found = error.errors()
+    listed = [{"at": ".".join(map(str, e["loc"])), "message": e["msg"]} for e in found[:MOST_ERRORS]]
+    detail = f"{listed[0]['at']}: {listed[0]['message']}"
+    return problem_document(422, "the request cannot be read", detail, {"count": len(found), "errors": listed})
 
 
-def _plain(_: Request, error: Exception) -> JSONResponse:
+def _plain(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    return problem_document(error.status_code, str(error.detail), str(error.detail))
+    allowed = (error.headers or {}).get("Allow")
+    said = {
+        404: f"nothing answers {request.method} {request.url.path}: docs/serving.md lists every call",
+        405: f"{request.url.path} is called with {allowed or 'another method'}, not {request.method}",
+    }
+    answer = problem_document(error.status_code, str(error.detail), said.get(error.status_code, str(error.detail)))
+    answer.headers.update(error.headers or {})
+    return answer
 
 
 def _bug(_: Request, error: Exception) -> JSONResponse:

@@ -34,7 +34,8 @@ class Fired:
 class Running:
     """A fund with its clock, `now` in ms since 1970 UTC, and the board on which people switch its modules.
 
-    `learning` holds the fund's own models, where it has any.
+    `check` raises what speaks against a step before it is taken. `learning` holds the fund's own models, where it has
+    any; `fault` says what was wrong with the last step, if it failed.
     """
 
     fund: Fund
@@ -43,6 +44,10 @@ class Running:
     learning: Learning | None = None
     fired: dict[str, Fired] = field(default_factory=dict)
     shown: dict[str, str] = field(default_factory=dict)
+    check: Callable[[], None] = lambda: None
+    fault: str | None = None
+    _since: dict[str, tuple[str, int]] = field(default_factory=dict)
+    _first: int | None = None
     meters: Meters = field(default_factory=Meters)
     joint: Joint = field(init=False)
     _clock: Lock = field(default_factory=Lock)
@@ -56,7 +61,13 @@ class Running:
             newest = self.fund.store.latest(self.fund.book)
             ts = self.now() if newest is None else max(self.now(), newest.ts + 1)
             started = perf_counter()
-            step = self.fund.step(ts, {key: replace(asked, at=ts) for key, asked in (requests or {}).items()})
+            try:
+                self.check()
+                step = self.fund.step(ts, {key: replace(asked, at=ts) for key, asked in (requests or {}).items()})
+            except Exception as error:
+                self.fault = f"{type(error).__name__}: {error}"
+                raise
+            self.fault = None
             self.meters.note(step, perf_counter() - started, self.fund)
             self._remember(step)
             self._log_changes(step)
@@ -68,6 +79,25 @@ class Running:
             raise Problem(503, "not ready", "no snapshot has been decided yet")
         return self.fund.last
 
+    def unready(self) -> str | None:
+        """Why the newest snapshot does not count for now; None while it does. Raises Problem as `newest`."""
+        age = self.now() - self.newest().ts
+        if abs(age) <= self.fund.max_gap:
+            return None
+        why = "" if self.fault is None else f", and the last one failed: {self.fault}"
+        if age > 0:
+            return f"the newest snapshot is {age // 1000} s old{why}"
+        # Snapshots are stored in the order of their times, so that the fund's own time stands still meanwhile.
+        return f"the clock was put back: the newest snapshot is {-age // 1000} s ahead of it{why}"
+
+    def since(self, output: str, ts: int) -> tuple[int, bool]:
+        """Since when (ms) an output of the whole fund has its value of `ts`, and whether it had another before that.
+
+        This process saw no other value before it where it had not: it may have had this one for longer.
+        """
+        _, since = self._since.get(output, ("", ts))
+        return since, since != self._first
+
     def close(self) -> None:
         """Judge what waits, and take no more requests."""
         self.joint.close()
@@ -76,6 +106,11 @@ class Running:
         """Write down which outputs of the whole fund have changed."""
         texts = OutputTexts(step.bundle.program)
         now = {shown.output: shown.text for shown in texts.shown(step.told.decision) if shown.key is None}
+        if self._first is None:
+            self._first = step.ts
+        for output, text in now.items():
+            if self._since.get(output, ("", 0))[0] != text:
+                self._since[output] = text, step.ts
         if not self.shown:
             log.info("first snapshot", ts=step.ts, outputs=now)
         for output, text in now.items():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import sys
+from asyncio import CancelledError
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from signal import SIGTERM, default_int_handler, signal
@@ -53,9 +55,20 @@ def serve_app(app: FastAPI, taken: socket.socket) -> None:
     config = uvicorn.Config(
         app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=PATIENCE_SECONDS
     )
-    # It ends by raising the signal anew once it has let go of everything.
-    with suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run([taken])
+    told = logging.getLogger("uvicorn.error")
+    told.addFilter(_is_no_end)
+    try:
+        # It ends by raising the signal anew once it has let go of everything.
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run([taken])
+    finally:
+        # What logging held on to at the very end would outlive the store's own library, which complains of that.
+        told.removeFilter(_is_no_end)
+
+
+def _is_no_end(record: logging.LogRecord) -> bool:
+    """Whether a line is about something else than a caller that was cut off at the end, which is as it should be."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], CancelledError)
 
 
 def log_to_stderr() -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from concurrent.futures import TimeoutError as TakesTooLong
 from dataclasses import dataclass, field, replace
+from threading import Thread
 from time import perf_counter
 from traceback import format_exception
 from typing import Any
@@ -15,12 +16,17 @@ import structlog
 from modules.assembly import Supplied, facts_of
 from modules.inputs import Inputs
 from modules.module import Module
+from modules.runtime.shape import misshapen
 from modules.supply import Supply, merged
 
 log = structlog.get_logger()
 
 DEFAULT_PATIENCE = 5.0
 """Seconds that a module may take before the snapshot goes on without its facts."""
+
+
+PARTING_SECONDS = 1.0
+"""How long runs may go on once the fund ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +82,6 @@ class Runner:
     _beside: dict[str, _Work] = field(default_factory=dict)
     _again: set[str] = field(default_factory=set)
     _had_candles: bool = False
-    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(thread_name_prefix="module"))
 
     def supplied(self, inputs: Inputs) -> list[Supplied]:
         """What every module supplies at `inputs.ts`, having run those that are due."""
@@ -88,8 +93,8 @@ class Runner:
         return list(self._before(None))
 
     def close(self) -> None:
-        """Wait for nobody."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """Let what is at work end, for a moment; what hangs is left behind."""
+        wait([work.future for work in self._busy.values()], PARTING_SECONDS)
 
     def _next(self, module: Module, inputs: Inputs) -> Supplied:
         if not self.is_on(module.name):
@@ -144,7 +149,7 @@ class Runner:
         if busy is not None and not busy.future.done():
             return None
         known = merged(part.supply for part in self._before(module))
-        work = _Work(inputs.ts, self._pool.submit(module.compute, replace(inputs, known=known)))
+        work = _Work(inputs.ts, _begun(module, replace(inputs, known=known)))
         self._busy[module.name] = work
         self._again.discard(module.name)
         return work
@@ -155,12 +160,14 @@ class Runner:
             supply = work.future.result(patience)
         except TakesTooLong:
             return self._failed(module, work, f"it took over {patience:g} s")
-        except Exception as error:  # noqa: BLE001 -- see below
-            # Whatever a module raises costs its facts, never the loop.
+        except (Exception, SystemExit) as error:  # noqa: BLE001 -- see below
+            # Whatever a module raises costs its facts, never the loop; one that would end the process too.
             log.warning("module failed", module=module.name, error=repr(error), where=format_exception(error))
             return self._failed(module, work, f"it raised {type(error).__name__}: {error}")
-        if not isinstance(supply, Supply):
-            return self._failed(module, work, f"it returned a {type(supply).__name__}")
+        wrong = misshapen(supply)
+        if wrong is not None:
+            log.warning("module failed", module=module.name, error=wrong)
+            return self._failed(module, work, wrong)
         self.runs[module.name] = Run(work.ts, work.seconds)
         if module.owners and not (supply.single or supply.rows or supply.events):
             self._again.add(module.name)
@@ -174,6 +181,22 @@ class Runner:
     def _failed(self, module: Module, work: _Work, fault: str) -> Supplied:
         self.runs[module.name] = Run(work.ts, work.seconds, fault)
         return _nothing(module, work.ts, f"{module.name} failed: {fault}")
+
+
+def _begun(module: Module, inputs: Inputs) -> Future[Any]:
+    """A run in a thread of its own, which no other run waits for and which does not keep the process from ending."""
+    run: Future[Any] = Future()
+
+    def compute() -> None:
+        try:
+            supply = module.compute(inputs)
+        except BaseException as error:  # noqa: BLE001 -- it is for whoever asks what came of the run
+            run.set_exception(error)
+        else:
+            run.set_result(supply)
+
+    Thread(target=compute, name=f"module {module.name}", daemon=True).start()
+    return run
 
 
 def _nothing(module: Module, ts: int, why: str) -> Supplied:

@@ -24,21 +24,21 @@ HAND = {"person": "ada", "reason": "to see"}
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service that listens at `url`; `said` is the file in which its standard error is."""
+    """A service that `http` asks, many callers at once; `said` is the file in which its standard error is."""
 
     process: subprocess.Popen[bytes]
-    url: str
+    http: httpx2.Client
     said: Path
 
     def get(self, path: str) -> Any:
         """The answer to a question, which is a good one."""
-        answer = httpx2.get(self.url + path, timeout=PATIENCE_SECONDS)
+        answer = self.http.get(path)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     def post(self, path: str, body: Any) -> Any:
         """The answer to what is asked for, which is a good one."""
-        answer = httpx2.post(self.url + path, json=body, timeout=PATIENCE_SECONDS)
+        answer = self.http.post(path, json=body)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
@@ -53,16 +53,17 @@ def serving(folder: Path, *words: str) -> Iterator[Service]:
     """A service that is ready to answer; killed at the end, if it is still there."""
     said = folder / "said.txt"
     with said.open("wb") as file:
-        process = started(folder, file, *words)
+        process = _started(folder, file, *words)
     try:
-        yield Service(process, _url(process, said), said)
+        with httpx2.Client(base_url=_url(process, said), timeout=PATIENCE_SECONDS) as http:
+            yield Service(process, http, said)
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)
         process.wait()
 
 
-def started(folder: Path, said: Any, *words: str) -> subprocess.Popen[bytes]:
+def _started(folder: Path, said: Any, *words: str) -> subprocess.Popen[bytes]:
     """The command, started in `folder`; its standard error goes to `said`."""
     command = [sys.executable, "-c", "from api.cli import main; main()", "serve", "--port", "0", *words]
     return subprocess.Popen(command, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=said)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import signal
 import socket
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from tests.api.conftest import Run
-from tests.api.served import HAND, PATIENCE_SECONDS, Service, serving, started
+from tests.api.served import HAND, Service, serving
 
 BUY = {"symbol": "BTCUSDT", "side": "LONG", "notional": 500}
 SELL = {"symbol": "BTCUSDT", "side": "SHORT", "notional": 500, "reduce_only": True}
@@ -67,15 +66,16 @@ def test_a_folder_that_is_damaged_is_refused_by_name(run: Run, tmp_path: Path) -
     assert "`fund/market.json` is damaged" in said
 
 
-def test_what_was_decided_asked_and_held_outlives_a_kill(tmp_path: Path) -> None:
-    with serving(tmp_path, "--every", "500ms") as first:
+def test_what_was_decided_asked_and_held_outlives_a_kill(run: Run, tmp_path: Path) -> None:
+    with serving(tmp_path) as first:
         _joins_many_callers(first)
         assert first.post("/v1/ess:trip", HAND)["state"] == "HALTED"
         first.post("/v1/modules/pil/disable", HAND)
         before = first.get("/v1/policy")
-        _refuses_a_second(tmp_path)
+        # Another service on the same folder ends at once, and says why.
+        assert "open in another process" in run("serve", "--port", "0", code=2).stderr
         assert first.end(signal.SIGKILL) == -signal.SIGKILL
-    with serving(tmp_path, "--every", "500ms") as second:
+    with serving(tmp_path) as second:
         again = second.post("/v1/decisions", {"requests": {"in": BUY}})
         assert again["decisions"]["in"]["verdict"] == "DENY"
         assert again["ts"] > before["ts"]
@@ -100,11 +100,3 @@ def _joins_many_callers(service: Service) -> None:
     assert {v for kind, v in verdicts if kind == "ALLOW"} == {"ALLOW"}
     assert len({(a["ts"], a["decisions"]["r"]["id"]) for a in answers}) == 100
     assert len({a["ts"] for a in answers}) < 50
-
-
-def _refuses_a_second(folder: Path) -> None:
-    """Another service on the same folder ends at once, and says why."""
-    other = started(folder, subprocess.PIPE)
-    _, said = other.communicate(timeout=PATIENCE_SECONDS)
-    assert other.returncode == 2
-    assert "open in another process" in said.decode()

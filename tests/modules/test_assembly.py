@@ -42,6 +42,7 @@ def test_values_are_taken_in_the_units_of_documents() -> None:
         (float("nan"), "supplied nan, which is not a ratio that can be believed"),
         (float("inf"), "supplied inf, which is not a ratio that can be believed"),
         ("3 %", "supplied '3 %', which is not a ratio that can be believed"),
+        (10**400, f"supplied {10**400}, which is not a ratio that can be believed"),
         (True, "supplied True, which is not a ratio that can be believed"),
         (-0.1, "supplied -0.1, which is out of range"),
         (1.5, "supplied 1.5, which is out of range"),

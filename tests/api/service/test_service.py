@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from time import sleep
+from time import monotonic, sleep
 from typing import Any
 from urllib.parse import unquote
 
@@ -210,8 +210,13 @@ def test_text_and_numbers_that_mean_nothing_are_the_callers_to_mend(untouched: S
 
 
 def test_paths_and_methods_that_are_not_there_are_problems(untouched: Served) -> None:
-    assert problem(untouched.http.get("/v1/nothing")) == (404, "Not Found")
-    assert problem(untouched.http.delete("/v1/policy")) == (405, "Method Not Allowed")
+    assert problem(untouched.http.get("/v1/nothing")) == (
+        404,
+        "nothing answers GET /v1/nothing: docs/serving.md lists every call",
+    )
+    refused = untouched.http.delete("/v1/policy")
+    assert problem(refused) == (405, "/v1/policy is called with GET, not DELETE")
+    assert refused.headers["allow"] == "GET"
 
 
 def test_rules_tell_where_they_stand_and_when_they_fired(served: Served) -> None:
@@ -387,7 +392,7 @@ def test_a_body_without_a_content_type_is_not_read(untouched: Served) -> None:
     # A page elsewhere can send one without being asked first.
     request = untouched.http.build_request("POST", "/v1/ess:trip", content=b'{"person": "x", "reason": "y"}')
     request.headers.pop("content-type", None)
-    assert untouched.http.send(request).status_code == 422
+    assert untouched.http.send(request).status_code == 415
     assert untouched.running.board.controls.calls == []
 
 
@@ -397,7 +402,9 @@ def test_callers_at_the_same_time_each_have_their_own_answer(served: Served) -> 
     bodies = [{"requests": {"r": buys | ({"reduce_only": True, "side": "SHORT"} if n % 2 else {})}} for n in range(12)]
     with ThreadPoolExecutor(12) as pool, served.running._clock:  # a step is at work while they ask
         asked = [pool.submit(served.http.post, "/v1/decisions", json=body) for body in bodies]
+        until = monotonic() + 60
         while len(served.running.joint._waiting) < 11:
+            assert monotonic() < until, "not every caller has come"
             sleep(0.01)
         served.running._clock.release()
         answers = [future.result(60).json() for future in asked]

@@ -25,9 +25,23 @@ from policy_dsl.diagnostics import PolicyError
 
 HAND = ("ada", "it misprices")
 
+DESK = """policy pba version 1.0.0
+  "A desk that knows one rule."
+
+rule big for each request
+  when request.notional > 1_000 USD
+  deny
+  because "it is large"
+"""
+
 
 def made(venue: PaperExchange, folder: Path | None, switches: Switches | None = None) -> Composed:
     return compose(venue, folder, packaged_bundle(), switches=switches, patience=60, max_gap=180_000)
+
+
+def small(venue: PaperExchange, folder: Path | None) -> Composed:
+    """The same with one rule, for what does not depend on the rules."""
+    return compose(venue, folder, load_text({"pba.rules": DESK}, CATALOGUE), patience=60, max_gap=180_000)
 
 
 def fact(composed: Composed, path: str) -> object:
@@ -94,11 +108,11 @@ def test_a_latch_outlives_a_restart(tmp_path: Path) -> None:
 
 
 def test_a_folder_in_use_is_refused_and_is_free_after_closing(tmp_path: Path) -> None:
-    first = made(PaperExchange(), tmp_path)
+    first = small(PaperExchange(), tmp_path)
     with pytest.raises(PolicyError, match="RF771"):
-        made(PaperExchange(), tmp_path)
+        small(PaperExchange(), tmp_path)
     first.close()
-    made(PaperExchange(), tmp_path).close()
+    small(PaperExchange(), tmp_path).close()
 
 
 def test_orders_that_an_earlier_process_left_behind_are_settled_and_reach_the_ledger(tmp_path: Path) -> None:
@@ -111,7 +125,7 @@ def test_orders_that_an_earlier_process_left_behind_are_settled_and_reach_the_le
     venue.place(order)  # and the process ends before it learns what came of it
     log.close()
 
-    composed = made(venue, tmp_path)
+    composed = small(venue, tmp_path)
     assert composed.execution.intents.unsettled() == []
     composed.fund.step(venue.time())
     assert composed.ledger.told == {"rf-1"}
@@ -120,7 +134,7 @@ def test_orders_that_an_earlier_process_left_behind_are_settled_and_reach_the_le
     composed.close()
 
     # Once more: what counts already counts no second time.
-    again = made(venue, tmp_path)
+    again = small(venue, tmp_path)
     again.fund.step(venue.time() + 1)
     assert again.ledger.lots["BTCUSDT"] == lot
     again.close()
@@ -171,7 +185,7 @@ def test_what_happens_while_other_rules_are_made_ready_counts(monkeypatch: pytes
 
 
 def test_a_mode_that_makes_no_sense_changes_nothing() -> None:
-    composed = made(PaperExchange(), None)
+    composed = small(PaperExchange(), None)
     before = composed.fund.bundle
     for module, word, person, said in (
         ("pba", "bold", "ada", "a mode is off"),
@@ -197,16 +211,8 @@ def test_flags_of_the_rules_switch_modules_and_one_that_nobody_knows_is_refused(
 
 
 def test_rules_that_have_no_emergency_stop_are_obeyed_all_the_same() -> None:
-    text = """policy desk version 1.0.0
-  "A desk that knows one rule."
-
-rule big for each request
-  when request.notional > 1_000 USD
-  deny
-  because "it is large"
-"""
     venue = PaperExchange()
-    composed = compose(venue, None, load_text({"desk.rules": text}, CATALOGUE), patience=60)
+    composed = small(venue, None)
     asked = {f"r{n}": Request("BTCUSDT", "LONG", venue.time(), n) for n in (500.0, 5_000.0)}
     with capture_logs() as logs:
         step = composed.fund.step(venue.time(), asked)
@@ -221,4 +227,4 @@ def test_a_live_venue_needs_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     venue = PaperExchange()
     monkeypatch.setattr(venue, "is_live", True)
     with pytest.raises(NotPermitted):
-        made(venue, None)
+        small(venue, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from threading import Event
+from threading import enumerate as enumerate_threads
 from typing import Any, ClassVar
 
 import pytest
@@ -33,7 +34,7 @@ class Counting:
     def compute(self, inputs: Inputs) -> Supply:
         self.seen.append(inputs)
         answer = self.answers.pop(0) if self.answers else Supply({"account.equity": float(len(self.seen))})
-        if isinstance(answer, Exception):
+        if isinstance(answer, Exception | SystemExit):
             raise answer
         if isinstance(answer, Event):
             answer.wait(10)
@@ -209,3 +210,52 @@ def test_once_there_are_candles_every_module_runs_again(counting: Counting, behi
         run.supplied(Inputs("main", NOW + after, market))
         until_done(run)
     assert [inputs.ts - NOW for inputs in counting.seen] == [0, 2_000]
+
+
+@pytest.mark.parametrize(
+    ("supply", "fault"),
+    [
+        ({"single": {3: 1.0}}, "its single facts are no mapping from paths"),
+        ({"single": None}, "its single facts are no mapping from paths"),
+        ({"rows": {"symbol": ["BTCUSDT"]}}, "its rows of `symbol` are no mapping from keys to facts"),
+        ({"rows": {"symbol": {1: {}}}}, "its rows of `symbol` are no mapping from keys to facts"),
+        ({"rows": {"star": {}}}, "it has rows of 'star', which is no entity"),
+        ({"events": {"trade": [{}]}}, "its events of `trade` are no tuple of facts"),
+        ({"events": {"star": ()}}, "it has events of 'star', which is no entity"),
+        ({"reasons": {"account.equity": 3}}, "its reasons are no mapping from facts to text"),
+    ],
+)
+def test_a_supply_of_another_shape_costs_the_module_its_facts(
+    counting: Counting, supply: dict[str, Any], fault: str
+) -> None:
+    counting.answers.append(Supply(**supply))
+    run = runner(counting, Reading())
+    assert equity(run, NOW) == (None, f"counting failed: {fault}")
+    assert run.runs["counting"].fault == fault
+    assert run.runs["reading"].fault is None
+
+
+def test_a_module_that_would_end_the_process_loses_its_facts(counting: Counting) -> None:
+    counting.answers.append(SystemExit(3))
+    assert equity(runner(counting), NOW) == (None, "counting failed: it raised SystemExit: 3")
+
+
+def test_however_many_modules_hang_the_others_run(gate: Event) -> None:
+    hanging = [Counting(answers=[gate]) for _ in range(40)]
+    for number, module in enumerate(hanging):
+        module.name = f"hanging {number}"  # type: ignore[misc]  # because each needs a name of its own here
+    run = runner(*hanging, Reading(), patience=0.0)
+    run.supplied(Inputs("main", NOW))
+    run.patience = 5.0
+    run.supplied(Inputs("main", NOW + 1))
+    assert run.runs["reading"].fault is None
+    assert {run.runs[module.name].fault for module in hanging} == {"it still works on an earlier snapshot"}
+
+
+def test_a_module_that_hangs_does_not_keep_the_process_from_ending(counting: Counting, gate: Event) -> None:
+    counting.answers.append(gate)
+    run = runner(counting, patience=0.0)
+    run.supplied(Inputs("main", NOW))
+    (left,) = [thread for thread in enumerate_threads() if thread.name == "module counting"]
+    assert left.daemon
+    assert left.is_alive()
