@@ -39,7 +39,7 @@ def main(callers: int) -> None:
 
 def _ask(service: Service, number: int) -> Any:
     request = {"symbol": SYMBOLS[number % len(SYMBOLS)], "side": "LONG", "notional": 500}
-    return service.post("/v1/decisions", {"requests": {"signal": request}})
+    return service.post("/v1/decisions?would_change=false", {"requests": {"signal": request}})
 
 
 def _snapshots(answers: list[Any]) -> int:

@@ -29,6 +29,9 @@ from policy_dsl.program import Rule
 
 VERDICT = "verdict"
 
+FEW = 10
+"""So many requests judged together may each take the time of a search for the smallest change unasked."""
+
 
 def create_app(running: Running) -> FastAPI:
     """The service over a fund that runs."""
@@ -76,24 +79,27 @@ def _add_policy_routes(app: FastAPI, running: Running) -> None:
         return made | {"missing": dict(last.assembled.reasons)}
 
     @app.post("/v1/decisions")
-    async def decisions(batch: Batch, *, would_change: bool = False) -> dict[str, Any]:
+    async def decisions(batch: Batch, *, would_change: bool | None = None) -> dict[str, Any]:
         """Judge requests jointly with those of other callers, in a snapshot that is stored before the answer.
 
-        With `would_change` each denial comes with the smallest change that would allow it, which takes its time.
+        Each denial comes with the smallest change that would allow it; unless asked for, not where many are judged
+        together, for it takes its time.
         """
         now = running.now()
         judged = await asyncio.wrap_future(
             running.joint.ask({key: asked.request(now) for key, asked in batch.requests.items()})
         )
         step, keys = judged.step, judged.keys
+        together = len(step.answer.outputs.get(VERDICT, ()))
+        search = together <= FEW if would_change is None else would_change
         verdicts = await run_in_threadpool(
-            lambda: {own: _verdict(step, key, would_change=would_change) for own, key in sorted(keys.items())}
+            lambda: {own: _verdict(step, key, would_change=search) for own, key in sorted(keys.items())}
         )
         return {
             "ts": format_time(step.ts),
             "book": running.fund.book,
             "bundle": step.bundle.hash,
-            "judged_together": len(step.answer.outputs.get(VERDICT, ())),
+            "judged_together": together,
             "decisions": verdicts,
         }
 
@@ -104,7 +110,7 @@ def _add_policy_routes(app: FastAPI, running: Running) -> None:
 
 
 def _verdict(step: Step, key: str, *, would_change: bool) -> dict[str, Any]:
-    """The verdict on one request, why, and if it is asked for the smallest change that would decide it otherwise."""
+    """The verdict on one request, why, and with `would_change` the smallest change that would decide it otherwise."""
     program = step.bundle.program
 
     def about(reason: Reason) -> bool:

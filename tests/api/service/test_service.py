@@ -154,9 +154,10 @@ def test_requests_are_judged_jointly_stored_and_exits_go_through(served: Served)
     assert found["out"] == {"id": "out", "verdict": "ALLOW", "reasons": [], "would_change": None}
     (stored,) = served.running.fund.store.decisions("main")
     assert stored.decision.outputs["verdict"] == {"in": 0, "out": 1}
+    assert "would be ALLOW with" in found["in"]["would_change"]
     # Two at one moment are two snapshots.
-    again = served.http.post("/v1/decisions?would_change=true", json={"requests": asked})
-    assert "would be ALLOW with" in again.json()["decisions"]["in"]["would_change"]
+    again = served.http.post("/v1/decisions?would_change=false", json={"requests": asked})
+    assert again.json()["decisions"]["in"]["would_change"] is None
     assert parse_time(again.json()["ts"]) == parse_time(answer.json()["ts"]) + 1
 
 
