@@ -30,6 +30,7 @@ FACTS = {
         '"market.turbulence" > 990000000 AND "market.breadth" < 100000000',
         '"market.turbulence" <= 990000000 OR "market.breadth" >= 100000000',
     ),
+    "hfos.fast_crash": ('"market.hour_move" < -80000000', '"market.hour_move" >= -80000000'),
     "hfos.by_hand": (""""operator.risk_mode" <> 'AGGRESSIVE'""", """"operator.risk_mode" = 'AGGRESSIVE'"""),
     "hfos.conflict": ('"fund.conflicts" > 0', '"fund.conflicts" <= 0'),
     "hfos.drawdown": ('"account.drawdown" > 30000000', '"account.drawdown" <= 30000000'),
@@ -77,6 +78,7 @@ FOLLOWING = {
 RULES = (*FACTS, *OVER_TIME, *FOLLOWING)
 BIT = {rule: 1 << place for place, rule in enumerate(RULES)}
 
+CRASHES = ("hfos.crash_with_losses", "hfos.market_crash", "hfos.fast_crash")
 FLATTENING = ("ess.drawdown", "ess.errors", "ess.losing_streak", "ess.manual_stop")
 HALTING = (*FLATTENING, "ess.reconciliation_gap", "ess.stale_data")
 
@@ -205,7 +207,7 @@ def _judged() -> str:
       FROM running LEFT JOIN stops s USING (book, t) LEFT JOIN ensemble e USING (book, ts)
     ), raw AS (
       SELECT *, f + {fired} AS f2, d + {certain} AS d2,
-        least(hand, CASE WHEN halted OR {_any("f", ["hfos.crash_with_losses", "hfos.market_crash"])} THEN 1
+        least(hand, CASE WHEN halted OR {_any("f", CRASHES)} THEN 1
           WHEN {_fired("hfos.drawdown")} THEN 2 WHEN {_any("f", ["hfos.turbulence", "hfos.conflict"])} THEN 3
           WHEN {_fired("hfos.ordinary_times")} THEN 4 ELSE 5 END) AS raw_mode,
         halted OR {_any("f", ["orchestrator.daily_loss", "orchestrator.extreme_volatility"])} AS paused

@@ -29,6 +29,7 @@ FIGURES = RANGES | {
     "account.correlated_positions": Range(3, 5),
     "account.equity": Range(100_000_000_000, 80_000_000_000),
     "account.risk": Range(60_000_000, 130_000_000),
+    "market.hour_move": Range(-5_000_000, -90_000_000),
     "model.win_rate": Range(500_000_000, 380_000_000),
     "position.drawdown_from_peak": Range(60_000_000, 200_000_000),
     "position.leverage": Range(8_000_000_000, 16_000_000_000),

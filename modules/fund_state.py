@@ -103,6 +103,7 @@ def _market_facts(market: MarketState) -> dict[str, NDArray[Any]]:
         "market.trend_strength": market.market_trend_strength[:, 0],
         "market.turbulence": market.market_turbulence[:, 0],
         "market.breadth": market.market_breadth[:, 0],
+        "market.hour_move": market.market_hour_move[:, 0],
     }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from modules.estimates import liquidity, opportunity, trend, volatility
+from modules.estimates import fast_move, liquidity, opportunity, trend, volatility
 from modules.estimates.windows import Panel, log_returns, over_symbols, past_rank, place_from_top
 from modules.feeds.candles import Candles
 from policy_dsl.quantities import MS_PER_DAY
@@ -61,6 +61,7 @@ class MarketState:
     market_trend_strength: Panel
     market_turbulence: Panel
     market_breadth: Panel
+    market_hour_move: Panel
 
     @property
     def bars_a_day(self) -> float:
@@ -107,4 +108,5 @@ def market_state(candles: Candles, horizons: Horizons = Horizons()) -> MarketSta
         market_trend_strength=trend.efficiency(index, horizons.trend),
         market_turbulence=past_rank(turbulence, horizons.least, year),
         market_breadth=trend.breadth(candles.close, horizons.breadth),
+        market_hour_move=fast_move.recorded_moves(candles),
     )

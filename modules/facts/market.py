@@ -36,6 +36,10 @@ class MarketFacts(FactModel, entity="market", rows=Rows.ONE):
         "symbols above their mean close of the breadth window / symbols with a price",
         owner="MSC AI", low=0, high=1, max_age="1h", calm=0.5,
     )  # fmt: skip
+    hour_move: Annotated[float | None, RATIO] = fact(
+        "median over symbols of last price / newest close that is an hour old or more - 1; negative when they fell",
+        owner="feed", low=-1, high=10, max_age="5m", calm=0,
+    )  # fmt: skip
     trend_t: Annotated[float | None, NUMBER] = fact(
         "mean return of the market index over the trend window / its standard error",
         owner="MSC AI", low=-1000, high=1000, max_age="1h", calm=0,

@@ -1,18 +1,25 @@
-"""What the feed tells of prices: their age, their spread, and funding."""
+"""What the feed tells of prices: their age, their spread, how far they moved within the hour, and funding."""
 
 from __future__ import annotations
 
 import math
 from typing import Any, ClassVar
 
+import numpy as np
+
+from modules.estimates.fast_move import FRESH_MS, before_the_hour, median_move
+from modules.estimates.hours import newest
 from modules.inputs import Inputs, Market, Ticker
 from modules.supply import Supply
+
+HOURS_BACK = 3 / 24
+"""Days of candles in which the closes of an hour ago lie."""
 
 NO_PRICE = "no price has arrived"
 
 
 class FeedSource:
-    """`market.data_age`, and a row for each symbol that is listed or has a price."""
+    """`market.data_age` and `market.hour_move`, and a row for each symbol that is listed or has a price."""
 
     name: ClassVar[str] = "feed"
     policy: ClassVar[str | None] = None
@@ -28,6 +35,11 @@ class FeedSource:
             reasons["market.data_age"] = "no market event has arrived"
         else:
             single["market.data_age"] = max(0, inputs.ts - market.newest) / 1000
+        move = _hour_move(market, inputs.ts)
+        if isinstance(move, str):
+            reasons["market.hour_move"] = move
+        else:
+            single["market.hour_move"] = move
         rows: dict[str, dict[str, Any]] = {}
         for symbol in sorted(_symbols(market)):
             ticker = market.tickers.get(symbol)
@@ -42,6 +54,35 @@ class FeedSource:
 
 def _symbols(market: Market) -> set[str]:
     return set(market.tickers) | set(market.listings or {})
+
+
+def _hour_move(market: Market, now: int) -> float | str:
+    """The median move within the hour of the symbols that are traded and have candles, or why nobody knows it."""
+    candles = market.candles
+    if candles is None:
+        return "there are no candles"
+    bars = newest(candles, now, HOURS_BACK)
+    before = before_the_hour(bars, np.array([now]))[0]
+    price = np.array([_last(market.tickers.get(symbol), now) for symbol in bars.symbols])
+    if market.listings is not None:
+        is_traded = np.array([_is_traded(market, symbol) for symbol in bars.symbols], dtype=bool)
+        before, price = before[is_traded], price[is_traded]
+    move = float(median_move(before[None, :], price[None, :])[0, 0])
+    if math.isfinite(move):
+        return move
+    both = int((np.isfinite(before) & np.isfinite(price)).sum())
+    return f"{both} of {len(before)} symbols have both a price of the last 5 minutes and a close of an hour ago"
+
+
+def _is_traded(market: Market, symbol: str) -> bool:
+    listing = (market.listings or {}).get(symbol)
+    return listing is not None and listing.is_active
+
+
+def _last(ticker: Ticker | None, now: int) -> float:
+    """The last price, NaN where it is no price or not fresh."""
+    is_fresh = ticker is not None and 0 <= now - ticker.at <= FRESH_MS
+    return ticker.last if ticker is not None and is_fresh and 0 < ticker.last < math.inf else math.nan
 
 
 def _priced(ticker: Ticker, ts: int) -> dict[str, Any]:

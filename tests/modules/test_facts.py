@@ -14,7 +14,7 @@ from policy_dsl.types import Levels, Quantity, Reference
 NAMES = {
     "account": """equity balance free_margin used_margin drawdown daily_loss open_loss losing_streak open_positions
         gross_exposure net_exposure risk margin_usage correlated_exposure correlated_positions reconciliation_gap""",
-    "market": "regime volatility trend_strength turbulence breadth data_age",
+    "market": "regime volatility trend_strength turbulence breadth hour_move data_age",
     "clock": "now hour weekday",
     "operator": "stop_requested reset_requested flatten_on_stop risk_mode",
     "fund": "conflicts",

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluators.snapshot import Snapshot
+from modules.feeds.candles import Candles
 from modules.inputs import (
     Account,
     Book,
@@ -136,7 +138,10 @@ def fed(**parts: Any) -> dict[str, Any]:
 def test_a_feed_that_is_silent_knows_no_symbols() -> None:
     supply = FeedSource().compute(Inputs("main", NOW))
     assert (supply.single, supply.rows) == ({}, {})
-    assert supply.reasons == {"market.data_age": "no market event has arrived"}
+    assert supply.reasons == {
+        "market.data_age": "no market event has arrived",
+        "market.hour_move": "there are no candles",
+    }
 
 
 def test_a_listed_symbol_without_a_price_has_a_row_and_no_age() -> None:
@@ -151,6 +156,80 @@ def test_crossed_and_absent_quotes_have_no_spread(bid: float, ask: float, spread
     row = fed(tickers={"BTCUSDT": Ticker(NOW - 5000, 100.0, bid, ask)})["BTCUSDT"]
     assert row.get("spread") == (None if spread is None else pytest.approx(spread))
     assert row["price_age"] == 5
+
+
+# --- how far the market moved within the hour -------------------------------------------------------------------------
+
+HOUR = 3_600_000
+
+
+def hours(close: list[list[float]], ended: int = 0) -> Candles:
+    """Hourly candles of A, B, C and so on, the last of which ended `ended` ms ago."""
+    panel = np.array(close, dtype=np.float64)
+    opened = NOW - ended - HOUR * np.arange(len(panel), 0, -1, dtype=np.int64)
+    return Candles("main", HOUR, opened, tuple("ABCDE"[: panel.shape[1]]), panel, panel, panel, panel, panel)
+
+
+def prices(*last: float, age: int = 0) -> dict[str, Ticker]:
+    """A ticker for A, B, C and so on, none where the price is 0."""
+    return {name: Ticker(NOW - age, price) for name, price in zip("ABCDE", last, strict=False) if price}
+
+
+def moved(**parts: Any) -> float | str:
+    supply = FeedSource().compute(Inputs("main", NOW, market=Market(**parts)))
+    found = supply.single.get("market.hour_move", supply.reasons.get("market.hour_move"))
+    assert ("market.hour_move" in supply.single) != ("market.hour_move" in supply.reasons)
+    assert found is not None
+    return float(found) if not isinstance(found, str) else found
+
+
+def test_the_market_moves_as_its_median_symbol_from_the_close_of_an_hour_ago() -> None:
+    close = [[50.0] * 3, [100.0] * 3, [999.0] * 3]
+    assert moved(candles=hours(close), tickers=prices(88, 90, 130)) == pytest.approx(-0.1)
+    assert moved(candles=hours(close[:2], ended=HOUR), tickers=prices(88, 90, 130)) == pytest.approx(-0.1)
+
+
+@pytest.mark.parametrize(
+    ("ended", "is_known"), [(HOUR - 1, False), (HOUR, True), (2 * HOUR, True), (2 * HOUR + 1, False)]
+)
+def test_a_close_stands_for_an_hour_ago_while_it_is_one_to_two_hours_old(ended: int, is_known: bool) -> None:
+    found = moved(candles=hours([[100.0]], ended), tickers=prices(90))
+    assert (found == pytest.approx(-0.1)) if is_known else isinstance(found, str)
+
+
+def test_a_close_of_the_hour_before_stands_in_for_one_that_is_missing() -> None:
+    close = [[100.0, 100.0], [float("nan"), 100.0], [100.0, 100.0]]
+    assert moved(candles=hours(close), tickers=prices(80, 80)) == pytest.approx(-0.2)
+
+
+@pytest.mark.parametrize(("age", "is_known"), [(0, True), (300_000, True), (300_001, False), (-1, False)])
+def test_a_price_that_is_not_fresh_tells_nothing(age: int, is_known: bool) -> None:
+    found = moved(candles=hours([[100.0], [100.0]]), tickers=prices(90, age=age))
+    assert (found == pytest.approx(-0.1)) if is_known else "0 of 1 symbols" in str(found)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -1.0, 0.0])
+def test_a_price_that_is_none_is_not_counted(bad: float) -> None:
+    tickers = {"A": Ticker(NOW, bad), "B": Ticker(NOW, 90.0)}
+    assert moved(candles=hours([[100.0] * 2] * 2), tickers=tickers) == pytest.approx(-0.1)
+    assert "0 of 1" in str(moved(candles=hours([[100.0]] * 2), tickers={"A": Ticker(NOW, bad)}))
+
+
+def test_the_move_of_fewer_than_half_the_symbols_is_not_that_of_the_market() -> None:
+    candles = hours([[100.0] * 5] * 2)
+    assert moved(candles=candles, tickers=prices(90, 90, 90)) == pytest.approx(-0.1)
+    assert str(moved(candles=candles, tickers=prices(90, 90))).startswith("2 of 5 symbols have both")
+
+
+def test_symbols_that_are_no_longer_traded_are_not_counted() -> None:
+    candles = hours([[100.0] * 5] * 2)
+    listed = {"A": Listing("A"), "B": Listing("B"), "C": Listing("C", is_active=False)}
+    assert moved(candles=candles, tickers=prices(90, 90), listings=listed) == pytest.approx(-0.1)
+    assert "0 of 0" in str(moved(candles=candles, tickers=prices(90, 90), listings={}))
+
+
+def test_candles_without_bars_tell_no_move() -> None:
+    assert "0 of 1" in str(moved(candles=hours([[100.0]] * 2, ended=90 * HOUR), tickers=prices(90)))
 
 
 # --- what an order would do -------------------------------------------------------------------------------------------

@@ -96,6 +96,7 @@ WORSE: dict[str, list[Any]] = {
     "market.volatility": ["LOW", "NORMAL", "HIGH", "EXTREME"],
     "market.turbulence": [0, 0.99, 0.991, 1],
     "market.breadth": [0.5, 0.1, 0.099, 0],
+    "market.hour_move": [0.1, 0, -0.08, -0.0801, -0.9],
     "market.data_age": [0, 300, 301, 90_000],
     "system.errors_per_minute": [0, 3, 10, 10.1, 500],
     "system.error_rate": [0, 0.2, 0.21, 1],

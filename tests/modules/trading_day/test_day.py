@@ -80,6 +80,13 @@ def test_a_storm_of_errors_latches_the_stop(lived: Lived) -> None:
     assert lived.resets[0] >= latched.ts + 15 * 60_000 - 60_000
 
 
+def test_a_crash_of_minutes_is_seen_within_minutes(lived: Lived) -> None:
+    """The market loses 15 % in five minutes after it has risen for days."""
+    seen = next(m for m in lived.moments if "hfos.fast_crash" in m.sure)
+    assert 0 < seen.ts - TROUBLES.crash.start <= 5 * 60_000
+    assert all(m.risk_mode == "SAFE" for m in lived.moments if m.ts >= seen.ts)
+
+
 def test_nothing_is_allowed_during_a_stop_and_something_is_before(lived: Lived) -> None:
     halted = {m.ts for m in lived.moments if m.is_halted}
     assert {a.verdict for a in lived.asked if a.at in halted} == {"DENY"}
