@@ -17,6 +17,9 @@ FOREVER = INT64_MAX
 MOST_FOUND = 16_384
 """Keys that results are remembered for."""
 
+LOOKED_AFTER = 256
+"""Snapshots between two looks at how many those are."""
+
 Dependence = tuple[str, str | None]
 """The entity of the events' rows, and the field that must be a key for an event to concern it; None: each one does."""
 
@@ -156,7 +159,7 @@ class EventWindow:
 class EventWindows:
     """The windows of all folds over events of a book, by the entity of their rows."""
 
-    __slots__ = ("_recalled", "findings", "kinds", "leaves", "results", "rows", "windows")
+    __slots__ = ("_kept", "_recalled", "findings", "kinds", "leaves", "results", "rows", "windows")
 
     def __init__(self, tracks: Sequence[EventTrack], dependences: Sequence[Sequence[Sequence[Dependence]]]) -> None:
         self.windows = {track.entity: EventWindow(track) for track in tracks}
@@ -166,6 +169,7 @@ class EventWindows:
         self.results = tuple(findings.results for findings in self.findings)
         self.leaves = FOREVER
         """The time (ms) from which on an event has left its window."""
+        self._kept = 0
         self._recalled: Snapshot | None = None
         """The snapshot with changes whose windows `findings` are of, until it is kept."""
 
@@ -174,10 +178,8 @@ class EventWindows:
 
         Whoever decides it may look up and add results, of what it knows to depend on these events alone.
         """
-        overtaken = self._recalled is not None and self._recalled is not snapshot
-        for findings in self.findings:
-            if overtaken or findings.overflow:
-                findings.forget_all()
+        if self._recalled is not None and self._recalled is not snapshot:
+            self._forget_all()
         if self._stays(snapshot):
             self._recalled = None
             return self.rows, self.results
@@ -195,16 +197,22 @@ class EventWindows:
 
     def keep(self, snapshot: Snapshot) -> None:
         """Take in the events that a snapshot brings, and drop those that have left."""
+        self._kept += 1
+        if self._kept % LOOKED_AFTER == 0 and any(findings.overflow for findings in self.findings):
+            self._forget_all()
         if self._stays(snapshot):
             return
         if self._recalled is not snapshot:
-            for findings in self.findings:
-                findings.forget_all()
+            self._forget_all()
         for window in self.windows.values():
             window.keep(snapshot)
         self.rows = {name: window.rows for name, window in self.windows.items()}
         self.leaves = min((window.leaves for window in self.windows.values()), default=FOREVER)
         self._recalled = None
+
+    def _forget_all(self) -> None:
+        for findings in self.findings:
+            findings.forget_all()
 
     def _stays(self, snapshot: Snapshot) -> bool:
         """Whether a snapshot changes no window."""

@@ -180,6 +180,8 @@ class OutputWindows:
                     continue
                 window = windows[key] = self.make()
             window.keep(ts, value, firings)
+        if self.lasts and len(windows) == len(asked):
+            return  # there are none that nothing was asked of, or they go later: what has ended is not recalled
         left = windows.keys() - asked.keys() if self.lasts else windows
         for key in [key for key in left if windows[key].spent(ts)]:
             del windows[key]

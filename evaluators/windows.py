@@ -250,12 +250,13 @@ class StrictestWindow:
 
     def keep(self, ts: int, value: Value, firings: Firings = ()) -> None:
         """Take in a value; one that is as loose as the start leaves no trace."""
-        values, start = self.values, ts - self.duration
+        values = self.values
         if not values and value == self.start:
             return
         if len(values) == 1 and values[0][1] == value:
             values[0] = (ts, value, firings)
             return
+        start = ts - self.duration
         while values and values[0][0] <= start:
             values.popleft()
         if value != self.start:

@@ -69,7 +69,10 @@ def _explain_id(word: str, bundle: Bundle, *, as_json: bool) -> None:
     from api.subjects import ids, subject
 
     facts = catalogue()
-    found = subject(resolved(word, ids(bundle, facts), "rule, output, param or fact"), bundle, facts)
+    everything = ids(bundle, facts)
+    # A short name that the rules use themselves is theirs, though a fact may end in it too.
+    own = [id for id in everything if facts.fact(id) is None and word in (id, id.rpartition(".")[2])]
+    found = subject(resolved(word, own or everything, "rule, output, param or fact"), bundle, facts)
     if as_json:
         lists = {name.replace(" ", "_"): list(values) for name, values in found.facts}
         show_json({"id": found.id, "kind": found.kind, "at": found.place, "text": found.text, **lists})
