@@ -159,7 +159,7 @@ class EventWindow:
 class EventWindows:
     """The windows of all folds over events of a book, by the entity of their rows."""
 
-    __slots__ = ("_kept", "_recalled", "findings", "kinds", "leaves", "results", "rows", "windows")
+    __slots__ = ("_kept", "_recalled", "_unchanging", "findings", "kinds", "leaves", "results", "rows", "windows")
 
     def __init__(self, tracks: Sequence[EventTrack], dependences: Sequence[Sequence[Sequence[Dependence]]]) -> None:
         self.windows = {track.entity: EventWindow(track) for track in tracks}
@@ -170,6 +170,8 @@ class EventWindows:
         self.leaves = FOREVER
         """The time (ms) from which on an event has left its window."""
         self._kept = 0
+        self._unchanging: Snapshot | None = None
+        """The snapshot recalled last, if it changes no window."""
         self._recalled: Snapshot | None = None
         """The snapshot with changes whose windows `findings` are of, until it is kept."""
 
@@ -180,7 +182,8 @@ class EventWindows:
         """
         if self._recalled is not None and self._recalled is not snapshot:
             self._forget_all()
-        if self._stays(snapshot):
+        self._unchanging = snapshot if self._stays(snapshot) else None
+        if self._unchanging is not None:
             self._recalled = None
             return self.rows, self.results
         if self._recalled is None:
@@ -200,7 +203,7 @@ class EventWindows:
         self._kept += 1
         if self._kept % LOOKED_AFTER == 0 and any(findings.overflow for findings in self.findings):
             self._forget_all()
-        if self._stays(snapshot):
+        if self._unchanging is snapshot or self._stays(snapshot):
             return
         if self._recalled is not snapshot:
             self._forget_all()

@@ -182,8 +182,10 @@ class Expressions:
         doubts = [is_none(key.text) for key in keys if key.nullable]
         if keys and node.known:
             # Of a stand-in an output keeps nothing: its value has no row to go to.
-            get, otherwise = (self.scribe.hoisted((w, entry), f"{entry}.{w}") for w in ("get", "otherwise"))
-            entry, doubts = f"{get}({listed}, {otherwise})", []
+            # Mostly nothing is kept for any row.
+            get = self.scribe.hoisted(("get", entry), f"{entry}.get if {entry} else None")
+            otherwise = self.scribe.hoisted(("otherwise", entry), f"{entry}.otherwise")
+            entry, doubts = f"{otherwise} if {get} is None else {get}({listed}, {otherwise})", []
         elif keys:
             entry = f"{entry}[{listed}]"
         entry = f"None if {either(doubts).text} else {entry}" if doubts else entry

@@ -106,6 +106,9 @@ class Judge:
         if not lasting or place == "request":
             return block
         scribe, name, key = self.scribe, self.scribe.name("l"), slot.key.text
+        plans = [step.subject for step in lasting if isinstance(step.subject, OutputPlan)]
+        # On most rows, and until events come, none of these asks for anything: that is looked up as one flag.
+        sparse = [plan for plan in plans if plan.output.id in self.sparse]
         findings = self.expressions.findings(frozenset().union(*lasting.values()))
         found = scribe.hoisted(("findings", place), findings)
         before = len(self.kept[place])
@@ -113,13 +116,19 @@ class Judge:
         with scribe.block(f"if {name} is None:  # not yet", lazy=True):
             self._write(list(lasting), {place: slot}, store=False)
             told = [*self.rows[place].names, *self.kept[place][before:]]
+            if sparse:
+                asks = " or ".join(f"o{plan.number} != {start_of(plan.output)}" for plan in sparse)
+                scribe.write(f"{name}_ = {slot.key.text} is not None and ({asks})")
+                told.append(f"{name}_")
             names = "".join(f"{local}, " for local in dict.fromkeys(told))
             scribe.write(f"{found}[{key}] = ({names})")
         scribe.write("else:", f"    {names.rstrip(' ')} = {name}")
-        plans = [step.subject for step in lasting if isinstance(step.subject, OutputPlan)]
-        if plans:
+        dense = [plan for plan in plans if plan not in sparse]
+        if dense:
             with scribe.when(is_known(key) if slot.key.nullable else ALWAYS):
-                scribe.write(*(self._stored(plan, key) for plan in plans))
+                scribe.write(*(self._stored(plan, key) for plan in dense))
+        if sparse:
+            scribe.write(f"if {name}_:", *(f"    {self._stored(plan, key)}" for plan in sparse))
         return Block(place, tuple(step for step in block.steps if step not in lasting))
 
     def _enter(self, place: str) -> None:
