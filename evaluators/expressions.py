@@ -51,6 +51,7 @@ from policy_dsl.program import (
     Within,
 )
 from policy_dsl.quantities import divide_half_even
+from policy_dsl.recall import variables_read
 from policy_dsl.types import Value
 
 
@@ -96,6 +97,8 @@ def _value(node: Expression, scene: Scene) -> Value | None:
             return look_back(node, scene, _value)
         case Now():
             return scene.snapshot.ts
+        case Lookback(source=Throughout(operand=operand) | Within(operand=operand)) if _stands_in(operand, scene):
+            return None
         case Lookback():
             return _value(node.value, scene)
         case Recall():
@@ -104,6 +107,11 @@ def _value(node: Expression, scene: Scene) -> Value | None:
             return _mean(node, scene)
         case _:
             return _truth(node, scene)
+
+
+def _stands_in(operand: Expression, scene: Scene) -> bool:
+    """Whether a row that an expression reads is the stand-in of a missing collection."""
+    return any(scene.bindings[variable].key is None for variable in variables_read(operand))
 
 
 def _recalled(node: Recall, scene: Scene) -> object:

@@ -55,8 +55,11 @@ from policy_dsl.program import (
     Row,
     RowKey,
     RowRead,
+    Throughout,
+    Within,
 )
 from policy_dsl.quantities import INT64_MAX, INT64_MIN
+from policy_dsl.recall import variables_read
 
 Scene = Mapping[str, RowSlot]
 """The row that each variable in reach stands for."""
@@ -110,7 +113,7 @@ class Expressions:
                 return self._recall(node, scene)
             case Mean():
                 return self._mean(node, scene)
-            case Lookback():
+            case Lookback() if not isinstance(node.source, Throughout | Within):
                 return self.value(node.value, scene)
             case _:
                 return self._flag(node, scene)
@@ -255,12 +258,25 @@ class Expressions:
             case Known():
                 return self._known(node.operand, scene, node.negated is not negated)
             case Lookback():
-                return self.condition(node.value, scene, negated)
+                return self._looked_back(node, scene, negated)
             case Unexcused():
                 lifted = both([Clause(f"ts < {literal(node.until)}"), self.condition(node.operand, scene).certain])
                 return plain(lifted if negated else lifted.opposite(), self.condition(node.operand, scene).depth)
             case _:
                 return self._test(node, scene, negated)
+
+    def _looked_back(self, node: Lookback, scene: Scene, negated: bool) -> Condition:
+        """What joins recall and now; on the stand-in of a missing collection unknown, whatever its fields come to."""
+        found = self.condition(node.value, scene, negated)
+        if not isinstance(node.source, Throughout | Within):
+            return found
+        keys = [scene[variable].key for variable in sorted(variables_read(node.source.operand))]
+        absent = [key for key in keys if key.nullable]
+        if not absent:
+            return found
+        possible = either([*(is_none(key.text) for key in absent), found.possible])
+        certain = both([*(is_known(key.text) for key in absent), found.certain])
+        return Condition(possible, certain, None, None, max(found.depth, *(key.depth for key in absent)))
 
     def _test(self, node: Expression, scene: Scene, negated: bool) -> Condition:
         """A truth that is itself a value: a flag, a grant, an aggregate."""
@@ -275,9 +291,10 @@ class Expressions:
 
     def _known(self, node: Expression, scene: Scene, negated: bool) -> Condition:
         """Whether something is known; a condition is where it or its negation is certain."""
-        if isinstance(node, Lookback):
+        looked_back = isinstance(node, Lookback) and isinstance(node.source, Throughout | Within)
+        if isinstance(node, Lookback) and not looked_back:
             return self._known(node.value, scene, negated)
-        if _is_condition(node):
+        if looked_back or _is_condition(node):
             holds, fails = self.condition(node, scene), self.condition(node, scene, negated=True)
             known = self._shallow(plain(either([holds.certain, fails.certain]), holds.depth)).certain
             return plain(known.opposite() if negated else known, holds.depth)
