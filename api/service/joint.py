@@ -58,7 +58,7 @@ class Joint:
         self._worker.shutdown(wait=True)
 
     def _judge_waiting(self) -> None:
-        """Judge whoever waits by now; there may be nobody, since each caller brings one such call with him."""
+        """Judge whoever waits by now. Each caller brings one such call with him, and each call takes one at least."""
         batch = self._taken()
         if not batch:
             return
@@ -92,8 +92,6 @@ class Joint:
                 if asked.answer.set_running_or_notify_cancel():
                     batch.append(asked)
                     size += len(asked.requests)
-        if self._waiting:
-            self._worker.submit(self._judge_waiting)
         return batch
 
 
