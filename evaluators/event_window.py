@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from evaluators.history import happened
 from evaluators.snapshot import Fields, Snapshot
+from evaluators.sorted_rows import Sorted, sorted_by
 from policy_dsl.quantities import INT64_MAX
 from policy_dsl.recall import EventTrack
 
@@ -31,21 +32,14 @@ class EventRows(dict[str, Fields]):
 
     def __init__(self, rows: Iterable[tuple[str, Fields]] = ()) -> None:
         super().__init__(rows)
-        self._sorted: dict[str, tuple[dict[Any, dict[str, Fields]], dict[str, Fields]]] = {}
+        self._sorted: dict[str, Sorted] = {}
 
-    def of(self, field: str, value: Any) -> Mapping[str, Fields]:
-        """The rows in which a field has a value, or may have: where it is missing."""
+    def sorted_by(self, field: str) -> Sorted:
+        """The rows by the value of a field."""
         found = self._sorted.get(field)
         if found is None:
-            found = self._sorted[field] = self._sorted_by(field)
-        return found[0].get(value, found[1])
-
-    def _sorted_by(self, field: str) -> tuple[dict[Any, dict[str, Fields]], dict[str, Fields]]:
-        found: dict[Any, dict[str, Fields]] = {}
-        for key, row in self.items():
-            found.setdefault(row.get(field), {})[key] = row
-        unknown = found.pop(None, {})
-        return {value: {**unknown, **rows} for value, rows in found.items()}, unknown
+            found = self._sorted[field] = sorted_by(self, field)
+        return found
 
 
 Results = dict[Any, Any]

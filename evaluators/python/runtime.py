@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from evaluators import exact
 from evaluators.decision import Decision, Firing, Grants, OutputValue, PerRow
 from evaluators.event_window import EventRows
+from evaluators.sorted_rows import Rows, rows_of, sorted_by
 from policy_dsl.program import Program
 from policy_dsl.quantities import INT64_MAX, INT64_MIN, divide_half_even
 
@@ -144,33 +145,9 @@ def mean(recalled: tuple[int, int] | None, value: int | None) -> int | None:
     return divide_half_even(recalled[0] + value, recalled[1] + 1)
 
 
-Rows = Mapping[str, Mapping[str, Any]]
-
-
-Sorted = tuple[Mapping[Any, Rows], Rows]
-
-
-def sorted_by(rows: Rows | None, field: str) -> Sorted:
-    """The rows by the value of a field, and those where it is missing, which are among those of every value too."""
-    found: dict[Any, dict[str, Mapping[str, Any]]] = {}
-    for key, row in (rows or NOTHING).items():
-        found.setdefault(row.get(field), {})[key] = row
-    unknown = found.pop(None, None)
-    if unknown is None:
-        return found, NOTHING
-    return {value: {**unknown, **known} for value, known in found.items()}, unknown
-
-
-def rows_of(rows: Rows | None, sorted_rows: Sorted, value: Any) -> Rows:
-    """The rows in which a field has a value, or may have; all of them for a value that nobody knows."""
-    return (rows or NOTHING) if value is None else sorted_rows[0].get(value, sorted_rows[1])
-
-
 def events_of(rows: EventRows | None, field: str, value: Any) -> Rows:
-    """The same of events, which are sorted for all snapshots that they last."""
-    if rows is None:
-        return NOTHING
-    return rows if value is None else rows.of(field, value)
+    """The same as `rows_of`, of events, which are sorted for all snapshots that they last."""
+    return rows_of(rows, rows.sorted_by(field), value) if rows is not None else NOTHING
 
 
 def namespace(program: Program, places: int, limit: int) -> dict[str, Any]:

@@ -9,8 +9,9 @@ import pytest
 from evaluators.decision import Decision, Firing
 from evaluators.interpreter import Interpreter
 from evaluators.python import PythonEvaluator, evaluator
-from evaluators.python.runtime import NOTHING, decision, firing, keep, merged, name_firings, rows_of, sorted_by
+from evaluators.python.runtime import NOTHING, decision, firing, keep, merged, name_firings
 from evaluators.snapshot import Snapshot
+from evaluators.sorted_rows import rows_of, sorted_by
 from policy_dsl.program import (
     All,
     Arithmetic,
