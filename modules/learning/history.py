@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from modules.venues.journal import Journal
+from modules.venues.journal import Journal, Unkept, journal_at
 
 BEGAN, TRAINED, FAILED, CHANGED = "began", "trained", "failed", "changed"
 """What an event may be: of a training, or an exchange of the versions that count."""
@@ -32,13 +32,11 @@ class History:
     events: list[Event] = field(default_factory=list)
     began: dict[str, int] = field(default_factory=dict)
     _running: set[str] = field(default_factory=set)
-    _journal: Journal | None = None
+    _journal: Journal | Unkept = field(init=False)
 
     def __post_init__(self) -> None:
         """Read what an earlier process has written. Raises JournalError where the file is damaged or in use."""
-        if self.path is None:
-            return
-        self._journal = Journal(self.path)
+        self._journal = journal_at(self.path)
         for record in self._journal.records:
             self._apply(Event(**record))
         for model in sorted(self._running):
@@ -46,14 +44,12 @@ class History:
 
     def close(self) -> None:
         """Let go of the file."""
-        if self._journal is not None:
-            self._journal.close()
+        self._journal.close()
 
     def note(self, at: int, model: str, what: str, because: str) -> None:
         """Put an event on record; it counts once it is on the disk. Raises OSError where it cannot be."""
         event = Event(at, model, what, because)
-        if self._journal is not None:
-            self._journal.append({"at": at, "model": model, "what": what, "because": because})
+        self._journal.append({"at": at, "model": model, "what": what, "because": because})
         self._apply(event)
 
     def _apply(self, event: Event) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from modules.feeds.candles import Candles
 from modules.inputs.models import Comparison, Predictions
 from modules.learning.outcomes import STOP, made
-from modules.venues.journal import Journal
+from modules.venues.journal import Journal, Unkept, journal_at
 from policy_dsl.quantities import MS_PER_DAY
 
 KEPT_DAYS = 120
@@ -91,20 +91,18 @@ class PredictionRecord:
     _open: list[Made] = field(default_factory=list)
     _bars: dict[int, _Bar] = field(default_factory=dict)
     _settled: defaultdict[tuple[str, str], deque[Settled]] = field(default_factory=lambda: defaultdict(deque))
-    _journal: Journal | None = None
+    _journal: Journal | Unkept = field(init=False)
 
     def __post_init__(self) -> None:
         """Read what an earlier process has written. Raises JournalError where the file is damaged or in use."""
-        if self.path is not None:
-            self._journal = Journal(self.path)
-            for record in self._journal.records:
-                self._apply(record)
-            self._journal.records = ()  # Months of them: what still counts has been taken note of.
+        self._journal = journal_at(self.path)
+        for record in self._journal.records:
+            self._apply(record)
+        self._journal.records = ()  # Months of them: what still counts has been taken note of.
 
     def close(self) -> None:
         """Let go of the file."""
-        if self._journal is not None:
-            self._journal.close()
+        self._journal.close()
 
     def take(self, candles: Candles, volatility: Mapping[str, float], predicted: Sequence[Made]) -> None:
         """Note what came of earlier predictions by these candles, and what is predicted at their last bar.
@@ -123,8 +121,7 @@ class PredictionRecord:
                 "made": [[m.model, m.version, m.horizon, _rounded(m.probabilities)] for m in predicted],
             }
         if record["settled"] or record["given_up"] or record["made"]:
-            if self._journal is not None:
-                self._journal.append(record)
+            self._journal.append(record)
             self._apply(record)
 
     def predictions(self, model: str, version: str, since: int = 0) -> Predictions:

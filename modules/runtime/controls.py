@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 from evaluators.refusals import refusal
 from modules.facts.levels import RISK_MODE
 from modules.inputs import Operator
 from modules.inputs.machinery import NO_HAND
-from modules.venues.journal import Journal, JournalError
+from modules.venues.journal import Journal, JournalError, Unkept, journal_at
 
 HOLD, RELEASE, NEW_PEAK = "hold", "release", "new_peak"
 """How a call is written down: `hold MODE` lets the risk mode be no bolder, `release` takes that back, `new_peak` lets
@@ -39,27 +38,25 @@ class Controls:
     path: Path | None = None
     calls: list[Call] = field(default_factory=list)
     _operator: Operator = field(default_factory=Operator)
-    _journal: Journal | None = None
+    _journal: Journal | Unkept = field(init=False)
     _lock: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
         """Read what was asked before. Raises JournalError where the file is damaged or in use."""
-        if self.path is not None:
-            self._journal = Journal(self.path)
-            try:
-                for record in self._journal.records:
-                    self._apply(Call(**record))
-            except TypeError as error:
-                self.close()
-                raise JournalError(f"`{self.path}` holds a record that is no call: {error}") from error
-            except JournalError:
-                self.close()
-                raise
+        self._journal = journal_at(self.path)
+        try:
+            for record in self._journal.records:
+                self._apply(Call(**record))
+        except TypeError as error:
+            self.close()
+            raise JournalError(f"`{self.path}` holds a record that is no call: {error}") from error
+        except JournalError:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Let go of the file."""
-        if self._journal is not None:
-            self._journal.close()
+        self._journal.close()
 
     def stop(self, at: int, person: str, reason: str) -> None:
         """Ask for the emergency stop. Raises PolicyError (RF851) without a person or a reason."""
@@ -140,9 +137,7 @@ class Controls:
         return next((c for c in reversed(self.calls) if standing and _held(c) is not None), None)
 
     def _write(self, call: Call) -> None:
-        if self._journal is not None:
-            record: dict[str, Any] = {"at": call.at, "what": call.what, "person": call.person, "reason": call.reason}
-            self._journal.append(record)
+        self._journal.append(asdict(call))
         self._apply(call)
 
     def _apply(self, call: Call) -> None:

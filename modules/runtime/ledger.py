@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from modules.inputs import Account, ClosedTrade, Position
-from modules.venues.journal import Journal
+from modules.venues.journal import Journal, Unkept, journal_at
 from modules.venues.venue import OrderState
 from policy_dsl.quantities import MS_PER_DAY
 
@@ -88,19 +88,17 @@ class Ledger:
     peak_from: int = -1
     told: set[str] = field(default_factory=set)
     """Client ids of orders that count already: told again, after a restart, they count no second time."""
-    _journal: Journal | None = None
+    _journal: Journal | Unkept = field(init=False)
 
     def __post_init__(self) -> None:
         """Read what an earlier process has written. Raises JournalError where the file is damaged or in use."""
-        if self.path is not None:
-            self._journal = Journal(self.path)
-            for record in self._journal.records:
-                self._apply(record)
+        self._journal = journal_at(self.path)
+        for record in self._journal.records:
+            self._apply(record)
 
     def close(self) -> None:
         """Let go of the file."""
-        if self._journal is not None:
-            self._journal.close()
+        self._journal.close()
 
     def observe(
         self,
@@ -234,8 +232,7 @@ class Ledger:
         )
 
     def _write(self, record: Mapping[str, Any]) -> None:
-        if self._journal is not None:
-            self._journal.append(record)
+        self._journal.append(record)
         self._apply(record)
 
     def _apply(self, record: Mapping[str, Any]) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
-from modules.venues.journal import Journal
+from modules.venues.journal import journal_at
 from modules.venues.venue import Kind, NewOrder, OrderState, Status
 
 DIGITS = 24
@@ -121,9 +121,9 @@ class Intents:
         self.worked: dict[str, Worked] = {}
         self._requests: dict[str, str] = {}
         self._lock = RLock()
-        self._journal = Journal(path) if path is not None else None
+        self._journal = journal_at(path)
         self._news: list[tuple[Ticket, Sent]] = []
-        for record in self._journal.records if self._journal is not None else ():
+        for record in self._journal.records:
             self._take(record)
         self._news = [(ticket, sent) for ticket, sent in self._news if sent.state is not None and sent.state.filled > 0]
 
@@ -175,13 +175,11 @@ class Intents:
 
     def close(self) -> None:
         """Lets go of the file."""
-        if self._journal is not None:
-            self._journal.close()
+        self._journal.close()
 
     def _write(self, record: Mapping[str, Any]) -> None:
         with self._lock:
-            if self._journal is not None:
-                self._journal.append(record)
+            self._journal.append(record)
             self._take(record)
 
     def _take(self, record: Mapping[str, Any]) -> None:

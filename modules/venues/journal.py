@@ -79,6 +79,23 @@ class Journal:
         return tuple(records)
 
 
+class Unkept:
+    """The journal of what lives in memory alone: nothing is read from it, and nothing is kept."""
+
+    records: tuple[dict[str, Any], ...] = ()
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Writes nothing."""
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
+
+
+def journal_at(path: Path | None) -> Journal | Unkept:
+    """The journal in the file at `path`; without one, what is written is kept nowhere. Raises what `Journal` does."""
+    return Unkept() if path is None else Journal(path)
+
+
 def _sync_folder(folder: Path) -> None:
     """A new file is found after a crash only once its folder is on the disk too."""
     handle = os.open(folder, os.O_RDONLY)

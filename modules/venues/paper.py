@@ -22,7 +22,7 @@ from modules.estimates.hours import HOUR_MS, hourly
 from modules.feeds.candles import Candles
 from modules.inputs import Account, Depth, Listing, Position, Ticker
 from modules.venues.amounts import floored, is_multiple
-from modules.venues.journal import Journal, JournalError
+from modules.venues.journal import JournalError, journal_at
 from modules.venues.paper_ledger import NOTHING, Ledger
 from modules.venues.paper_market import PaperMarket, simulated_market
 from modules.venues.venue import (
@@ -93,8 +93,8 @@ class PaperExchange:
         self._taken: dict[tuple[str, bool], tuple[int, float]] = {}
         self._commands = 0
         self._lock = RLock()
-        self._journal = Journal(journal) if journal is not None else None
-        self._reopen(capital)
+        self._journal = journal_at(journal)
+        self._reopen(journal, capital)
 
     # --- the clock -------------------------------------------------------------------------------------------------
 
@@ -167,20 +167,12 @@ class PaperExchange:
     def account(self) -> Account:
         """The account at the newest closes."""
         with self._lock:
-            equity = self.ledger.equity(self._price)
-            used = self.ledger.used_margin + self._reserved()
-            return Account(self._now, self.ledger.balance, equity, used, math.nan, math.nan, venue_equity=equity)
+            return self.ledger.account(self._now, self._price, self._reserved())
 
     def positions(self) -> Mapping[str, Position]:
         """Open positions at the newest closes."""
         with self._lock:
-            return {
-                symbol: Position(
-                    symbol, "LONG" if held.sign > 0 else "SHORT", held.quantity, held.entry, self._price(symbol),
-                    held.opened, leverage=self.ledger.leverage_of(symbol),
-                )
-                for symbol, held in sorted(self.ledger.held.items())
-            }  # fmt: skip
+            return self.ledger.positions(self._price)
 
     def open_orders(self) -> Sequence[OrderState]:
         """Orders that rest."""
@@ -217,18 +209,14 @@ class PaperExchange:
 
     def close(self) -> None:
         """Lets go of the journal."""
-        if self._journal is not None:
-            self._journal.close()
+        self._journal.close()
 
     # --- the journal -----------------------------------------------------------------------------------------------
 
     def _write(self, record: Mapping[str, Any]) -> None:
-        if self._journal is not None:
-            self._journal.append(record)
+        self._journal.append(record)
 
-    def _reopen(self, capital: float) -> None:
-        if self._journal is None:
-            return
+    def _reopen(self, path: Path | None, capital: float) -> None:
         terms = {
             "do": "open", "market": self.market.fingerprint, "seed": self.seed, "start": self._now,
             "capital": capital, "conditions": asdict(self.conditions),
@@ -238,7 +226,7 @@ class PaperExchange:
             return
         if self._journal.records[0] != terms:
             self._journal.close()
-            raise JournalError(f"`{self._journal.path}` was written by a paper exchange of another market or terms")
+            raise JournalError(f"`{path}` was written by a paper exchange of another market or terms")
         for record in self._journal.records[1:]:
             self._redo(record)
 

@@ -20,7 +20,7 @@ from modules.estimates.depth import opposite, walk, within
 from modules.feeds.candles import Candles
 from modules.inputs import Account, Depth, Listing, Position, Ticker
 from modules.venues.amounts import floored, is_multiple
-from modules.venues.journal import Journal
+from modules.venues.journal import Journal, Unkept, journal_at
 from modules.venues.paper_ledger import NOTHING, Held, Ledger
 from modules.venues.venue import (
     DuplicateClientId,
@@ -63,21 +63,19 @@ class PaperFills:
     _orders: dict[str, OrderState] = field(default_factory=dict)
     _listings: Mapping[str, Listing] = field(default_factory=dict)
     _prices: dict[str, float] = field(default_factory=dict)
-    _file: Journal | None = field(default=None, init=False)
+    _file: Journal | Unkept = field(init=False)
     _lock: RLock = field(default_factory=RLock)
 
     def __post_init__(self) -> None:
         self.name = f"{self.market.name} on paper"
         self._ledger = Ledger(self.terms.capital, self.terms.leverage)
-        if self.journal is not None:
-            self._file = Journal(self.journal)
-            for record in self._file.records:
-                self._take(record)
+        self._file = journal_at(self.journal)
+        for record in self._file.records:
+            self._take(record)
 
     def close(self) -> None:
         """Let go of the journal."""
-        if self._file is not None:
-            self._file.close()
+        self._file.close()
 
     # --- what the venue tells ----------------------------------------------------------------------------------------
 
@@ -120,20 +118,12 @@ class PaperFills:
         """The account at the newest prices that were seen."""
         now = self.market.time()
         with self._lock:
-            equity = self._ledger.equity(self._price)
-            used = self._ledger.used_margin + self._reserved()
-            return Account(now, self._ledger.balance, equity, used, math.nan, math.nan, venue_equity=equity)
+            return self._ledger.account(now, self._price, self._reserved())
 
     def positions(self) -> Mapping[str, Position]:
         """Open positions at the newest prices that were seen."""
         with self._lock:
-            return {
-                symbol: Position(
-                    symbol, "LONG" if held.sign > 0 else "SHORT", held.quantity, held.entry, self._price(symbol),
-                    held.opened, leverage=self._ledger.leverage_of(symbol),
-                )
-                for symbol, held in sorted(self._ledger.held.items())
-            }  # fmt: skip
+            return self._ledger.positions(self._price)
 
     def open_orders(self) -> Sequence[OrderState]:
         """Orders that rest, after what the books of now fill of them."""
@@ -276,9 +266,8 @@ class PaperFills:
 
     def _write(self, state: OrderState | None) -> None:
         """Write the account as it is after a change, and the order that changed."""
-        if self._file is not None:
-            ledger = {**asdict(self._ledger), "held": {s: asdict(h) for s, h in self._ledger.held.items()}}
-            self._file.append({"order": None if state is None else asdict(state), "ledger": ledger})
+        ledger = {**asdict(self._ledger), "held": {s: asdict(h) for s, h in self._ledger.held.items()}}
+        self._file.append({"order": None if state is None else asdict(state), "ledger": ledger})
 
     def _take(self, record: Mapping[str, Any]) -> None:
         if record["order"] is not None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from modules.estimates.liquidation import liquidation_price
+from modules.inputs import Account, Position
 
 NOTHING = 1e-12
 """Base units; less than that is what sums of floats leave of nothing."""
@@ -46,6 +47,22 @@ class Ledger:
     def equity(self, price_of: Callable[[str], float]) -> float:
         """Balance and unrealised profit."""
         return self.balance + math.fsum(h.profit(price_of(symbol)) for symbol, h in self.held.items())
+
+    def account(self, at: int, price_of: Callable[[str], float], reserved: float) -> Account:
+        """The account at `at` (ms) and these prices; `reserved` is the margin of orders that rest. No peak is known."""
+        equity = self.equity(price_of)
+        used = self.used_margin + reserved
+        return Account(at, self.balance, equity, used, math.nan, math.nan, venue_equity=equity)
+
+    def positions(self, price_of: Callable[[str], float]) -> Mapping[str, Position]:
+        """The positions at these prices, by symbol."""
+        return {
+            symbol: Position(
+                symbol, "LONG" if held.sign > 0 else "SHORT", held.quantity, held.entry, price_of(symbol), held.opened,
+                leverage=self.leverage_of(symbol),
+            )
+            for symbol, held in sorted(self.held.items())
+        }  # fmt: skip
 
     def reducible(self, symbol: str, sign: int) -> float:
         """How much an order of that sign can reduce, base units."""
