@@ -18,7 +18,7 @@ from typing import IO, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from modules.learning.disk import Disk
+from modules.disk import Disk
 from modules.learning.model import Trained
 from modules.venues.journal import JournalError
 

@@ -7,7 +7,6 @@ and ends a while after, and then tells nothing more.
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from modules.disk import Disk
 from modules.estimates.hours import HOUR_MS
 from modules.feeds.candles import Candles
 from modules.simulated_market import MINUTE_MS, Crash, simulated_candles
@@ -104,12 +104,7 @@ def _kept(terms: Terms, path: Path) -> Terms:
             return Terms(**json.loads(path.read_text(encoding="utf-8")))
         except (ValueError, TypeError) as error:
             raise JournalError(f"`{path}` is damaged: move its folder away to begin anew") from error
-    made = path.with_suffix(".new")
-    with made.open("w", encoding="utf-8") as file:
-        json.dump(asdict(terms), file)
-        file.flush()
-        os.fsync(file.fileno())
-    made.replace(path)
+    Disk().replace(path, json.dumps(asdict(terms)).encode())
     return terms
 
 

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from modules.disk import Disk
+
 
 class JournalError(Exception):
     """The file is damaged, belongs to something else, or is open in another process."""
@@ -33,7 +35,7 @@ class Journal:
             self._file.close()
             raise JournalError(f"`{path}` is open in another process") from error
         if is_new:
-            _sync_folder(path.parent)
+            Disk().sync(path.parent)  # a new file is found after a crash only once its folder is on the disk too
         try:
             self.records: tuple[dict[str, Any], ...] = self._read()
         except JournalError:
@@ -94,12 +96,3 @@ class Unkept:
 def journal_at(path: Path | None) -> Journal | Unkept:
     """The journal in the file at `path`; without one, what is written is kept nowhere. Raises what `Journal` does."""
     return Unkept() if path is None else Journal(path)
-
-
-def _sync_folder(folder: Path) -> None:
-    """A new file is found after a crash only once its folder is on the disk too."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

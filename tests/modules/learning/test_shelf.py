@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from modules.learning.disk import Disk
+from modules.disk import Disk
 from modules.learning.model import Losses, Trained
 from modules.learning.shelf import KEPT, Pointer, Shelf, ShelfError, Version
 from tests.modules.venues.crashing import die, killed
