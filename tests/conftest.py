@@ -37,19 +37,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Golden:
-    """Compares text with a file kept in the repository."""
+    """Texts kept in files of the repository."""
 
     update: bool
 
-    def check(self, path: Path, actual: str) -> None:
-        """Fail unless the file at `path` holds `actual`; with `--update`, make it hold that."""
+    def expected(self, path: Path, actual: str) -> str:
+        """The text of the file at `path`, which `actual` is to equal; with `--update` the file is made to hold it."""
         if self.update:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(actual, encoding="utf-8")
-            return
         shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
         assert path.exists(), f"{shown} does not exist; `pytest --update` makes it"
-        assert actual == path.read_text(encoding="utf-8"), f"{shown} differs; `pytest --update` rewrites it"
+        return path.read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="session")
