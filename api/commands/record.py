@@ -59,8 +59,8 @@ def _recorded(
         source = f"recorded at {found.what}"
         writer = RecordingWriter(to, catalogue(), cadence_ms=every_ms, overwrite=overwrite, source=source)
         count = 0
-        console(err=True).print(f"recording {found.what} into {to}; Ctrl-C ends it")
         with writer, watching(found.venue, found.now, every_ms / 1000) as look:
+            console(err=True).print(f"recording {found.what} into {to}; Ctrl-C ends it")
             for _ in ticks(every_ms / 1000, asked, longest):
                 writer.add(look())
                 count += 1
