@@ -54,7 +54,7 @@ class Judge:
         for block in blocks:
             left.pop(0)
             if block.place is None:
-                self._steps(block, {})
+                self._steps(block.steps, {})
             else:
                 self._row_block(block, block.place, again=block.place in left)
         self._finish()
@@ -93,7 +93,7 @@ class Judge:
                 if place != "request":
                     scribe.write(f"if {slot.key.text} is None:", f"    {word} = {MISSING}")
                 block = self._lasting(block, place, slot)
-            self._steps(block, {place: slot})
+            self._steps(block.steps, {place: slot})
             kept = [*self.rows[place].names, *(n for n in self.kept[place] if n not in self.rows[place].names)]
             self.kept[place] = kept
             if again:
@@ -108,27 +108,27 @@ class Judge:
         scribe, name, key = self.scribe, self.scribe.name("l"), slot.key.text
         plans = [step.subject for step in lasting if isinstance(step.subject, OutputPlan)]
         # On most rows, and until events come, none of these asks for anything: that is looked up as one flag.
-        sparse = [plan for plan in plans if plan.output.id in self.sparse]
+        hidden = [plan for plan in plans if plan.output.id in self.sparse]
         findings = self.expressions.findings(frozenset().union(*lasting.values()))
         found = scribe.hoisted(("findings", place), findings)
         before = len(self.kept[place])
         scribe.write(f"{name} = {found}.get({key})")
         with scribe.block(f"if {name} is None:  # not yet", lazy=True):
-            self._write(list(lasting), {place: slot}, store=False)
+            self._steps(list(lasting), {place: slot}, store=False)
             told = [*self.rows[place].names, *self.kept[place][before:]]
-            if sparse:
-                asks = " or ".join(f"o{plan.number} != {start_of(plan.output)}" for plan in sparse)
-                scribe.write(f"{name}_ = {slot.key.text} is not None and ({asks})")
+            if hidden:
+                asks = " or ".join(f"o{plan.number} != {start_of(plan.output)}" for plan in hidden)
+                scribe.write(f"{name}_ = {key} is not None and ({asks})")
                 told.append(f"{name}_")
             names = "".join(f"{local}, " for local in dict.fromkeys(told))
             scribe.write(f"{found}[{key}] = ({names})")
         scribe.write("else:", f"    {names.rstrip(' ')} = {name}")
-        dense = [plan for plan in plans if plan not in sparse]
-        if dense:
+        shown = [plan for plan in plans if plan not in hidden]
+        if shown:
             with scribe.when(is_known(key) if slot.key.nullable else ALWAYS):
-                scribe.write(*(self._stored(plan, key) for plan in dense))
-        if sparse:
-            scribe.write(f"if {name}_:", *(f"    {self._stored(plan, key)}" for plan in sparse))
+                scribe.write(*(self._stored(plan, key) for plan in shown))
+        if hidden:
+            scribe.write(f"if {name}_:", *(f"    {self._stored(plan, key)}" for plan in hidden))
         return Block(place, tuple(step for step in block.steps if step not in lasting))
 
     def _enter(self, place: str) -> None:
@@ -153,10 +153,7 @@ class Judge:
 
     # --- steps -------------------------------------------------------------------------------------------------------
 
-    def _steps(self, block: Block, own: Scene) -> None:
-        self._write(block.steps, own)
-
-    def _write(self, steps: Sequence[Step], own: Scene, *, store: bool = True) -> None:
+    def _steps(self, steps: Sequence[Step], own: Scene, *, store: bool = True) -> None:
         """Write steps; outputs of a row that stand together in one block, their values kept by key if `store`."""
         for is_output, run in groupby(steps, lambda step: isinstance(step.subject, OutputPlan) and bool(own)):
             if not is_output:
@@ -222,7 +219,7 @@ class Judge:
                 self.scribe.write(f"if {both([is_none(operand.text), acts]).text}:", f"    {word} += {bit}")
             return
         depth = 0 if rule.place is None else 1
-        if acts == ALWAYS and isinstance(figure.expression, Recall):
+        if acts == ALWAYS and isinstance(figure.expression, Recall) and figure.expression.known:
             figure.operand = replace(self.expressions.value(figure.expression, scene), depth=depth)
             if rule.place is not None:
                 self.kept[rule.place].append(figure.operand.text)
