@@ -9,6 +9,9 @@ TYPED := $(PACKAGES) tests $(if $(wildcard benchmarks/*.py),benchmarks)
 COMPILE := pip compile pyproject.toml --group build --universal --python-version 3.11 --fork-strategy fewest \
 	--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" --quiet
 
+# A file of tests stays in one process, with the fixtures that it shares.
+SPREAD := --numprocesses logical --maxprocesses 4 --dist loadfile
+
 .DEFAULT_GOAL := help
 .PHONY: help install run test test-long check bench fmt lock clean
 
@@ -35,10 +38,10 @@ run: $(VENV)/.runtime ## the demonstration
 	@$(BIN)/ringfence demo
 
 test: $(VENV)/.dev ## the quick tests
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest $(SPREAD) -m "not slow"
 
 test-long: $(VENV)/.dev ## every test, and many more examples for each property
-	RINGFENCE_HYPOTHESIS=long $(BIN)/pytest
+	RINGFENCE_HYPOTHESIS=long $(BIN)/pytest $(SPREAD)
 
 check: $(VENV)/.dev ## style, types, import direction, and the rule files
 	$(BIN)/ruff check .
