@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from evaluators.history import happened
 from evaluators.snapshot import Fields, Snapshot
 from evaluators.sorted_rows import Sorted, sorted_by
+from evaluators.windows import Leaving
 from policy_dsl.quantities import INT64_MAX
 from policy_dsl.recall import EventTrack
 
@@ -95,10 +96,11 @@ class _Change(NamedTuple):
         return (fields for _, _, fields in (*before[: self.leaving], *self.coming))
 
 
-class EventWindow:
+class EventWindow(Leaving):
     """The events of one track that are in the window, by the time of their happening."""
 
     __slots__ = ("_change", "events", "leaves", "number", "rows", "track")
+    KEEPS = ("events", "number")
 
     def __init__(self, track: EventTrack) -> None:
         self.track = track
@@ -130,7 +132,16 @@ class EventWindow:
         del self.events[: change.leaving]
         for event in change.coming:
             insort(self.events, event, key=_time)
-        self.rows, self._change = change.rows, None
+        self._change = None
+        self._show(change.rows)
+
+    def take_up(self, left: Sequence[Any]) -> None:
+        """Go on from what another window of the same track left."""
+        super().take_up(left)
+        self._show(EventRows((_name(number), fields) for _, number, fields in self.events))
+
+    def _show(self, rows: EventRows) -> None:
+        self.rows = rows
         self.leaves = self.events[0][0] + self.track.duration if self.events else FOREVER
 
     def _at(self, snapshot: Snapshot) -> _Change:
@@ -203,9 +214,22 @@ class EventWindows:
             self._forget_all()
         for window in self.windows.values():
             window.keep(snapshot)
+        self._recalled = None
+        self._show()
+
+    def left(self) -> tuple[Any, ...]:
+        """All that the snapshots so far leave; what was found of it is found anew."""
+        return tuple(window.left() for window in self.windows.values())
+
+    def take_up(self, left: Sequence[Any]) -> None:
+        """Go on from what other windows of the same tracks left."""
+        for window, of_window in zip(self.windows.values(), left, strict=True):
+            window.take_up(of_window)
+        self._show()
+
+    def _show(self) -> None:
         self.rows = {name: window.rows for name, window in self.windows.items()}
         self.leaves = min((window.leaves for window in self.windows.values()), default=FOREVER)
-        self._recalled = None
 
     def _forget_all(self) -> None:
         for findings in self.findings:

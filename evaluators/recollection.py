@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice, product
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from evaluators.decision import Firing
 from evaluators.event_window import Dependence, EventWindows
@@ -43,6 +43,8 @@ Key = str | tuple[str, ...]
 """The key of a row, or the keys of several."""
 
 Firings = tuple[Firing, ...]
+
+_Window = TypeVar("_Window", bound=AnyWindow)
 
 
 class Origin(NamedTuple):
@@ -88,6 +90,11 @@ def _windows_of(track: Track, max_gap: int) -> Any:
     return RowWindows(track, max_gap) if track.output is None else OutputWindows(track, max_gap)
 
 
+def _taken_up(window: _Window, left: Sequence[Any]) -> _Window:
+    window.take_up(left)
+    return window
+
+
 class RowWindows:
     """The windows of one track over values, one a row (or a tuple of rows) by key.
 
@@ -104,6 +111,15 @@ class RowWindows:
         self.here: set[Key] = set()
         self.gone: dict[Key, int] = {}
         self.missing = NEVER
+
+    def left(self) -> tuple[Any, ...]:
+        """All that the snapshots so far leave."""
+        return {key: window.left() for key, window in self.windows.items()}, self.here, self.gone, self.missing
+
+    def take_up(self, left: Sequence[Any]) -> None:
+        """Go on from what other windows of the same track left."""
+        windows, self.here, self.gone, self.missing = left
+        self.windows = {key: _taken_up(self.make(), of_window) for key, of_window in windows.items()}
 
     def recall(self, ts: int) -> RowRecall:
         """What is recalled, by key."""
@@ -160,6 +176,15 @@ class OutputWindows:
         # What was just asked for lasts beyond the snapshot, but for what `Since` keeps: that, a release may have ended.
         self.lasts = not isinstance(track.source, Since)
         self.windows: dict[Key, OutputWindow] = {}
+
+    def left(self) -> tuple[Any, ...]:
+        """All that the snapshots so far leave."""
+        return ({key: window.left() for key, window in self.windows.items()},)
+
+    def take_up(self, left: Sequence[Any]) -> None:
+        """Go on from what other windows of the same track left."""
+        (windows,) = left
+        self.windows = {key: _taken_up(self.make(), of_window) for key, of_window in windows.items()}
 
     def recall(self, ts: int) -> Kept:
         """What is kept, by key."""
@@ -249,6 +274,17 @@ class Recollection:
             for keep, value in zip(keeps, values, strict=True):
                 keep(ts, value, firings)
         self.events.keep(snapshot)
+
+    def left(self) -> tuple[Any, ...]:
+        """All that the snapshots so far leave, as plain values."""
+        return tuple(window.left() for window in self.windows), self.events.left()
+
+    def take_up(self, left: Sequence[Any]) -> None:
+        """Go on from what the recollection of another book, for the same programs, left."""
+        windows, events = left
+        for window, of_window in zip(self.windows, windows, strict=True):
+            window.take_up(of_window)
+        self.events.take_up(events)
 
     def origins(self, ts: int) -> Iterator[Origin]:
         """Where the values are from that outputs keep and that are in force at `ts` (ms), of the rules that bind."""

@@ -15,12 +15,14 @@ from typing import Self
 
 import duckdb
 
+from evaluators.bookmarks import Bookmark
 from evaluators.decision import Decision
 from evaluators.recording_publish import Publication, publish
 from evaluators.recording_reader import between, read_snapshots
 from evaluators.recording_snapshots import insert_snapshots
 from evaluators.recording_tables import SNAPSHOT, tables_of
 from evaluators.snapshot import Snapshot
+from evaluators.store_bookmarks import read_bookmark, save_bookmarks
 from evaluators.store_bundles import (
     Activation,
     StoredBundle,
@@ -91,12 +93,19 @@ class Store:
         """Store several snapshots, all or none; how many were news. Raises as `append` does."""
         return self.write(snapshots).snapshots
 
-    def write(self, snapshots: Iterable[Snapshot] = (), decisions: Iterable[tuple[str, Decision]] = ()) -> Written:
+    def write(
+        self,
+        snapshots: Iterable[Snapshot] = (),
+        decisions: Iterable[tuple[str, Decision]] = (),
+        bookmarks: Iterable[Bookmark] = (),
+    ) -> Written:
         """Store snapshots, and decisions on them (each with the hash of its bundle), all or none, in one transaction.
+
+        A bookmark takes the place of the one before, of its book and bundle.
 
         Raises PolicyError: what `append` and `save_decision` raise.
         """
-        return self._commits.run(Work(tuple(snapshots), tuple(decisions)))
+        return self._commits.run(Work(tuple(snapshots), tuple(decisions), tuple(bookmarks)))
 
     def snapshots(self, book: str, since: int | None = None, until: int | None = None) -> Iterator[Snapshot]:
         """The snapshots of `book` with `since <= ts < until` (ms), oldest first, up to the newest one now.
@@ -163,6 +172,16 @@ class Store:
         with reported(self.path):
             return next(read_decisions(self._connection, id=id), None)
 
+    def bookmark(self, book: str, bundle: str) -> Bookmark | None:
+        """Where a replay of a book by the bundle of that hash may begin; None if nobody knows, or it is damaged."""
+        with self._reading() as cursor:
+            return read_bookmark(cursor, book, bundle)
+
+    @property
+    def catalogue(self) -> str:
+        """The hash of the catalogue by which snapshots are read."""
+        return self._catalogue.hash
+
     # --- bundles -----------------------------------------------------------------------------------------------------
 
     def save_bundle(self, bundle: str, files: Mapping[str, str]) -> None:
@@ -207,6 +226,7 @@ class Store:
             written = [plan.take(work) for work in works]
             insert_snapshots(self._connection, self._tables, plan.snapshots)
             insert_decisions(self._connection, plan.decisions)
+            save_bookmarks(self._connection, plan.bookmarks)
         self._remembered = plan.after
         return written
 

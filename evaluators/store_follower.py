@@ -1,13 +1,17 @@
 """Decides the next snapshots of books that a store keeps, wherever it was left: after a restart, a crash, new rules.
 
 What earlier snapshots leave is worked out from the stored snapshots of a book, all of them, when the book is met first.
-So nothing depends on when a program was loaded or for how long it ran, and there is no second record to disagree with.
+So nothing depends on when a program was loaded or for how long it ran. Now and then what they left is stored as a
+bookmark, from which the same bundle's next replay begins: it saves time and decides nothing, for it holds what the
+replay that it saves would give, and counts only for the very code, catalogue and gap that made it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
+from evaluators.bookmarks import Bookmark, bookmark, maker_of
 from evaluators.decision import Decision
 from evaluators.python import PythonEvaluator
 from evaluators.python.evaluator import PythonBook
@@ -24,6 +28,27 @@ Decide = Callable[[PythonBook, Snapshot], Decision]
 """Decides the next snapshot of a book."""
 
 _TOLD_EVERY = 1_000
+
+BOOKMARKED_EVERY = 1_000
+"""Snapshots from one bookmark of a book to the next: what a restart replays at most."""
+
+_LETTERS_A_SNAPSHOT = 500
+"""A bookmark as long as so many letters takes about as long to write as one snapshot takes to replay."""
+
+
+@dataclass(slots=True)
+class _Followed:
+    """A book as it is followed: its last decision, how many snapshots ago the bookmark is, and how long that was."""
+
+    book: PythonBook
+    last: Decision | None = None
+    since: int = 0
+    letters: int = 0
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the next bookmark saves more than it costs."""
+        return self.since >= max(BOOKMARKED_EVERY, self.letters // _LETTERS_A_SNAPSHOT)
 
 
 class StoreFollower:
@@ -44,7 +69,8 @@ class StoreFollower:
         self.store, self.program = store, program
         self.evaluator = PythonEvaluator(program, max_gap=max_gap)
         self._on_replay = on_replay
-        self._books: dict[str, tuple[PythonBook, Decision | None]] = {}
+        self._maker = maker_of(store.catalogue, max_gap)
+        self._books: dict[str, _Followed] = {}
 
     def decide(self, snapshot: Snapshot) -> Decision:
         """The decision on the next snapshot of its book, stored with it; a repeat of the newest has the same decision.
@@ -68,43 +94,72 @@ class StoreFollower:
             self._books[snapshot.book] = self._replayed(snapshot.book, telling)
         return told[-1]
 
-    def resume(self, name: str) -> tuple[PythonBook, Decision | None]:
-        """Replay a book from its first stored snapshot on; what it leaves, and the last decision, if there is one."""
+    def resume(self, name: str) -> Decision | None:
+        """Replay a book, from its bookmark or its first stored snapshot on; the last decision, if there is one."""
         self._books[name] = self._replayed(name, PythonBook.decide)
-        return self._books[name]
+        return self._books[name].last
 
     def catch_up(self, name: str) -> None:
         """Replay what others have stored of a book since it was met here; all of it where it was not."""
-        book, last = self._books.get(name) or self.resume(name)
-        for snapshot in self.store.snapshots(name, since=None if last is None else last.ts + 1):
-            last = book.decide(snapshot)
-        self._books[name] = book, last
+        if name not in self._books:
+            self.resume(name)
+        followed = self._books[name]
+        since = None if followed.last is None else followed.last.ts + 1
+        for snapshot in self.store.snapshots(name, since=since):
+            followed.last, followed.since = followed.book.decide(snapshot), followed.since + 1
 
     def _next(self, snapshot: Snapshot, decide: Decide) -> Decision:
-        book, last = self._books.get(snapshot.book) or self.resume(snapshot.book)
+        if snapshot.book not in self._books:
+            self.resume(snapshot.book)
+        followed = self._books[snapshot.book]
         newest = self.store.latest(snapshot.book)
-        if last is not None and order(newest, snapshot) is Order.REPEAT:
-            return last
+        if followed.last is not None and order(newest, snapshot) is Order.REPEAT:
+            return followed.last
         self._refuse_clash(newest, snapshot)
         # What cannot be stored must leave no trace: the book is then met anew.
         self._books.pop(snapshot.book, None)
-        decision = decide(book, snapshot)
-        self.store.write([snapshot], [(self.program.hash, decision)])
-        self._books[snapshot.book] = book, decision
+        bookmarks = self._bookmarks(followed)
+        decision = decide(followed.book, snapshot)
+        self.store.write([snapshot], [(self.program.hash, decision)], bookmarks)
+        followed.last, followed.since = decision, followed.since + 1
+        self._books[snapshot.book] = followed
         return decision
 
-    def _replayed(self, name: str, decide_last: Decide) -> tuple[PythonBook, Decision | None]:
-        book, decision = PythonBook(self.evaluator), None
-        stored = self.store.snapshots(name)
+    def _bookmarks(self, followed: _Followed) -> list[Bookmark]:
+        """The bookmark before the next snapshot, where it is time for one.
+
+        It is stored with that snapshot, so that there always is one to decide after a bookmark.
+        """
+        last = followed.last
+        if last is None or not followed.is_due:
+            return []
+        made = bookmark(last.book, self.program.hash, last.ts, self._maker, followed.book.left())
+        followed.since, followed.letters = 0, len(made.leaves)
+        return [made]
+
+    def _begun(self, name: str) -> tuple[_Followed, int | None]:
+        """The book where its replay begins, and the time (ms) of the last snapshot before that."""
+        found, newest = self.store.bookmark(name, self.program.hash), self.store.latest(name)
+        if found is None or found.maker != self._maker or newest is None or found.ts >= newest.ts:
+            return _Followed(PythonBook(self.evaluator)), None
+        return _Followed(PythonBook(self.evaluator, found.left), letters=len(found.leaves)), found.ts
+
+    def _replayed(self, name: str, decide_last: Decide) -> _Followed:
+        followed, begun = self._begun(name)
+        stored = self.store.snapshots(name, since=None if begun is None else begun + 1)
         count, snapshot = 0, next(stored, None)
         while snapshot is not None:
             following = next(stored, None)
-            decision = decide_last(book, snapshot) if following is None else book.decide(snapshot)
+            bookmarks = self._bookmarks(followed)
+            if bookmarks:
+                self.store.write(bookmarks=bookmarks)
+            decide = decide_last if following is None else PythonBook.decide
+            followed.last, followed.since = decide(followed.book, snapshot), followed.since + 1
             count, snapshot = count + 1, following
             if count % _TOLD_EVERY == 0:
                 self._on_replay(name, count)
         self._on_replay(name, count)
-        return book, decision
+        return followed
 
     def _refuse_clash(self, newest: Snapshot | None, snapshot: Snapshot) -> None:
         """Let the store refuse, in its own words, what cannot come next."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import duckdb
 
+from evaluators.bookmarks import Bookmark
 from evaluators.decision import Decision
 from evaluators.identifiers import quote
 from evaluators.queries import first_row
@@ -21,10 +22,11 @@ from evaluators.timestamps import format_time
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What one caller hands in: snapshots, and decisions with the hash of their bundle."""
+    """What one caller hands in: snapshots, decisions with the hash of their bundle, and bookmarks."""
 
     snapshots: tuple[Snapshot, ...]
     decisions: tuple[tuple[str, Decision], ...]
+    bookmarks: tuple[Bookmark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +60,13 @@ class Plan:
         self.after = Remembered(dict(before.newest), dict(before.decided), before.last_id)
         self.snapshots: list[Snapshot] = []
         self.decisions: list[StoredDecision] = []
+        self.bookmarks: list[Bookmark] = []
         self._connection = connection
 
     def take(self, work: Work) -> Written:
         """Add the work of one caller; raises PolicyError (RF777-RF779) where it cannot be stored."""
         news = sum(self._take_snapshot(s) for s in work.snapshots)
+        self.bookmarks += work.bookmarks
         return Written(news, tuple(self._take_decision(bundle, d) for bundle, d in work.decisions))
 
     def _take_snapshot(self, snapshot: Snapshot) -> bool:

@@ -8,8 +8,8 @@ of the first snapshot that lacks the row; `missing` is when the row's collection
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 from evaluators.decision import Firing
 from policy_dsl.program import Direction, Output
@@ -23,7 +23,23 @@ Firings = tuple[Firing, ...]
 """The rules that fired at the snapshot a value is from."""
 
 
-class ThroughoutWindow:
+class Leaving:
+    """What is made up of fixed parts and of those that snapshots change: `KEEPS` names the latter."""
+
+    __slots__ = ()
+    KEEPS: ClassVar[tuple[str, ...]]
+
+    def left(self) -> tuple[Any, ...]:
+        """All that the snapshots so far leave, as plain values; it shares what is mutable."""
+        return tuple(getattr(self, name) for name in self.KEEPS)
+
+    def take_up(self, left: Sequence[Any]) -> None:
+        """Go on from what another one of the same fixed parts left."""
+        for name, value in zip(self.KEEPS, left, strict=True):
+            setattr(self, name, value)
+
+
+class ThroughoutWindow(Leaving):
     """Whether a condition held at every snapshot back to the start of the window, as far as those before tell.
 
     A snapshot counts until the next one: `false` and `doubt` are the ends of the last that was false, and of the last
@@ -31,6 +47,7 @@ class ThroughoutWindow:
     """
 
     __slots__ = ("doubt", "duration", "false", "gone", "held", "last", "max_gap")
+    KEEPS = ("doubt", "false", "gone", "held", "last")
 
     def __init__(self, duration: int, max_gap: int) -> None:
         self.duration, self.max_gap = duration, max_gap
@@ -61,10 +78,11 @@ class ThroughoutWindow:
         self.held, self.gone = True, True
 
 
-class WithinWindow:
+class WithinWindow(Leaving):
     """Whether a condition held at some snapshot of the window."""
 
     __slots__ = ("doubt", "duration", "last", "true")
+    KEEPS = ("doubt", "last", "true")
 
     def __init__(self, duration: int) -> None:
         self.duration = duration
@@ -90,10 +108,11 @@ class WithinWindow:
         self.doubt = self.last
 
 
-class ExtremeWindow:
+class ExtremeWindow(Leaving):
     """The highest (or lowest) value of the window: a queue in which no value stands before a higher (lower) one."""
 
     __slots__ = ("doubt", "duration", "highest", "last", "values")
+    KEEPS = ("doubt", "last", "values")
 
     def __init__(self, duration: int, *, highest: bool) -> None:
         self.duration, self.highest = duration, highest
@@ -132,10 +151,11 @@ class ExtremeWindow:
         self.doubt = self.last
 
 
-class AverageWindow:
+class AverageWindow(Leaving):
     """The sum of the values of the window, and how many there are."""
 
     __slots__ = ("doubt", "duration", "last", "total", "values")
+    KEEPS = ("doubt", "last", "total", "values")
 
     def __init__(self, duration: int) -> None:
         self.duration = duration
@@ -172,10 +192,11 @@ class AverageWindow:
         self.doubt = self.last
 
 
-class ChangeWindow:
+class ChangeWindow(Leaving):
     """The value that stood at the start of the window: of the last snapshot before, unless that is too long ago."""
 
     __slots__ = ("duration", "max_gap", "values")
+    KEEPS = ("values",)
 
     def __init__(self, duration: int, max_gap: int) -> None:
         self.duration, self.max_gap = duration, max_gap
@@ -202,10 +223,11 @@ class ChangeWindow:
         self.keep(ts, None)
 
 
-class PreviousWindow:
+class PreviousWindow(Leaving):
     """The value at the snapshot before."""
 
     __slots__ = ("value",)
+    KEEPS = ("value",)
 
     def __init__(self) -> None:
         self.value: Value | None = None
@@ -230,10 +252,11 @@ def _strictest_of(output: Output) -> Callable[[Any, Any], Any]:
     return min if output.direction is Direction.DOWN else max
 
 
-class StrictestWindow:
+class StrictestWindow(Leaving):
     """The strictest value of an output in the window; where it was asked last, it waits the longest to relax."""
 
     __slots__ = ("duration", "start", "stricter", "values")
+    KEEPS = ("values",)
 
     def __init__(self, duration: int, output: Output) -> None:
         assert output.starts is not None
@@ -280,10 +303,11 @@ class StrictestWindow:
         return self.recall(ts) == self.start
 
 
-class SinceWindow:
+class SinceWindow(Leaving):
     """The strictest value of an output since its latch was released last."""
 
     __slots__ = ("asked", "start", "stricter", "value")
+    KEEPS = ("asked", "value")
 
     def __init__(self, output: Output) -> None:
         assert output.starts is not None
@@ -319,10 +343,11 @@ class SinceWindow:
         return self.asked is None
 
 
-class UntilWindow:
+class UntilWindow(Leaving):
     """The values of an output that are in force until times of their own; those that another outdoes are dropped."""
 
     __slots__ = ("start", "stricter", "values")
+    KEEPS = ("values",)
 
     def __init__(self, output: Output) -> None:
         assert output.starts is not None

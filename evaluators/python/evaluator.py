@@ -140,12 +140,19 @@ class PythonEvaluator:
 
 
 class PythonBook:
-    """One book, followed from its first snapshot on: its windows are kept up to date, and nothing else."""
+    """One book, followed from its first snapshot on, or from where it was left: its windows are kept up to date."""
 
-    def __init__(self, evaluator: PythonEvaluator) -> None:
+    def __init__(self, evaluator: PythonEvaluator, left: tuple[Any, ...] | None = None) -> None:
+        """The book before its first snapshot, or as one that the same evaluator followed `left` it."""
         self.evaluator = evaluator
         parts = [Part(part.recalled, part.dependences) for part in evaluator.parts()]
         self._recollection = Recollection(parts, evaluator.max_gap)
+        if left is not None:
+            self._recollection.take_up(left)
+
+    def left(self) -> tuple[Any, ...]:
+        """All that the snapshots so far leave, as plain values that the next snapshot may change."""
+        return self._recollection.left()
 
     def decide(self, snapshot: Snapshot) -> Decision:
         """The decision on the next snapshot of the book."""

@@ -25,6 +25,15 @@ from policy_dsl.bundle import Bundle
 log = structlog.get_logger()
 
 
+TOLD_EVERY = 10_000
+"""Snapshots of a long replay from one word of it to the next."""
+
+
+def _tell_of_replay(book: str, count: int) -> None:
+    if count and count % TOLD_EVERY == 0:
+        log.info("replaying", book=book, snapshots=count)
+
+
 class World(Protocol):
     """Where a fund's state comes from, and where what is decided goes."""
 
@@ -107,7 +116,7 @@ class Fund:
     def _following(self, bundle: Bundle) -> StoreFollower:
         files = {name: source.text for name, source in bundle.sources.items()}
         self.store.save_bundle(bundle.program.hash, files)
-        return StoreFollower(self.store, bundle.program, max_gap=self.max_gap)
+        return StoreFollower(self.store, bundle.program, max_gap=self.max_gap, on_replay=_tell_of_replay)
 
     def _decided(self) -> Decision | None:
         """The newest decision; after a restart the one that is stored, None where there is none."""

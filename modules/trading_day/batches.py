@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from evaluators.bookmarks import Bookmark
 from evaluators.decision import Decision
 from evaluators.snapshot import Snapshot
 from evaluators.store import Store, Written
@@ -27,8 +28,14 @@ class BatchedStore(Store):
         self._stored = 0
         self._waiting: tuple[list[Snapshot], list[tuple[str, Decision]]] = ([], [])
 
-    def write(self, snapshots: Iterable[Snapshot] = (), decisions: Iterable[tuple[str, Decision]] = ()) -> Written:
-        """Take snapshots and decisions; they are written later."""
+    def write(
+        self,
+        snapshots: Iterable[Snapshot] = (),
+        decisions: Iterable[tuple[str, Decision]] = (),
+        bookmarks: Iterable[Bookmark] = (),
+    ) -> Written:
+        """Take snapshots and decisions; they are written later. Bookmarks are not: nobody comes back to a memory."""
+        del bookmarks
         new, decided = self._waiting
         came = list(snapshots)
         new += came

@@ -5,23 +5,31 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Annotated, cast
+from unittest.mock import patch
 
+import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluators.interpreter import Interpreter
+from evaluators.python.evaluator import PythonBook
 from evaluators.snapshot import Snapshot
 from evaluators.store import Store
-from evaluators.store_follower import StoreFollower
+from evaluators.store_follower import BOOKMARKED_EVERY, StoreFollower, _Followed
 from evaluators.telling import Told
+from evaluators.timelines import DEFAULT_MAX_GAP
 from policy_dsl.bundle import load_text
+from policy_dsl.catalogue import FactModel, Rows, catalogue_of, fact
 from policy_dsl.diagnostics import PolicyError
 from policy_dsl.program import Program
+from policy_dsl.types import TEXT
+from tests.catalogue_for_tests import MODELS
 from tests.evaluators.stored_states import CATALOGUE, codes, snapshot
 from tests.strategies import vocabulary
 from tests.strategies.programs import programs
@@ -68,7 +76,30 @@ def test_a_run_cut_anywhere_and_resumed_decides_as_one_that_was_not(data: st.Dat
         resumed = StoreFollower(store, made, max_gap=timeline.max_gap)
         for book in store.books:
             last = next(d for d in reversed(expected) if d.book == book)
-            assert resumed.resume(book)[1] == last
+            assert resumed.resume(book) == last
+
+
+@settings(max_examples=25)
+@given(data=st.data())
+def test_a_book_left_anywhere_goes_on_from_its_bookmark_as_from_its_first_snapshot(data: st.DataObject) -> None:
+    made = data.draw(programs(temporal=True))
+    timeline = data.draw(timelines(made, books=2, longest=8))
+    expected = Interpreter(made, max_gap=timeline.max_gap).timeline(timeline.snapshots)
+    with (
+        patch("evaluators.store_follower.BOOKMARKED_EVERY", 1),
+        patch("evaluators.store_follower._LETTERS_A_SNAPSHOT", 1_000_000),
+        TemporaryDirectory() as directory,
+        opened(Path(directory) / "state.duckdb", made) as store,
+    ):
+        replayed: list[int] = []
+        found = []
+        for state in timeline.snapshots:
+            follower = StoreFollower(
+                store, made, max_gap=timeline.max_gap, on_replay=lambda _, count: replayed.append(count)
+            )
+            found.append(follower.decide(state))
+        assert found == expected
+        assert max(replayed) <= 2, "the rest is left out"
 
 
 def test_a_latch_and_a_hold_outlive_the_process_that_set_them(tmp_path: Path) -> None:
@@ -178,6 +209,86 @@ def test_other_rules_look_back_at_the_same_history(tmp_path: Path) -> None:
         store.save_bundle(longer.hash, {"t.rules": "other"})
         [*_, after] = states([0] * 5)
         assert StoreFollower(store, longer).decide(after).outputs["t.mode"] == 0
+
+
+class WordFacts(FactModel, entity="word", rows=Rows.EVENT):
+    """Something that no rule here reads."""
+
+    said: Annotated[str | None, TEXT] = fact("a word", owner="healing", calm="")
+
+
+@pytest.fixture
+def left(tmp_path: Path) -> Iterator[tuple[Store, Program]]:
+    """A store of twenty snapshots that latched a stop, with a bookmark every ten."""
+    made = program()
+    with (
+        patch("evaluators.store_follower.BOOKMARKED_EVERY", 10),
+        opened(tmp_path / "state.duckdb", made) as store,
+    ):
+        follower = StoreFollower(store, made)
+        for state in states([0, DEEP, *[0] * 18]):
+            follower.decide(state)
+        yield store, made
+
+
+def replayed(store: Store, made: Program, *, max_gap: int = DEFAULT_MAX_GAP) -> int:
+    """How many snapshots of the book a follower replays when it is met; the stop is latched in any case."""
+    told: list[int] = []
+    follower = StoreFollower(store, made, max_gap=max_gap, on_replay=lambda _, count: told.append(count))
+    last = follower.resume("main")
+    assert last is not None
+    assert last.outputs["t.stop"] == 0
+    return told[-1]
+
+
+def test_a_restart_replays_what_came_after_the_bookmark(left: tuple[Store, Program]) -> None:
+    store, made = left
+    assert replayed(store, made) == 10
+
+
+def test_a_bookmark_of_another_gap_or_other_rules_does_not_count(left: tuple[Store, Program]) -> None:
+    store, made = left
+    assert replayed(store, made, max_gap=DEFAULT_MAX_GAP + 1) == 20
+    other = load_text({"t.rules": RULES.replace("relaxes after 3m", "relaxes after 10m")}, CATALOGUE).program
+    assert replayed(store, other) == 20
+
+
+def test_a_bookmark_of_other_code_does_not_count(left: tuple[Store, Program]) -> None:
+    store, made = left
+    with patch("evaluators.bookmarks._code", lambda: "other"):
+        assert replayed(store, made) == 20
+
+
+def test_a_bookmark_of_another_catalogue_does_not_count(tmp_path: Path, left: tuple[Store, Program]) -> None:
+    store, made = left
+    store.close()
+    with Store(tmp_path / "state.duckdb", catalogue_of([*MODELS, vocabulary.FaultFacts, WordFacts])) as reopened:
+        assert replayed(reopened, made) == 20
+
+
+@pytest.mark.parametrize("damage", ["leaves = leaves || ' '", "ts = ts + INTERVAL 1 MINUTE", "digest = ''"])
+def test_a_damaged_bookmark_does_not_count(tmp_path: Path, left: tuple[Store, Program], damage: str) -> None:
+    store, made = left
+    store.close()
+    with duckdb.connect(tmp_path / "state.duckdb") as connection:
+        connection.execute(f"UPDATE log.bookmark SET {damage}")
+    with opened(tmp_path / "state.duckdb", made) as reopened:
+        assert replayed(reopened, made) == 20
+
+
+def test_a_long_replay_leaves_bookmarks_too(tmp_path: Path) -> None:
+    made = program()
+    with opened(tmp_path / "state.duckdb", made) as store:
+        store.append_many(states([DEEP, *[0] * 2_500]))
+        assert replayed(store, made) == 2_501
+        assert replayed(store, made) == 501
+
+
+def test_a_long_bookmark_is_written_less_often() -> None:
+    book = cast(PythonBook, None)
+    assert _Followed(book, since=BOOKMARKED_EVERY).is_due
+    assert not _Followed(book, since=BOOKMARKED_EVERY, letters=1_000_000).is_due
+    assert _Followed(book, since=2_000, letters=1_000_000).is_due
 
 
 def test_a_long_replay_is_told(tmp_path: Path) -> None:

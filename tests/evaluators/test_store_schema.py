@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from evaluators.bookmarks import bookmark
 from evaluators.decision import Decision, Firing
 from evaluators.recording import Recording
 from evaluators.snapshot import Snapshot
@@ -97,8 +98,9 @@ def test_a_range_that_became_narrower_makes_values_missing(path: Path, tmp_path:
     assert exported.facts["account.drawdown"] is None
 
 
-ADD_NOTE = Migration(2, "ALTER TABLE log.decision ADD COLUMN note VARCHAR; UPDATE log.decision SET note = 'old';")
-BROKEN = Migration(3, "CREATE TABLE log.extra (a INTEGER); SELECT no_such_function();")
+NOW = len(migrations())
+ADD_NOTE = Migration(NOW + 1, "ALTER TABLE log.decision ADD COLUMN note VARCHAR; UPDATE log.decision SET note = 'old';")
+BROKEN = Migration(NOW + 2, "CREATE TABLE log.extra (a INTEGER); SELECT no_such_function();")
 
 
 def with_steps(monkeypatch: pytest.MonkeyPatch, *more: Migration) -> None:
@@ -119,8 +121,24 @@ def test_an_older_store_is_brought_up_to_date(path: Path, monkeypatch: pytest.Mo
         with_steps(patch, ADD_NOTE)
         with Store(path, CATALOGUE) as store:
             assert [d.decision for d in store.decisions()] == [DECISION]
-    assert rows(path, "SELECT version FROM log.schema_version ORDER BY version") == [(1,), (2,)]
+    assert rows(path, "SELECT version FROM log.schema_version ORDER BY version") == [(n,) for n in range(1, NOW + 2)]
     assert rows(path, "SELECT note FROM log.decision") == [("old",)]
+
+
+def test_a_store_from_before_there_were_bookmarks_gets_them(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("evaluators.store.migrations", lambda: migrations()[:1])
+        with Store(path, CATALOGUE) as store:
+            store.append(RICH)
+    with Store(path, CATALOGUE) as store:
+        assert store.bookmark("main", "b1") is None
+        store.write([replace(RICH, ts=AT + 1)], [], [bookmark("main", "b1", AT, "code", (1, (None, "x")))])
+        found = store.bookmark("main", "b1")
+        assert found is not None
+        assert (found.ts, found.maker, found.left) == (AT, "code", (1, (None, "x")))
+        store.write([], [], [bookmark("main", "b1", AT + 1, "code", ())])
+        store.write([], [], [bookmark("main", "b2", AT, "code", ())])
+    assert rows(path, "SELECT bundle, epoch_ms(ts) FROM log.bookmark ORDER BY bundle") == [("b1", AT + 1), ("b2", AT)]
 
 
 def test_a_newer_store_is_refused_and_left_alone(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,7 +148,7 @@ def test_a_newer_store_is_refused_and_left_alone(path: Path, monkeypatch: pytest
     assert refusals(lambda: Store(path, LATER)) == [
         (
             "RF774",
-            f"`{path}` has schema version 2, this version of ringfence knows up to 1",
+            f"`{path}` has schema version {NOW + 1}, this version of ringfence knows up to {NOW}",
             "open it with the version of ringfence that wrote it, or a newer one",
         )
     ]
@@ -143,7 +161,7 @@ def test_a_migration_that_fails_changes_nothing(path: Path, monkeypatch: pytest.
     with monkeypatch.context() as patch:
         with_steps(patch, ADD_NOTE, BROKEN)
         assert codes(lambda: Store(path, LATER)) == ["RF783"]
-    assert rows(path, "SELECT max(version) FROM log.schema_version") == [(1,)]
+    assert rows(path, "SELECT max(version) FROM log.schema_version") == [(NOW,)]
     found = rows(path, "SELECT table_name, column_name FROM information_schema.columns")
     assert not {("extra", "a"), ("decision", "note"), ("snapshot", "account.bonus")} & set(found)
     with Store(path, CATALOGUE) as store:
