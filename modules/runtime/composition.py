@@ -100,7 +100,8 @@ def compose(  # noqa: PLR0913 -- the parts of a fund, each by its name
         opened.callback(controls.close)
         ledger = Ledger(_path(folder, LEDGER))
         opened.callback(ledger.close)
-        board = Switchboard(controls, (switches or Switches()).over(_flags(bundle)))
+        at_start = (switches or Switches()).over(_flags(bundle))
+        board = Switchboard(controls, at_start, policies=[policy.name for policy in bundle.policies])
 
         def decide(key: str, request: Request) -> Answer:
             newest = store.latest(book)

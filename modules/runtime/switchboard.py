@@ -5,10 +5,12 @@ A call by hand stands over the environment, and the environment over the rules' 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from threading import Lock
+
+import structlog
 
 from evaluators.refusals import refusal
 from modules.facts import CATALOGUE
@@ -18,6 +20,8 @@ from policy_dsl.bundle import Bundle, check_files
 from policy_dsl.configuration import Mode
 from policy_dsl.diagnostics import PolicyError, did_you_mean
 
+log = structlog.get_logger()
+
 ENABLE, DISABLE, SET_MODE = "enable", "disable", "set_mode"
 """How a call is written down: `enable NAME`, `disable NAME`, `set_mode NAME WORD`."""
 
@@ -26,6 +30,8 @@ ENABLE, DISABLE, SET_MODE = "enable", "disable", "set_mode"
 class Switchboard:
     """Which modules run, and in which mode their policies. `at_start` is what the environment says.
 
+    A mode that was set by hand for a policy that is not among `policies`, those of the rules, has no effect: under
+    another name these rules bind, and a fund that does not start watches nothing.
     `prepare` is given the switches as they would be when a mode changes, and gives what puts them in force; it raises
     what speaks against them.
     """
@@ -33,12 +39,18 @@ class Switchboard:
     controls: Controls
     at_start: Switches = field(default_factory=Switches)
     prepare: Callable[[Switches], Callable[[], None]] = lambda _: _nothing
+    policies: Collection[str] = frozenset(policy for policy in POLICIES.values() if policy is not None)
     _by_hand: Switches = field(default_factory=Switches)
     _lock: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
         """Switch what was switched by hand before, in the order in which it was."""
-        self._by_hand = by_hand(self.controls.calls)
+        made = by_hand(self.controls.calls)
+        modes = {module: mode for module, mode in made.modes.items() if POLICIES[module] in self.policies}
+        for module, mode in made.modes.items():
+            if module not in modes:
+                log.warning("a mode has no effect: these rules have no such policy", module=module, mode=mode.value)
+        self._by_hand = Switches(made.flags, modes)
 
     @property
     def switches(self) -> Switches:

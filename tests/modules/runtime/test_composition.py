@@ -164,6 +164,27 @@ def test_a_mode_of_the_environment_and_one_set_by_hand_take_effect_and_the_hand_
     again.close()
 
 
+def test_a_mode_set_by_hand_is_no_reason_not_to_start_with_rules_that_lack_the_policy(tmp_path: Path) -> None:
+    venue = PaperExchange()
+    first = small(venue, tmp_path)
+    first.switchboard.set_mode(venue.time(), "pba", "off", *HAND)
+    first.close()
+
+    renamed = load_text({"book.rules": DESK.replace("policy pba", "policy book")}, CATALOGUE)
+    with capture_logs() as logs:
+        again = compose(venue, tmp_path, renamed, patience=60, max_gap=180_000)
+    assert [(line["log_level"], line["module"], line["mode"]) for line in logs] == [("warning", "pba", "off")]
+    large = Request("BTCUSDT", "LONG", venue.time(), 5_000.0)
+    assert again.fund.step(venue.time(), {"r": large}).answer.of("verdict", "r") == "DENY"
+    again.close()
+
+    back = small(venue, tmp_path)
+    assert back.fund.bundle.configuration.mode("pba") is Mode.OFF, "it is on record, and counts where it can"
+    back.close()
+    with pytest.raises(PolicyError, match="RF602"):
+        compose(venue, None, renamed, switches=Switches(modes={"pba": Mode.OFF}))
+
+
 def test_what_happens_while_other_rules_are_made_ready_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     venue = PaperExchange()
     composed = made(venue, None)
