@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any, ClassVar
@@ -53,8 +54,15 @@ def losing_streak(trades: Sequence[ClosedTrade]) -> int | None:
     """Losing trades in a row up to now; None where the newest ones have no known result."""
     newest_first = list(reversed(trades))
     streak = sum(1 for _ in takewhile(lambda t: t.profit is not None and t.profit < 0, newest_first))
-    unknown = streak < len(newest_first) and newest_first[streak].profit is None
-    return None if unknown else streak
+    if streak == len(newest_first):
+        return streak
+    ends_it = newest_first[streak].profit
+    return streak if ends_it is not None and math.isfinite(ends_it) else None
+
+
+def _loss(value: float) -> float:
+    """A loss, 0 for a gain. What is no number stays none, where `max` would make it no loss."""
+    return 0.0 if value <= 0 else value
 
 
 def _account(account: Account) -> dict[str, Any]:
@@ -65,9 +73,9 @@ def _account(account: Account) -> dict[str, Any]:
         "account.free_margin": account.equity - account.used_margin,
     }
     if account.peak_equity > 0:
-        facts["account.drawdown"] = max(0.0, (account.peak_equity - account.equity) / account.peak_equity)
+        facts["account.drawdown"] = _loss((account.peak_equity - account.equity) / account.peak_equity)
     if account.day_equity > 0:
-        facts["account.daily_loss"] = max(0.0, (account.day_equity - account.equity) / account.day_equity)
+        facts["account.daily_loss"] = _loss((account.day_equity - account.equity) / account.day_equity)
     own, theirs = account.own_equity, account.venue_equity
     if own is not None and theirs is not None and own > 0:
         facts["account.reconciliation_gap"] = abs(own - theirs) / own
@@ -77,7 +85,7 @@ def _account(account: Account) -> dict[str, Any]:
 def _open_loss(account: Account | None, held: Sequence[Position]) -> dict[str, Any]:
     if account is None or account.equity <= 0:
         return {}
-    return {"account.open_loss": max(0.0, -sum(p.profit for p in held) / account.equity)}
+    return {"account.open_loss": _loss(-sum(p.profit for p in held) / account.equity)}
 
 
 def _position(position: Position, ts: int) -> dict[str, Any]:
@@ -94,7 +102,7 @@ def _position(position: Position, ts: int) -> dict[str, Any]:
         row["unrealized"] = position.profit / (position.quantity * position.entry)
     if position.stop is not None and position.mark > 0:
         row["stop_distance"] = abs(position.mark - position.stop) / position.mark
-        row["risk"] = max(0.0, position.sign * position.quantity * (position.mark - position.stop))
+        row["risk"] = _loss(position.sign * position.quantity * (position.mark - position.stop))
     return row
 
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluators.snapshot import Snapshot
+from modules.assembly import Supplied, assemble
 from modules.feeds.candles import Candles
 from modules.inputs import (
     Account,
@@ -32,6 +33,7 @@ NOW = 1_760_000_000_000
 ACCOUNT = Account(NOW, balance=1000.0, equity=900.0, used_margin=100.0, peak_equity=1200.0, day_equity=1000.0)
 LONG = Position("BTCUSDT", "LONG", 2.0, 100.0, 110.0, NOW - 3_600_000)
 SHORT = replace(LONG, side="SHORT")
+NAN = float("nan")
 
 
 def book(**parts: Any) -> Inputs:
@@ -90,11 +92,28 @@ def test_a_position_tells_its_risk_from_its_stop_and_nothing_without_one() -> No
 @pytest.mark.parametrize(
     ("profits", "streak"),
     [([], 0), ([-1.0, -1.0], 2), ([-1.0, 0.0], 0), ([1.0, -1.0], 1), ([-1.0, None], None), ([None, -1.0], None),
-     ([None, 1.0, -1.0], 1)],
+     ([None, 1.0, -1.0], 1), ([-1.0, -1.0, NAN], None), ([NAN, -1.0], None)],
 )  # fmt: skip
 def test_a_streak_with_an_unknown_result_in_it_is_unknown(profits: list[float | None], streak: int | None) -> None:
     trades = [ClosedTrade("BTCUSDT", "LONG", "SIGNAL", NOW + i, profit) for i, profit in enumerate(profits)]
     assert BookSource().compute(book(trades=trades)).single["account.losing_streak"] == streak
+
+
+def test_what_is_no_number_is_not_taken_for_no_loss() -> None:
+    inputs = book(account=replace(ACCOUNT, equity=NAN), positions={"p": replace(LONG, mark=NAN, stop=99.0)})
+    parts = [Supplied("book", BookSource.owners, NOW, BookSource().compute(inputs))]
+    found = assemble("main", NOW, parts)
+    lost = ("account.drawdown", "account.daily_loss", "account.open_loss")
+    assert [found.snapshot.facts[path] for path in lost] == [None, None, None]
+    assert all("which is not a ratio that can be believed" in found.reasons[path] for path in lost)
+    assert (found.snapshot.collection("position") or {})["p"].get("risk") is None
+
+
+def test_a_stop_that_is_no_price_is_not_a_stop_that_costs_nothing() -> None:
+    made = BookSource().compute(book(positions={"p": replace(LONG, stop=NAN)}))
+    found = assemble("main", NOW, [Supplied("book", BookSource.owners, NOW, made)])
+    assert (found.snapshot.collection("position") or {})["p"]["risk"] is None
+    assert 'position["p"].risk' in found.reasons
 
 
 def test_a_person_lets_the_streak_count_anew_for_a_halted_fund_cannot_trade_its_way_out() -> None:
