@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from modules.estimates.proportions import interval
+from modules.estimates.stored import as_stored
 from modules.inputs.models import Predictions
+from policy_dsl.quantities import Unit
 
 LEAST_SAMPLES = 20
 """Predictions below which no word is said of a model's health: the predecessor's least."""
@@ -109,7 +111,7 @@ def health(predictions: Predictions) -> str | None:
         return None
     wins = int(predictions.came_true.sum())
     _, highest = interval(wins, n)
-    sure = calibration(predictions.probability, predictions.came_true)
+    sure = as_stored(calibration(predictions.probability, predictions.came_true), Unit.RATIO)
     marks = [highest < EVEN, _surely_loses(predictions.r_multiple), sure < POOR_CALIBRATION, sure < USELESS_CALIBRATION]
     return ("HEALTHY", "DEGRADED", "CRITICAL")[min(sum(marks), 2)]
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from modules.estimates.proportions import mean_interval
+from modules.estimates.stored import as_stored
 from modules.facts.levels import CATEGORY
+from policy_dsl.quantities import Unit
 
 LEAST_TRADES = 3
 BAD_WIN_RATE, BAD_AVERAGE_R = 0.35, 0.5
@@ -41,4 +43,5 @@ def category_of(r_multiple: float) -> str:
     WINNER from 1 R, POTENTIAL_WINNER from a quarter, BREAKEVEN within a quarter of nothing, STRUGGLING down to half
     the risk lost, LOSER beyond.
     """
-    return CATEGORY.members[sum(r_multiple >= b for b in CATEGORY_BOUNDS)]
+    r = as_stored(r_multiple, Unit.R)
+    return CATEGORY.members[sum(r >= b for b in CATEGORY_BOUNDS)]

@@ -14,7 +14,9 @@ import numpy as np
 from modules.estimates.liquidity import CUTS
 from modules.estimates.proportions import interval, mean_interval
 from modules.estimates.records import BAD_WIN_RATE
+from modules.estimates.stored import as_stored
 from modules.facts.levels import TIER
+from policy_dsl.quantities import Unit
 
 BLACKLIST, CONDITIONAL, EXPANSION, CORE = range(4)
 """Ranks of `tier`."""
@@ -23,8 +25,8 @@ SPREADS = (0.005, 0.002, 0.0005)
 """Widest spread of CONDITIONAL, EXPANSION and CORE. The predecessor called 0.05 % perfect, 0.2 % poor, and 0.5 % an
 emergency."""
 
-AGES = (0.0, 30.0, 180.0)
-"""Least days of CONDITIONAL, EXPANSION and CORE: a month and half a year; chosen."""
+AGES = (30.0, 180.0)
+"""Least days of EXPANSION and CORE: a month and half a year; chosen. No age is too young for CONDITIONAL."""
 
 SHARE_BAND, SPREAD_BAND = 0.05, 0.8
 """Who has stood lower rises only where it is clear of a cut: this much above a share, below this part of a spread."""
@@ -106,9 +108,9 @@ def by_record(record: Record) -> Ceiling:
 def _lowest(share: float, traded: float, spread: float, age: float, record: Record, *, strict: bool) -> Standing:
     band, part = (SHARE_BAND, SPREAD_BAND) if strict else (0.0, 1.0)
     by_value = Ceiling(BLACKLIST, "trades nothing") if traded <= 0 else _by_share(share, band)
-    width = sum(spread <= cut * part for cut in SPREADS)
+    width = sum(as_stored(spread, Unit.RATIO) <= as_stored(cut * part, Unit.RATIO) for cut in SPREADS)
     by_spread = Ceiling(width, "" if width == CORE else f"spread of {spread:.3%}")
-    seasoned = max(CONDITIONAL, sum(age >= cut for cut in AGES))
+    seasoned = CONDITIONAL + sum(age >= cut for cut in AGES)
     by_age = Ceiling(seasoned, "" if seasoned == CORE else f"known for {max(age, 0):.0f} days")
     return lowest((by_value, by_spread, by_age, by_record(record)))
 

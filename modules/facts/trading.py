@@ -43,7 +43,7 @@ class PositionFacts(FactModel, entity="position", rows=Rows.KEYED):
         owner="book", low=-MOST_EXPOSURE, high=MOST_EXPOSURE, max_age="2m", calm=0,
     )  # fmt: skip
     category: Annotated[str | None, CATEGORY] = fact(
-        "how the position does, from r_multiple, peak_r and drawdown_from_peak",
+        "how the position does, by its r_multiple",
         owner="PIL", max_age="2m", calm="BREAKEVEN",
     )  # fmt: skip
     age: Annotated[float | None, DURATION] = fact(

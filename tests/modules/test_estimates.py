@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -258,6 +259,11 @@ def test_whoever_only_wins_is_never_bad(multiples: list[float]) -> None:
 
 def test_categories_rise_with_r() -> None:
     assert [records.category_of(r) for r in (-0.6, -0.5, -0.25, 0.25, 1.0)] == list(CATEGORY.members)
+
+
+def test_every_bound_of_the_categories_tells_two_words_apart() -> None:
+    sides = [(records.category_of(b - 1e-9), records.category_of(b)) for b in records.CATEGORY_BOUNDS]
+    assert sides == list(pairwise(CATEGORY.members))
 
 
 def test_sectors_of_symbols() -> None:

@@ -19,6 +19,7 @@ from modules.module import Module
 from modules.position_intelligence import UNKNOWN, PositionIntelligenceLayer
 from modules.sources import BookSource
 from tests.modules.samples import START_MS
+from tests.rules.decisions import decide, default_bundle, shown
 
 MINUTE = 60_000
 OPENED = START_MS
@@ -74,6 +75,38 @@ def test_r_is_profit_in_units_of_the_risk_first_taken(mark: float, r: float, cat
     found = row(at(0, held(mark)))
     assert found["r_multiple"] == pytest.approx(r)
     assert found["category"] == category
+
+
+@given(st.integers(1, 100_000), st.integers(1, 99), st.sampled_from([-2, -1, 1, 4]), st.sampled_from([1, -1]))
+def test_exactly_at_a_bound_the_word_is_that_of_the_better_side(
+    entry: int, part: int, quarters: int, sign: int
+) -> None:
+    """Prices of four decimals whose R is -0.5, -0.25, 0.25 or 1 on paper, and mostly a little off in doubles."""
+    risk = 400 * max(1, entry * part // 400)
+    prices = [
+        price / 10_000 for price in (400 * entry, 400 * entry - sign * risk, 400 * entry + sign * quarters * risk // 4)
+    ]
+    first, stop, mark = prices
+    if stop < 0 or mark <= 0:
+        return
+    side = "LONG" if sign > 0 else "SHORT"
+    found = row(at(0, replace(held(mark, entry=first, first_entry=first, first_stop=stop), side=side)))
+    words = {-2: "STRUGGLING", -1: "BREAKEVEN", 1: "POTENTIAL_WINNER", 4: "WINNER"}
+    assert (found["r_multiple"], found["category"]) == (pytest.approx(quarters / 4), words[quarters])
+
+
+@pytest.mark.parametrize("peak", [1.1, 1.9, 2.3, 2.95, 7.7])
+def test_a_profit_of_which_exactly_the_limit_is_gone_is_not_protected_yet(peak: float) -> None:
+    for kept, is_protected in ((0.8, False), (0.799_999_99, True)):
+        before = lived(held(100 + 10 * peak))
+        permitted = shown(decide(stored(at(1, held(100 + 10 * peak * kept), before))), default_bundle().program)
+        assert ("TIGHTEN_STOP" in permitted["pal.actions"]["p1"]) is is_protected
+
+
+@pytest.mark.parametrize("mark", [150.0, 110.0, 101.0, 96.0, 80.0])
+def test_how_long_a_position_is_held_changes_nothing_that_is_said_of_it(mark: float) -> None:
+    found = [row(at(minute, held(mark))) for minute in (0, 14, 29, 30, 24 * 60 + 1, 400 * 24 * 60)]
+    assert len({(f["r_multiple"], f["category"], f["scaled"]) for f in found}) == 1
 
 
 def test_a_short_is_the_mirror_of_a_long() -> None:

@@ -8,9 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from modules.estimates.liquidity import CUTS
 from modules.estimates.pegged import pegged
 from modules.estimates.proportions import interval
-from modules.estimates.standing import Record, Standing, by_record, standing
+from modules.estimates.standing import AGES, SPREADS, Record, Standing, by_record, standing
+from modules.facts.levels import TIER
+from modules.inputs import Inputs, Market, Ticker
+from modules.sources import FeedSource
 
 BEST: dict[str, Any] = {"share": 1.0, "traded": 1e9, "spread": 0.0001, "age_days": 730.0, "record": Record()}
 
@@ -45,6 +49,52 @@ def test_a_wide_spread_takes_a_symbol_down(spread: float, expected: str) -> None
 )
 def test_a_young_symbol_is_not_core_and_not_blacklisted_for_it(days: float, expected: str) -> None:
     assert tier(age_days=days) == expected
+
+
+LOSING, CHANCE = tuple(-0.4 + 0.5 * (-1) ** i for i in range(24)), tuple(-0.4 + 5.0 * (-1) ** i for i in range(24))
+
+
+@pytest.mark.parametrize(
+    ("better", "worse", "step"),
+    [
+        *(({"share": cut + 0.01}, {"share": cut}, step) for cut, step in zip(CUTS, ((2, 1), (3, 2)), strict=True)),
+        *(
+            ({"spread": cut}, {"spread": cut + 1e-9}, step)
+            for cut, step in zip(SPREADS, ((1, 0), (2, 1), (3, 2)), strict=True)
+        ),
+        *(({"age_days": cut}, {"age_days": cut - 0.1}, step) for cut, step in zip(AGES, ((2, 1), (3, 2)), strict=True)),
+        ({"traded": 1.0}, {"traded": 0.0}, (3, 0)),
+        ({"record": Record(24, 12, CHANCE)}, {"record": Record(24, 12, LOSING)}, (2, 0)),
+        ({"record": Record(20, 4)}, {"record": Record(20, 2)}, (3, 1)),
+    ],
+)
+def test_each_cut_decides_where_everything_else_is_fine(
+    better: dict[str, Any], worse: dict[str, Any], step: tuple[int, int]
+) -> None:
+    assert (standing(**(BEST | better)).rank, standing(**(BEST | worse)).rank) == step
+
+
+def test_no_record_makes_up_for_what_a_symbol_costs() -> None:
+    """R and costs are of different kinds: neither is taken off the other, and the worse of the two decides."""
+    for r in (0.1, 1.0, 50.0):
+        record = Record(500, 500, (r,) * 500)
+        assert [tier(spread=spread, record=record) for spread in (0.0005, 0.001, 0.004, 0.006)] == list(
+            reversed(TIER.members)
+        )
+
+
+@pytest.mark.parametrize(
+    ("cut", "word"), [(SPREADS[0], "CONDITIONAL"), (SPREADS[1], "EXPANSION"), (SPREADS[2], "CORE")]
+)
+def test_a_spread_of_exactly_the_cut_is_not_wide_whatever_the_price(cut: float, word: str) -> None:
+    for price in (0.07, 0.3, 1.1, 37.7, 101.3, 2_345.67, 91_234.5):
+        bid, ask = round(price * (1 - cut / 2), 9), round(price * (1 + cut / 2), 9)
+        row = (
+            FeedSource()
+            .compute(Inputs("main", 0, Market(tickers={"A": Ticker(0, price, bid, ask)})))
+            .row("symbol", "A")
+        )
+        assert tier(spread=row["spread"]) == word
 
 
 def test_the_lowest_of_all_counts_and_every_reason_is_told() -> None:
