@@ -193,6 +193,58 @@ def test_every_test_judges_something() -> None:
     assert idle == []
 
 
+GENERATORS = {"default_rng", "Random", "RandomState", "SeedSequence", "PCG64"}
+DRAWS = re.compile(r"(np\.|numpy\.)?random\.[a-z]\w*|secrets\.\w+|(uuid\.)?uuid[14]|os\.urandom")
+
+
+MAY_DRAW = re.compile(r"andom|_rng|SeedSequence|PCG64|secrets|uuid")
+
+
+def unseeded(source: str) -> Iterator[str]:
+    """Each place that draws from a generator that was given no seed, or from the one that all share."""
+    if not MAY_DRAW.search(source):
+        return
+    tree = ast.parse(source)
+    shared = {alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name | ast.Attribute):
+            continue
+        called = ast.unparse(node.func)
+        is_made = called.rsplit(".", 1)[-1] in GENERATORS
+        if is_made and not node.args and not node.keywords:
+            yield f"{node.lineno} {called}()"
+        # A test of a property is handed a generator, often by the name of the module that it does not import.
+        elif not is_made and DRAWS.fullmatch(called) and (called.count(".") != 1 or called.split(".")[0] in shared):
+            yield f"{node.lineno} {called}"
+
+
+@pytest.mark.parametrize(
+    ("line", "is_found"),
+    [
+        ("rng = np.random.default_rng()", True),
+        ("rng = np.random.default_rng(7)", False),
+        ("rng = random.Random()", True),
+        ("rng = random.Random(seed)", False),
+        ("np.random.normal(0, 1)", True),
+        ("random.shuffle(keys)", True),
+        ("name = uuid4()", True),
+        ("rng.normal(0, 1)", False),
+    ],
+)
+def test_a_draw_without_a_seed_is_seen(line: str, is_found: bool) -> None:
+    assert bool(list(unseeded(f"import random\n{line}"))) is is_found
+
+
+def test_nothing_is_drawn_without_a_seed() -> None:
+    """Neither by the product nor by a test of it: what failed once fails again."""
+    found = [
+        f"{path}:{place}"
+        for path in python_files(*PACKAGES, "tests", "benchmarks")
+        for place in unseeded((ROOT / path).read_text(encoding="utf-8"))
+    ]
+    assert found == []
+
+
 def decisions() -> list[Path]:
     """The decision records, in order."""
     return sorted((ROOT / "docs" / "decisions").glob("*.md"))

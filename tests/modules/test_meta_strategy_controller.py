@@ -217,6 +217,14 @@ def test_figures_of_a_symbol_worked_by_hand() -> None:
     assert row["variance_ratio"] == pytest.approx(0, abs=1e-9)  # a day is always twelve times a step up and one down
 
 
+@pytest.mark.parametrize("price", [0.0003, 1.0, 90_000.0])
+@pytest.mark.parametrize("cadence", [HOUR // 4, HOUR])
+def test_a_range_is_a_share_of_the_price_of_whatever_coin_and_candles(price: float, cadence: int) -> None:
+    bars = 20 * HOUR // cadence
+    flat = candles_of(np.full((bars, 1), price), ["A"], cadence=cadence, reach=0.01)
+    assert MetaStrategyController().compute(seen(flat)).row("symbol", "A")["atr"] == pytest.approx(0.02)
+
+
 def test_an_uproar_is_seen() -> None:
     stormy = prices().copy()
     rng = np.random.default_rng(4)

@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from evaluators.interpreter import Interpreter
+from evaluators.testing import promoted
 from modules.estimates.prediction_record import bias_probability, calibration, drift_probabilities, performance_trend
 from modules.inputs import Inputs, ModelRecord, Predictions
 from modules.model_supervisor import ModelSupervisor
 from modules.supply import Supply
+from tests.rules.decisions import default_bundle, shown, state
 
 NOW = 1_760_000_000_000
 
@@ -89,6 +92,46 @@ def test_health_takes_twenty_outcomes(count: int, *, known: bool) -> None:
 )
 def test_health_counts_what_is_sure_against_a_model(found: Predictions, word: str) -> None:
     assert row(found)["health"] == word
+
+
+@pytest.mark.parametrize(("won", "said"), [(11, 0.85), (12, 0.9), (10, 0.8), (14, 1.0)])
+def test_a_calibration_of_exactly_the_least_is_not_poor(won: int, said: float) -> None:
+    """Off by 30 % each, and mostly a little more in doubles; 1 of 20 in other hands would have decided."""
+    found = row(predictions(wins(won, 20), said, r_multiple=np.full(20, 0.1)))
+    assert found["calibration"] == pytest.approx(0.70)
+    assert found["health"] == "HEALTHY"
+    worse = row(predictions(wins(won - 1, 20), said, r_multiple=np.full(20, 0.1)))
+    assert worse["health"] != "HEALTHY"
+
+
+def trust(**models: ModelRecord) -> dict[str, str]:
+    """How far the rules trust models where they bind, in an ordinary moment, by what the supervisor supplies."""
+    document = {"model": {name: {**UNKNOWN, **found} for name, found in supply(**models).rows["model"].items()}}
+    program = promoted(default_bundle().written)
+    found: dict[str, str] = shown(Interpreter(program).decide(state(document)), program)["supervisor.trust"]
+    return found
+
+
+UNKNOWN = dict.fromkeys(("win_rate", "win_rate_low", "calibration", "health", "bias_p", "trend"))
+
+
+def test_a_lucky_trade_buys_no_trust_and_neither_do_many_lucky_ones_of_a_model_in_bad_health() -> None:
+    lucky = ModelRecord(predictions([1.0], 0.99, r_multiple=np.array([40.0])))
+    proven = ModelRecord(predictions(wins(165, 300)))
+    # It won less than half for sure, and made more than the other by one trade.
+    bad = ModelRecord(predictions(wins(75, 300), r_multiple=np.where(np.arange(300) == 7, 9_000.0, -0.5)))
+    found = trust(lucky=lucky, proven=proven, bad=bad)
+    assert found == {"bad": "BLOCKED", "lucky": "BLOCKED", "proven": "FULL"}
+
+
+def test_each_model_is_judged_by_its_own_predictions_and_an_idle_one_weighs_nothing() -> None:
+    rng = np.random.default_rng(5)
+    one = ModelRecord(predictions(wins(165, 300)), trained_on=rng.normal(size=(60, 2)), sees=rng.normal(size=(60, 2)))
+    other = ModelRecord(predictions(wins(90, 300), 0.6))
+    alone = {name: supply(**{name: record}).rows["model"][name] for name, record in (("one", one), ("other", other))}
+    together = supply(one=one, other=other, idle=ModelRecord()).rows["model"]
+    assert {name: together[name] for name in alone} == alone
+    assert alone["one"]["win_rate"] != alone["other"]["win_rate"]
 
 
 def test_a_trend_is_one_in_order_of_time_and_beyond_chance() -> None:

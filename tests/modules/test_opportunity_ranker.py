@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,10 +16,11 @@ from scipy.stats import norm
 from modules.assembly import Supplied, assemble
 from modules.inputs import Inputs
 from modules.module import Module
-from modules.opportunity_ranker import OpportunityRanker
+from modules.opportunity_ranker import NEEDED, OpportunityRanker
 from modules.sample_market import sample_inputs
 from modules.supply import Supply
-from tests.modules.hourly_market import NOW
+from modules.universe_os import UniverseOS
+from tests.modules.hourly_market import NOW, inputs_of
 
 PLAIN: Mapping[str, Any] = {
     "in_universe": True,
@@ -161,6 +163,54 @@ def test_the_middle_of_its_own_past_is_the_best_volatility_whatever_the_bars() -
     middle, calm, wild = (score(rows, s) for s in "ABC")
     assert middle is not None
     assert calm == wild == pytest.approx(middle - 0.20)
+
+
+CHANGES: dict[str, dict[str, Any]] = {
+    "trend_t": {"trend_t": 2.0},
+    "volatility_rank": {"volatility_rank": 0.9},
+    "volume_24h": {"volume_24h": 1e6},
+    "spread": {"spread": 0.002},
+    "trades": {"trades": 500},
+    "win_rate": {"win_rate": 0.9},
+}
+
+
+@pytest.mark.parametrize("fact", CHANGES)
+def test_each_fact_that_a_score_rests_on_moves_it(fact: str) -> None:
+    plain = {**PLAIN, "trades": 50, "win_rate": 0.5}
+    rows = {"A": plain, "B": plain}
+    assert score({**rows, "A": plain | CHANGES[fact]}) != score(rows)
+    assert CHANGES.keys() == {*NEEDED, "win_rate"}
+
+
+def test_each_fact_of_the_market_that_a_score_rests_on_moves_it() -> None:
+    rows = {"A": {**PLAIN, "trend_t": 1.5}}
+    found = {score(rows, regime=regime, market_t=t) for regime in ("RANGING", "TRENDING") for t in (-2.0, 2.0)}
+    # Which way a market goes that goes nowhere makes no difference.
+    assert len(found) == 3
+
+
+def test_the_clearer_a_trend_that_the_market_has_too_the_better_and_none_gets_nothing_for_it() -> None:
+    found = [score({"A": {**PLAIN, "trend_t": t}}, regime="TRENDING", market_t=3.0) for t in np.arange(0, 4.01, 0.25)]
+    scores = [s for s in found if s is not None]
+    assert scores == sorted(set(scores))
+    # Standing still: all that is not about trends (0.50), and the chance of a coin to go the market's way.
+    assert scores[0] == pytest.approx(0.50 + 0.15 / 2)
+    assert scores[-1] == pytest.approx(0.50 + 0.25 + 0.15, abs=1e-4)
+
+
+@pytest.mark.parametrize("factor", [1e-3, 1e3, 1e6])
+def test_no_place_depends_on_how_much_money_a_market_moves(factor: float) -> None:
+    volumes = {"A": 1e5, "B": 3e6, "C": 1e6, "D": 1e9, "E": 2e7, "F": 4e8}
+    rows = {s: {**PLAIN, "volume_24h": volume} for s, volume in volumes.items()}
+    scaled = {s: {**row, "volume_24h": row["volume_24h"] * factor} for s, row in rows.items()}
+    assert OpportunityRanker().compute(known(scaled)) == OpportunityRanker().compute(known(rows))
+    tiers = [
+        {m.symbol: m.tier for m in UniverseOS(inputs_of({s: v * by for s, v in volumes.items()})).universe()}
+        for by in (1.0, factor)
+    ]
+    assert tiers[0] == tiers[1]
+    assert len(set(tiers[0].values())) == 3
 
 
 def test_equal_scores_are_placed_by_name() -> None:

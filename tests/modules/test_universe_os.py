@@ -5,10 +5,13 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from evaluators.snapshot import Snapshot
 from modules.assembly import Supplied, assemble
+from modules.estimates.liquidity import tier_level
+from modules.facts.levels import TIER
 from modules.inputs import Book, Inputs, Listing, Market, Ticker
 from modules.module import Module
 from modules.sample_market import sample_inputs
@@ -120,6 +123,29 @@ def test_a_tiny_answer_does_not_replace_the_universe_that_was() -> None:
     supply = computed(tiny)
     assert "in_universe" not in supply.row("symbol", "BTCUSDT")
     assert reason(supply, "BTCUSDT", "tier") == "the venue listed 2 of 5 symbols that were followed"
+
+
+def test_the_universe_is_held_against_its_own_last_run_and_nothing_older() -> None:
+    many = {f"C{i:02}USDT": 1e9 - i for i in range(20)}
+    inputs = inputs_of(many)
+    seen, left = snapshot_of(inputs), list(many)
+    for gone in (7, 4, 3):  # each time no more than two in five of those that were left
+        left = left[gone:]
+        now = replace(inputs_of({s: many[s] for s in left}), before=seen)
+        assert {s for s, row in computed(now).rows["symbol"].items() if row.get("in_universe")} == set(left)
+        seen = snapshot_of(now)
+    at_once = replace(inputs_of({s: many[s] for s in left}), before=snapshot_of(inputs))
+    assert reason(computed(at_once), left[0], "tier") == "the venue listed 6 of 20 symbols that were followed"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_candles_alone_make_the_tiers_that_the_universe_makes(seed: int) -> None:
+    """One set of cuts: a recording of candles and a fund at a venue say the same of what a symbol trades."""
+    rng = random.Random(seed)  # noqa: S311 -- amounts, not a secret
+    volumes = {f"C{i:02}USDT": float(rng.choice([0, 1, 5, 25, 125]) * rng.randint(1, 9)) for i in range(25)}
+    names = sorted(volumes)
+    levels = tier_level(np.array([[volumes[s] for s in names]]))[0]
+    assert tiers(inputs_of(volumes)) == {s: TIER.members[level] for s, level in zip(names, levels, strict=True)}
 
 
 def test_a_tiny_answer_is_told_by_candles_after_a_restart() -> None:

@@ -13,7 +13,8 @@ from modules.ai_hedgefund_os import AIHedgeFundOS, SystemRiskMode
 from modules.estimates.kelly import Record, careful_fraction
 from modules.trading_mathematician import TradingMathematician
 from policy_dsl.diagnostics import PolicyError
-from tests.rules.decisions import ASKING, Document, asking, configured, outputs, state
+from policy_dsl.program import Alert
+from tests.rules.decisions import ASKING, Document, asking, configured, decide, default_bundle, outputs, state
 
 EXIT: Document = {"r1": {"effect": "CLOSE"}, "r2": {"effect": "REDUCE"}}
 
@@ -109,3 +110,27 @@ def test_w29_what_is_observed_changes_nothing() -> None:
     assert {k: found[k] for k in calm if k.startswith(("pal.", "pba.", "aelm.", "universe."))} == {
         k: calm[k] for k in calm if k.startswith(("pal.", "pba.", "aelm.", "universe."))
     }
+
+
+EVERYTHING: Document = {
+    **ASKING,
+    "position": {"p1": {}},
+    "sector": {"L1": {}},
+    "service": {"feed": {}, "execution": {}},
+}
+
+
+def test_in_ordinary_times_nobody_is_alerted() -> None:
+    alerting = {r.id for r in default_bundle().program.rules if any(isinstance(e, Alert) for e in r.effects)}
+    fired = {f.rule for f in decide(state(EVERYTHING)).firings}
+    assert alerting
+    assert fired & alerting == set()
+
+
+@pytest.mark.parametrize(
+    "ts", ["2026-01-07T12:00:00Z", "2026-01-10T03:00:00Z", "2026-01-11T23:59:59Z", "2026-12-25T00:00:00Z"]
+)
+def test_no_hour_of_any_day_is_watched_less_than_another(ts: str) -> None:
+    """The market never closes: at night, at a weekend, on a holiday the same is decided as on a Wednesday at noon."""
+    for document in (EVERYTHING, EVERYTHING | {"account": {"drawdown": 0.06}}, EVERYTHING | {"system": {"cpu": None}}):
+        assert outputs(document | {"ts": ts}) == outputs(document)

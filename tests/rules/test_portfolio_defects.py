@@ -7,8 +7,24 @@ from typing import Any
 
 import pytest
 
+from evaluators.interpreter import Interpreter
+from modules.facts import CATALOGUE
+from modules.runtime.switches import switches_of
+from policy_dsl.bundle import check_files
 from policy_dsl.diagnostics import PolicyError
-from tests.rules.decisions import ASKING, WINNER, Document, asking, decide, default_bundle, outputs, state
+from policy_dsl.files import CONFIGURATION_FILE, read_files
+from tests.rules.decisions import (
+    ASKING,
+    RULES,
+    WINNER,
+    Document,
+    asking,
+    decide,
+    default_bundle,
+    outputs,
+    shown,
+    state,
+)
 
 # --- portfolio balance ------------------------------------------------------------------------------------------------
 
@@ -195,3 +211,56 @@ def test_long_and_short_are_mirror_images(side: str, t: float) -> None:
     )
     assert adds(winner(side=side) | with_it)
     assert not adds(winner(side=side) | against)
+
+
+# --- positions --------------------------------------------------------------------------------------------------------
+
+FAR = winner(peak_r=3.5, notional=5_000, original_notional=5_000)
+LOST = winner(category="LOSER", r_multiple=-0.9, peak_r=0)
+AT_THE_EDGE = winner(liquidation_distance=0.01)
+
+
+@pytest.mark.parametrize("document", [winner(), FAR, LOST, AT_THE_EDGE], ids=["winner", "far", "loser", "edge"])
+def test_neither_profit_nor_loss_waits_for_a_position_to_be_old_enough(document: Document) -> None:
+    """A profit is taken at 29 minutes as at 30, a loss is one from the first minute on, and a day is no fault."""
+    found = []
+    for age in (0, 14 * 60, 29 * 60, 30 * 60, 25 * 3600, None):
+        position = document["position"]["p1"] | {"age": age}
+        found.append(outputs(document | {"position": {"p1": position}}))
+    assert all(each == found[0] for each in found)
+    assert found[0]["pal.actions"]["p1"] or found[0]["pba.actions"]["p1"] or document is LOST
+
+
+def test_turmoil_takes_something_away_and_an_unknown_one_no_less() -> None:
+    symbol = WINNER["symbol"]["BTCUSDT"]
+    low, normal, high, extreme, unknown = (
+        set(outputs(winner() | {"symbol": {"BTCUSDT": symbol | {"volatility": word}}})["pal.actions"]["p1"])
+        for word in ("LOW", "NORMAL", "HIGH", "EXTREME", None)
+    )
+    assert low == normal == {"ADD_SIZE", "EXTEND_HOLD", "TREND_EXIT"}
+    assert normal > high >= extreme >= unknown
+
+
+# --- the universe and the ranker --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("word", "verdict"), [("ENFORCE", "DENY"), ("OBSERVE", "ALLOW"), ("OFF", "ALLOW")])
+def test_the_mode_of_the_universe_says_whether_it_binds(word: str, verdict: str) -> None:
+    alone = {"universe.rules": read_files(RULES)["universe.rules"], CONFIGURATION_FILE: b""}
+    bundle = check_files(switches_of({"UNIVERSE_OS_MODE": word}).configured(alone), CATALOGUE).bundle
+    assert bundle is not None
+    low = {**ASKING, "symbol": {"BTCUSDT": {"tier": "BLACKLIST"}}}
+    decision = Interpreter(bundle.program).decide(state(low))
+    assert shown(decision, bundle.program)["verdict"] == {"r1": verdict}
+    observed = {f.rule for f in decision.observed}
+    assert ("universe.blacklisted" in observed) == (word == "OBSERVE")
+    assert ("verdict" in decision.would_be) == (word == "OBSERVE")
+
+
+@pytest.mark.parametrize(("limit", "codes"), [("2%", []), ("2", ["RF204"]), ("2 USD", ["RF204"])])
+def test_a_share_is_not_compared_with_a_figure_of_another_unit(limit: str, codes: list[str]) -> None:
+    text = (
+        f'policy own version 1.0.0\n  "Ranges."\n\nrule r for each symbol\n  when symbol.atr > {limit}\n  alert INFO\n'
+    )
+    report = check_files({"own.rules": text.encode(), CONFIGURATION_FILE: b""}, CATALOGUE)
+    assert [d.code for d in report.diagnostics if d.is_error] == codes

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 from evaluators.binding import bindings_of
 from evaluators.decision import Decision
@@ -16,7 +18,24 @@ from evaluators.staging import Staged, staged
 from evaluators.testing import promoted
 from evaluators.timelines import longest_gap
 from modules.facts import CATALOGUE
-from policy_dsl.program import Alert, Direction, Expression, FactRead, Known, Permit, RowRead, children, items_of
+from policy_dsl.program import (
+    TRUE,
+    Alert,
+    AnyOf,
+    Compare,
+    Direction,
+    Expression,
+    FactRead,
+    Includes,
+    IsTrue,
+    Known,
+    OneOf,
+    Permit,
+    RowRead,
+    children,
+    items_of,
+    walk,
+)
 from policy_dsl.types import Levels
 from tests.rules.decisions import default_bundle, shown
 
@@ -75,6 +94,51 @@ def _reads_facts(node: Expression) -> bool:
     if isinstance(node, Known):
         return False
     return isinstance(node, FactRead | RowRead) or any(_reads_facts(c) for c in children(node))
+
+
+COMPARISONS = (Compare, OneOf, Includes, IsTrue, Known)
+
+
+def test_each_comparison_of_a_rule_decides_it_in_some_test() -> None:
+    """A comparison that the others imply could be left out: it looks like a limit and is none."""
+    program = promoted(default_bundle().written)
+    idle = {
+        (rule.id, place): (_put(rule.guard, place, TRUE), _put(rule.guard, place, AnyOf(())))
+        for rule in program.rules
+        for place, node in enumerate(walk(rule.guard))
+        if isinstance(node, COMPARISONS)
+    }
+    rules = {rule.id: rule for rule in program.rules}
+    for at, _, scene in _judged():
+        left = sorted({id for id, _ in idle})
+        for rule in (rules[id] for id in left):
+            if rule.scope is not None and not at.snapshot.collection(rule.scope.entity):
+                continue
+            rows = {} if rule.scope is None else at.snapshot.collection(rule.scope.entity) or {}
+            for key in [""] if rule.scope is None else sorted(rows):
+                here = replace(scene, bindings=bindings_of(rule, key, at.snapshot))
+                for found in [f for f in idle if f[0] == rule.id]:
+                    if truth_at(idle[found][0], here) != truth_at(idle[found][1], here):
+                        del idle[found]
+    assert sorted(idle) == []
+
+
+def _put(guard: Expression, place: int, other: Expression) -> Expression:
+    """The guard with another expression in place of the one that `walk` comes to as number `place`."""
+    made: Expression = _with(guard, list(walk(guard))[place], other)
+    return made
+
+
+def _with(node: Any, old: Expression, new: Expression) -> Any:
+    if node is old:
+        return new
+    if isinstance(node, tuple):
+        return tuple(_with(part, old, new) for part in node)
+    if not dataclasses.is_dataclass(node) or isinstance(node, type):
+        return node
+    parts = {f.name: getattr(node, f.name) for f in dataclasses.fields(node) if f.init and f.name != "type"}
+    changed = {name: made for name, part in parts.items() if (made := _with(part, old, new)) is not part}
+    return dataclasses.replace(node, **changed) if changed else node
 
 
 def test_tests_reach_every_level_and_grant_every_item() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from urllib.parse import unquote
 
 import pytest
 from fastapi.testclient import TestClient
+from prometheus_client.parser import text_string_to_metric_families
 
 from api.service.app import create_app
 from api.service.module_routes import check_mode
@@ -265,6 +267,27 @@ def test_meters_count_what_happened(served: Served) -> None:
     assert 'ringfence_module_up{module="book"} 1.0' in text
     assert 'ringfence_module_on{module="book"} 1.0' in text
     assert "ringfence_halted 1.0" in text
+
+
+def test_meters_are_of_the_kind_they_say_they_are_and_name_every_module_there_is(served: Served) -> None:
+    """A counter only rises and is for rates, a gauge is of now and falls back: whoever alerts on them relies on it."""
+    read: list[dict[str, dict[str, float]]] = []
+    for equity in (math.nan, 1000.0):
+        served.world.equity = equity
+        served.running.step()
+        served.clock.ms += MINUTE
+        families = text_string_to_metric_families(served.http.get("/metrics").text)
+        read.append({f"{f.type} {f.name}": {f"{s.name}{s.labels}": s.value for s in f.samples} for f in families})
+    before, after = read
+    modules = {str({"module": module.name}) for module in served.running.fund.runner.modules}
+    for gauge in ("ringfence_module_up", "ringfence_module_on", "ringfence_module_time", "ringfence_module_seconds"):
+        assert after[f"gauge {gauge}"].keys() == {gauge + name for name in modules}
+    counters = [kind for kind in before if kind.startswith("counter")]
+    assert len(counters) == 3
+    assert all(after[c].get(name, 0) >= value for c in counters for name, value in before[c].items())
+    assert after["counter ringfence_snapshots"]["ringfence_snapshots_total{}"] == 2
+    missing = [each["gauge ringfence_missing_facts"]["ringfence_missing_facts{}"] for each in read]
+    assert missing[0] > missing[1] > 0
 
 
 def test_the_stop_is_pulled_and_re_armed_by_a_person_and_the_answer_is_the_next_snapshot(served: Served) -> None:

@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from modules.estimates.prediction_record import bias_probability
 from modules.feeds.candles import Candles
 from modules.learning.outcomes import COST, STOP
-from modules.learning.predictions import Made, PredictionRecord
+from modules.learning.predictions import KEPT_DAYS, Made, PredictionRecord
 from modules.venues.journal import JournalError
+from policy_dsl.quantities import MS_PER_DAY
 from tests.modules.hourly_market import HOUR, candles_of
 from tests.modules.samples import first_bars
 
@@ -183,6 +185,31 @@ def test_outcomes_of_long_ago_count_no_more(record: PredictionRecord) -> None:
     later = candles_of(CLOSE, ("A", "B"), end=closed(1) + 121 * 24 * HOUR)
     record.take(later, VOLATILITY, [Made(int(later.closed[-1]), "m", "v1", 1, {"A": 0.6})])
     assert record.losses("m", "v1") == ()
+
+
+def test_a_model_that_has_stopped_leaning_is_not_held_to_how_it_leaned_before(tmp_path: Path) -> None:
+    """Its predictions go on while nobody trades on them, and what it said long ago leaves the count."""
+    days = KEPT_DAYS + 61
+    close = np.where(np.arange(days) % 2 == 0, 101.0, 100.0)[:, None]
+    market = candles_of(close, ("A",), cadence=MS_PER_DAY, reach=0.0)
+    record = PredictionRecord(tmp_path / "predictions.jsonl")
+    seen: dict[int, float | None] = {}
+    for day in range(1, days):
+        bars = first_bars(market, day)
+        # LONG whatever comes for 60 days; from then on as often one way as the other, right and wrong in turn.
+        probability = 0.9 if day <= 60 or day % 4 in {1, 2} else 0.1
+        record.take(bars, {"A": 0.01}, [Made(int(bars.closed[-1]), "m", "v1", 1, {"A": probability})])
+        if day in {61, days - 1}:
+            record.close()
+            record = PredictionRecord(record.path)
+            found = record.predictions("m", "v1")
+            seen[day] = bias_probability(found.is_long, found.market_rose)
+    record.close()
+    leaning, later = seen.values()
+    assert leaning is not None
+    assert later is not None
+    assert leaning < 0.001
+    assert later > 0.3
 
 
 def test_a_damaged_record_is_refused_by_name(tmp_path: Path) -> None:

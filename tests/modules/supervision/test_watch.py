@@ -90,6 +90,19 @@ def at(second: int) -> int:
     return NOW + second * SECOND
 
 
+def test_a_service_is_back_when_it_answers_and_not_when_its_restart_says_done() -> None:
+    """What restarts may reach nothing any more: a machine that was moved, a container that is another one now."""
+    watch = Watch(Fake({"feed": False}))
+    assert watch.repair(permitted(watch, NOW), NOW) == [("feed", "RESTART")]
+    after = watch.look(NOW + SECOND)
+    supply = SelfHealing().compute(Inputs("main", NOW + SECOND, machinery=Machinery(after, tuple(watch.failures))))
+    assert supply.rows["service"]["feed"]["status"] == "DOWN"
+    assert supply.single["system.errors_per_minute"] == 2
+    state = {"book": "main", "ts": format_time(NOW + SECOND), "service": supply.rows["service"]}
+    answer = JUDGE.answer_to(snapshot_from_document(state, CATALOGUE, calm=True))
+    assert answer.of("orchestrator.allow_trades") is False
+
+
 def test_a_restart_that_fails_counts_against_the_budget() -> None:
     backend = Fake({"feed": False}, breaks=True)
     watch = Watch(backend)
