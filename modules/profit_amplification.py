@@ -43,7 +43,7 @@ ANYBODY = tuple(sorted({f.owner for e in CATALOGUE.entities.values() for f in e.
 class Evaluation:
     """What the rules permit for one position: the action that is named, and all that are, with their arguments.
 
-    `because` is what each rule of the policy says that fired for it, by id; `missing` what is not known of it.
+    `because` is what each rule of the policy says that binds here, by id; `missing` what is not known of it.
     """
 
     action: str

@@ -245,6 +245,22 @@ def test_nothing_is_drawn_without_a_seed() -> None:
     assert found == []
 
 
+SETTING = re.compile(r"RINGFENCE_[A-Z_]+")
+
+
+def test_every_setting_that_a_page_names_is_read() -> None:
+    pages = [path for path in tracked() if path.suffix == ".md" and path.name != "CHANGELOG.md"]
+    named = {name: place for path in pages for place, line in lines(path) for name in SETTING.findall(line)}
+    read = {
+        name
+        for path in python_files(*PACKAGES)
+        for _, line in lines(path)
+        for name in re.findall(r'"(RINGFENCE_\w+)"', line)
+    }
+    assert "RINGFENCE_LIVE" in named
+    assert {name: place for name, place in named.items() if name not in read} == {}
+
+
 def decisions() -> list[Path]:
     """The decision records, in order."""
     return sorted((ROOT / "docs" / "decisions").glob("*.md"))

@@ -126,6 +126,15 @@ def test_a_fund_in_trouble_amplifies_nothing() -> None:
     assert PAL.evaluate_position(POSITION | PROOF, stopped) == NO_ACTION
 
 
+def test_a_veto_on_the_whole_fund_hides_no_reason_of_a_position() -> None:
+    fund = calm_snapshot(CATALOGUE)
+    stopped = replace(fund, facts={**fund.facts, "operator.stop_requested": True})
+    found = PAL.evaluate(POSITION | SAFE | {"peak_R": 5.0}, stopped)
+    assert found.permitted.keys() <= {"TIGHTEN_STOP", "TAKE_PARTIAL"}
+    assert found.because.keys() >= {"pal.switched_off", "pal.weak_trend", "pal.giving_back"}
+    assert "50%" in found.because["pal.giving_back"]
+
+
 @pytest.mark.parametrize("fact", sorted(SAFE))
 def test_beside_a_fund_nobody_presumes_that_a_position_is_safe(fact: str) -> None:
     fund = calm_snapshot(CATALOGUE)

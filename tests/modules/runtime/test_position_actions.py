@@ -169,6 +169,19 @@ def test_an_outage_of_everything_costs_the_snapshot_and_no_exit() -> None:
     assert fund.held is None
 
 
+@pytest.mark.parametrize("call", ["place", "positions", "open_orders", "cancel"])
+def test_a_stop_that_could_not_be_carried_out_is_carried_out_at_the_next_snapshot(call: str) -> None:
+    fund, stop = scene(), {"CANCEL_ORDERS": [], "FLATTEN": []}
+    fund.open(4)
+    fund.paper.place(NewOrder("rests", B, "LONG", 1.0, Kind.LIMIT, 50.0))
+    seen = fund.look()
+    fund.venue.before[call] = [Unreachable("no answer")]
+    fund.actions.obey(answer(ess__actions=stop), seen)
+    assert (fund.held, fund.paper.open_orders()) != (None, [])
+    fund.step(ess__actions=stop)
+    assert (fund.held, fund.paper.open_orders()) == (None, [])
+
+
 def test_an_exit_goes_where_the_rules_do_not_say_how_orders_trade(monkeypatch: pytest.MonkeyPatch) -> None:
     fund = scene()
     fund.open(4)
