@@ -120,11 +120,24 @@ EVERYTHING: Document = {
 }
 
 
-def test_in_ordinary_times_nobody_is_alerted() -> None:
+def alerts(document: Document) -> set[str]:
+    """The rules that alert somebody, those among them that only observe."""
+    decision = decide(state(document))
     alerting = {r.id for r in default_bundle().program.rules if any(isinstance(e, Alert) for e in r.effects)}
-    fired = {f.rule for f in decide(state(EVERYTHING)).firings}
-    assert alerting
-    assert fired & alerting == set()
+    return {f.rule for f in (*decision.firings, *decision.observed)} & alerting
+
+
+def test_in_ordinary_times_nobody_is_alerted() -> None:
+    assert alerts(EVERYTHING) == set()
+    assert alerts(EVERYTHING | {"account": {"drawdown": 0.06}}) >= {"ess.drawdown", "hfos.defensive_directives"}
+
+
+def test_a_model_with_a_short_record_alarms_nobody_and_one_with_a_long_bad_one_does() -> None:
+    bad = {"win_rate_low": 0.01, "calibration": 0.1, "bias_p": 0, "health": "CRITICAL"}
+    assert alerts({"model": {"m": bad | {"samples": 49}}}) == set()
+    assert alerts({"model": {"m": bad | {"samples": 50}}}) == {
+        "supervisor.critical", "supervisor.hopeless", "supervisor.ill_calibrated", "supervisor.surely_biased",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("hour", [0, 3, 12, 23])
