@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from statsmodels.tsa.regime_switching.markov_regression import MarkovRegression
 
+from modules.estimates import switching
 from modules.estimates.trend import CLEAR, STILL
 
 Returns = NDArray[np.float64]
@@ -18,9 +17,6 @@ IN_FORCE = 0.8
 
 LEAST_WEIGHT = 24.0
 """Bars of a state, as their weights add up, that say whether it has a direction: a day of hours."""
-
-START = (0.98, 0.02, 0.0, 0.0, 0.5, 2.0)
-"""Where the search begins, for returns of variance one: states that last, without a mean, of half and twice it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,27 +37,23 @@ class TwoStates:
 
 
 def two_states(returns: Returns) -> TwoStates | None:
-    """A two-state Markov-switching mean and variance (Hamilton 1989); None where the search did not converge.
+    """A two-state Markov-switching mean and variance (Hamilton 1989); None where the search did not arrive.
 
     The search begins at the same place every time, and nothing in it is drawn by chance.
     """
     scale = float(returns.std())
     if not scale > 0:
         return None
-    model = MarkovRegression(returns / scale, k_regimes=2, trend="c", switching_variance=True)
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        # What the search meets on its way says nothing; whether it arrived is asked below.
-        warnings.simplefilter("ignore")
-        try:
-            found = model.fit(start_params=np.array(START), cov_type="none", disp=False)
-        except (np.linalg.LinAlgError, ValueError):
-            return None
-    variances = np.asarray(found.params)[-2:]
-    filtered = np.asarray(found.filtered_marginal_probabilities)
-    if not (found.mle_retvals["converged"] and np.isfinite(filtered).all() and (variances > 0).all()):
+    found = switching.likeliest(returns / scale)
+    if found is None:
         return None
-    calm, wild = np.argsort(variances, kind="stable")
-    sizes = variances * scale**2
+    chain, reading = found
+    # What is told apart beyond doubt may be certain by a little more than one, as doubles add.
+    filtered = np.minimum(reading.filtered.T, 1.0)
+    if not (np.isfinite(filtered).all() and (chain.variances > 0).all()):
+        return None
+    calm, wild = np.argsort(chain.variances, kind="stable")
+    sizes = chain.variances * scale**2
     return TwoStates(filtered[:, [calm, wild]], (float(sizes[calm]), float(sizes[wild])))
 
 
