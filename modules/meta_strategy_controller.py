@@ -13,7 +13,7 @@ from modules.assembly import Supplied
 from modules.estimates import har, trend, volatility
 from modules.estimates.hours import HOUR_MS, HOURS_A_DAY, covers, hourly, newest
 from modules.estimates.regimes import Returns, TwoStates, regime, two_states
-from modules.estimates.windows import UNKNOWN, Panel, latest_rank, log_returns, over_symbols
+from modules.estimates.windows import UNKNOWN, Panel, latest_rank, log_returns, middle, over_symbols
 from modules.facts import CATALOGUE
 from modules.facts.levels import TREND_DIRECTION, VOLATILITY
 from modules.feeds.candles import Candles
@@ -138,7 +138,7 @@ class _Moves:
         # What has not moved at all is frozen rather than calm: nothing is forecast of it.
         forecast[-LEAST:, ~(realised[-LEAST:] > 0).any(axis=0)] = np.nan
         index = over_symbols(returns, np.nanmean)
-        return cls(hours, returns, realised, forecast, index, over_symbols(realised, np.nanmedian))
+        return cls(hours, returns, realised, forecast, index, middle(realised))
 
 
 def _unusable(candles: Candles | None, now: int) -> str | None:

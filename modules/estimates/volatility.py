@@ -19,9 +19,14 @@ def bar_variance(opened: Panel, high: Panel, low: Panel, close: Panel) -> Panel:
 
     The gap is ln(open / close of the bar before)^2, nothing where that bar is not known.
     """
-    gap = np.zeros(close.shape)
-    gap[1:] = np.nan_to_num(np.log(opened[1:] / close[:-1]) ** 2)
-    out: Panel = np.log(high / low) ** 2 / (4 * np.log(2)) + gap
+    out: Panel = high / low
+    np.log(out, out=out)
+    np.square(out, out=out)
+    out /= 4 * np.log(2)
+    gap = opened[1:] / close[:-1]
+    np.log(gap, out=gap)
+    np.square(gap, out=gap)
+    out[1:] += np.nan_to_num(gap, copy=False)
     return out
 
 
@@ -33,10 +38,20 @@ def forecast_variance(realised: Panel, least: int) -> Panel:
     range count as the smallest variance that a double can carry a logarithm of, and so pull the forecast down hard.
     """
     floor = np.finfo(np.float64).tiny
-    logs = [np.log(np.maximum(smoothed(realised, h), floor)) for h in HALF_LIVES]
-    forecast = np.exp(np.mean(logs, axis=0))
-    seen = np.cumsum(np.isfinite(realised), axis=0)
-    return np.where(np.isfinite(realised) & (seen >= least), forecast, np.nan)
+    known = np.isfinite(realised)
+    # Panels are large: what is written over costs no memory, which takes longer than the arithmetic.
+    forecast = np.zeros(realised.shape)
+    for half_life in HALF_LIVES:
+        mean = smoothed(realised, half_life)
+        np.maximum(mean, floor, out=mean)
+        forecast += np.log(mean, out=mean)
+    forecast /= len(HALF_LIVES)
+    np.exp(forecast, out=forecast)
+    forecast[~known] = np.nan
+    forecast[: least - 1] = np.nan
+    holed = ~known.all(axis=0)
+    forecast[:, holed] = np.where(known[:, holed].cumsum(axis=0) >= least, forecast[:, holed], np.nan)
+    return forecast
 
 
 def volatility_level(rank: Panel) -> NDArray[np.int64]:

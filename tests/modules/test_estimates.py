@@ -50,6 +50,35 @@ def test_a_smoothed_mean_weighs_by_half_lives_and_skips_gaps() -> None:
     assert listed(made) == [None, 4, 2, 2, round((4 / 4 + 1 / 2 + 1) / (1 / 4 + 1 / 2 + 1), 9)]
 
 
+def test_the_middle_of_a_bar_is_the_median_of_its_known_symbols() -> None:
+    rng = np.random.default_rng(10)
+    values = np.round(rng.normal(size=(60, 5)), 1)
+    values[rng.random(values.shape) < 0.3] = np.nan
+    values[:6, 0] = np.nan
+    values[7] = np.nan
+    assert np.array_equal(windows.middle(values), windows.over_symbols(values, np.nanmedian), equal_nan=True)
+    assert windows.middle(np.empty((3, 0))).shape == (3, 1)
+
+
+@pytest.mark.parametrize("half_life", [1.0, 24.0])
+def test_a_smoothed_mean_is_the_one_of_each_column_by_itself(half_life: float) -> None:
+    """Columns that begin at once, later, with gaps, end early or never begin are told apart, and none tells another."""
+    values = np.random.default_rng(11).random((50, 7))
+    values[:20, 1] = values[:20, 2] = np.nan
+    values[[3, 30, 31], 3] = np.nan
+    values[40:, 4] = np.nan
+    values[:, 5] = np.nan
+    keep, total, weight = 0.5 ** (1 / half_life), np.zeros(7), np.zeros(7)
+    made = windows.smoothed(values, half_life)
+    for bar, row in enumerate(values):
+        known = np.isfinite(row)
+        total = np.where(known, total * keep + row, total)
+        weight = np.where(known, weight * keep + 1, weight)
+        expected = np.divide(total, weight, out=np.full(7, np.nan), where=weight > 0)
+        assert made[bar] == pytest.approx(expected, nan_ok=True, rel=1e-12)
+    assert windows.smoothed(np.empty((0, 2)), half_life).shape == (0, 2)
+
+
 def test_a_rank_is_the_share_of_the_past_below() -> None:
     made = windows.past_rank(column(3, 1, 2, 2, np.nan, 9), least=2, window=100)
     assert listed(made) == [None, None, 0.5, 0.5, None, 1]
