@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from statsmodels.regression.linear_model import OLS
 
 from modules.estimates.windows import latest_rank, trailing_sum
 
@@ -33,9 +32,11 @@ def forecasts(variance: NDArray[np.float64], bars_a_day: int) -> NDArray[np.floa
         target[:-bars_a_day] = logs[bars_a_day:, 0]
     known = np.isfinite(design).all(axis=1)
     fits = known & np.isfinite(target)
-    if fits.sum() < LEAST_PAST * bars_a_day or np.linalg.matrix_rank(design[fits]) < design.shape[1]:
+    if fits.sum() < LEAST_PAST * bars_a_day:
         return None
-    found = OLS(target[fits], design[fits]).fit().params
+    found, _, rank, _ = np.linalg.lstsq(design[fits], target[fits])
+    if rank < design.shape[1]:
+        return None
     out = np.full(len(logs), np.nan)
     out[known] = design[known] @ found
     return out

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from statsmodels.regression.linear_model import OLS
 
 LEAST = 30
 """Figures below which nothing is said of their mean."""
@@ -21,6 +20,8 @@ def mean_interval(values: NDArray[np.float64]) -> tuple[float, float] | None:
     n = len(values)
     if n < LEAST or not np.isfinite(values).all():
         return None
+    from statsmodels.regression.linear_model import OLS  # noqa: PLC0415 -- a young model has no interval to wait for
+
     lags = int(4 * (n / 100) ** (2 / 9))
     ones = np.ones((n, 1))
     settings = {"maxlags": lags, "use_correction": True}

@@ -6,21 +6,12 @@ their place changes this file and no other.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, ndtr
-from statsmodels.genmod.families import Binomial
-from statsmodels.genmod.families.links import Logit, Probit
-from statsmodels.genmod.generalized_linear_model import GLM
-from statsmodels.regression.linear_model import OLS
-from statsmodels.tools.sm_exceptions import ModelWarning
-from statsmodels.tools.tools import add_constant
-from statsmodels.tsa.ar_model import AutoReg
 
 from modules.estimates.windows import Panel, log_returns, trailing_sum
 from modules.feeds.candles import Candles
@@ -37,11 +28,8 @@ LEAST_A_FIGURE = 50
 LEAST_MOVES = 20
 """Moves that an autoregression needs for each figure that it learns: they are of one symbol, and do not overlap."""
 
-LINKS: Mapping[str, tuple[Callable[[], Any], Callable[[Floats], Floats]]] = {
-    "logit": (Logit, expit),
-    "probit": (Probit, ndtr),
-}
-"""From a probability to a weighted sum and back."""
+LINKS: Mapping[str, Callable[[Floats], Floats]] = {"logit": expit, "probit": ndtr}
+"""From a weighted sum to a probability."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +47,9 @@ class Binary:
         inputs, rose = _samples(self, candles, rises(candles.close, self.horizon))
         if rose.min() == rose.max():
             raise TrainingError("every outcome is the same")
-        model = GLM(rose, add_constant(inputs, has_constant="add"), Binomial(LINKS[self.link][0]()))
-        return {"weights": _converged(model.fit)}
+        from modules.learning.regressions import binary  # noqa: PLC0415 -- only a training waits for statsmodels
+
+        return {"weights": binary(inputs, rose, self.link)}
 
     def check(self, parameters: Parameters) -> None:
         """Raises ValueError where the weights are not those of its features."""
@@ -68,7 +57,7 @@ class Binary:
 
     def predict(self, parameters: Parameters, candles: Candles) -> Panel:
         """Probability by the link of the weighted features."""
-        out: Panel = LINKS[self.link][1](_weighted(self, parameters, "weights", candles))
+        out: Panel = LINKS[self.link](_weighted(self, parameters, "weights", candles))
         return out
 
 
@@ -87,11 +76,12 @@ class Scaled:
     def fit(self, candles: Candles) -> Parameters:
         """Weights on the features, the constant first, and the deviation around them."""
         inputs, ahead = _samples(self, candles, _moves_ahead(candles, self.horizon))
-        found = OLS(ahead, add_constant(inputs, has_constant="add")).fit()
-        deviation = float(np.sqrt(found.mse_resid))
+        from modules.learning.regressions import least_squares  # noqa: PLC0415 -- only a training waits for statsmodels
+
+        weights, deviation = least_squares(inputs, ahead)
         if not deviation > 0:
             raise TrainingError("nothing is left unexplained: prices do not move as a market's do")
-        return {"weights": tuple(np.asarray(found.params).tolist()), "deviation": (deviation,)}
+        return {"weights": weights, "deviation": (deviation,)}
 
     def check(self, parameters: Parameters) -> None:
         """Raises ValueError where the weights are not those of its features, or the deviation is none."""
@@ -129,16 +119,17 @@ class Patches:
 
     def fit(self, candles: Candles) -> Parameters:
         """By symbol: the constant, a weight for each patch, newest first, and the deviation of what is left."""
+        from modules.learning.regressions import autoregression  # noqa: PLC0415 -- only a training waits for statsmodels
+
         least = LEAST_MOVES * (self.patches + 1)
         found = {}
         for column, symbol in enumerate(candles.symbols):
             moves = _patches(log_returns(candles.close[:, [column]]), self.horizon)[:, 0]
             moves = moves[np.isfinite(moves)]
             if len(moves) >= least and moves.std() > 0:
-                fitted = AutoReg(moves, lags=self.patches, trend="c").fit()
-                deviation = float(np.sqrt(fitted.sigma2))
+                weights, deviation = autoregression(moves, self.patches)
                 if deviation > 0:
-                    found[symbol] = (*np.asarray(fitted.params).tolist(), deviation)
+                    found[symbol] = (*weights, deviation)
         if not found:
             raise TrainingError(f"no symbol has {least} moves of {self.horizon} bars that are known")
         return found
@@ -211,19 +202,6 @@ def _vector(model: Model, parameters: Parameters, name: str, length: int) -> tup
 def _check_deviation(model: Model, deviation: float) -> None:
     if not deviation > 0:
         raise ValueError(f"a deviation of `{model.name}` is {deviation:g}, and must be above 0")
-
-
-def _converged(fit: Callable[[], Any]) -> tuple[float, ...]:
-    """The parameters of a fit that arrived: one that did not has learnt nothing that could be believed."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", ModelWarning)
-        try:
-            found = fit()
-        except (ModelWarning, np.linalg.LinAlgError, ValueError) as error:
-            raise TrainingError(f"the search for its weights did not arrive: {error}") from error
-    if not found.converged:
-        raise TrainingError("the search for its weights did not arrive")
-    return tuple(np.asarray(found.params).tolist())
 
 
 def four_models(horizon: int = 1) -> Mapping[str, Model]:
