@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from modules.assembly import Supplied
 from modules.estimates import har, trend, volatility
 from modules.estimates.hours import HOUR_MS, HOURS_A_DAY, covers, hourly, newest
+from modules.estimates.market_moves import LEAST, PAST_DAYS, Followed, Moves
 from modules.estimates.regimes import Returns, TwoStates, regime, two_states
-from modules.estimates.windows import UNKNOWN, Panel, latest_rank, log_returns, middle, over_symbols
+from modules.estimates.windows import UNKNOWN, Panel, latest_rank
 from modules.facts import CATALOGUE
 from modules.facts.levels import TREND_DIRECTION, VOLATILITY
 from modules.feeds.candles import Candles
@@ -24,16 +25,13 @@ from modules.supply import Row, Supply
 from policy_dsl.types import Levels
 
 DAY = HOURS_A_DAY
-TREND, SHORT_TREND, BREADTH, LEAST = 14 * DAY, 3 * DAY, 7 * DAY, 7 * DAY
-"""Hours that trend, short trend and breadth look at, and that a volatility forecast needs at least."""
+TREND, SHORT_TREND, BREADTH = 14 * DAY, 3 * DAY, 7 * DAY
+"""Hours that trend, short trend and breadth look at."""
 
 ATR_BARS = 14
 YEAR = 365 * DAY
 REGIME_FIT = 90 * DAY
 """Hours from which the two states of the market are learnt."""
-
-KEPT_DAYS = 400.0
-"""A year of forecasts and what the first of them needs."""
 
 STALE_HOURS = 2
 POSTURE = "msc.posture"
@@ -49,7 +47,7 @@ class MetaStrategyController:
     """Regime, volatility, trend, turbulence and breadth of the market, and how each symbol moves.
 
     Everything is told of hours, so that what was worked out of candles stands until there are others. The fit of the
-    market's states is kept as long as its returns are the same ones.
+    market's states is kept as long as its returns are the same ones, and what days tell as long as their prices are.
     """
 
     name: ClassVar[str] = "msc_ai"
@@ -62,6 +60,7 @@ class MetaStrategyController:
         self._inputs = inputs
         self._judge = judge
         self._fitted: tuple[bytes, TwoStates | None] | None = None
+        self._followed = Followed()
         self._told: tuple[Candles, tuple[int, int], Supply] | None = None
 
     def compute(self, inputs: Inputs) -> Supply:
@@ -70,7 +69,7 @@ class MetaStrategyController:
         why = _unusable(candles, inputs.ts)
         if candles is None or why is not None:
             return Supply(reasons={f"market.{fact}": why or "" for fact in MARKET_FACTS})
-        bars = newest(candles, inputs.ts, KEPT_DAYS)
+        bars = newest(candles, inputs.ts, PAST_DAYS + 1)
         span = (int(bars.opened[0]), int(bars.opened[-1]))
         if self._told is None or self._told[0] is not candles or self._told[1] != span:
             self._told = candles, span, self._tell(bars)
@@ -81,7 +80,7 @@ class MetaStrategyController:
         hours = hourly(bars)
         if len(hours.opened) == 0:
             return Supply(reasons={f"market.{fact}": "no hour of candles is over" for fact in MARKET_FACTS})
-        moves = _Moves.of(hours)
+        moves = self._followed.moves(hours)
         told = _Told()
         _tell_direction(moves, told)
         _tell_states(moves, self._states, told)
@@ -119,28 +118,6 @@ class MetaStrategyController:
         return self._fitted[1]
 
 
-@dataclass(frozen=True, slots=True)
-class _Moves:
-    """Hours and what they hold; `index` and `market_variance` are of the market, shape (hours, 1)."""
-
-    hours: Candles
-    returns: Panel
-    realised: Panel
-    forecast: Panel
-    index: Panel
-    market_variance: Panel
-
-    @classmethod
-    def of(cls, hours: Candles) -> _Moves:
-        returns = log_returns(hours.close)
-        realised = volatility.bar_variance(hours.open, hours.high, hours.low, hours.close)
-        forecast = volatility.forecast_variance(realised, LEAST)
-        # What has not moved at all is frozen rather than calm: nothing is forecast of it.
-        forecast[-LEAST:, ~(realised[-LEAST:] > 0).any(axis=0)] = np.nan
-        index = over_symbols(returns, np.nanmean)
-        return cls(hours, returns, realised, forecast, index, middle(realised))
-
-
 def _unusable(candles: Candles | None, now: int) -> str | None:
     """Why candles say nothing of the market now, if they do not."""
     if candles is None or len(candles.opened) == 0 or not candles.symbols:
@@ -168,7 +145,7 @@ class _Told:
             self.single[f"market.{fact}"] = value
 
 
-def _tell_direction(moves: _Moves, told: _Told) -> None:
+def _tell_direction(moves: Moves, told: _Told) -> None:
     """Where the market went: its index is the mean return of its symbols."""
     hours, window = moves.hours, moves.index[-TREND:]
     is_there = covers(hours, TREND + 1)
@@ -179,7 +156,7 @@ def _tell_direction(moves: _Moves, told: _Told) -> None:
     told.put("breadth", breadth if covers(hours, BREADTH) else None, _too_few(hours, BREADTH))
 
 
-def _tell_states(moves: _Moves, states: Callable[[Returns], TwoStates | None], told: _Told) -> None:
+def _tell_states(moves: Moves, states: Callable[[Returns], TwoStates | None], told: _Told) -> None:
     """Which of its two states the market is in, and whether it goes anywhere in it."""
     returns = moves.index[-REGIME_FIT:, 0]
     why, found = _too_few(moves.hours, REGIME_FIT + 1), None
@@ -189,7 +166,7 @@ def _tell_states(moves: _Moves, states: Callable[[Returns], TwoStates | None], t
     told.put("wild_probability", None if found is None else found.wild, why)
 
 
-def _tell_unrest(moves: _Moves, told: _Told) -> None:
+def _tell_unrest(moves: Moves, told: _Told) -> None:
     """How wild the market is going to be, and how wild the last hour was, among what the past year has seen."""
     least = DAY * (har.LEAST_PAST + har.LAGS[-1] + 1)
     rank = har.forecast_rank(moves.market_variance[:, 0], DAY) if covers(moves.hours, least) else None
@@ -205,7 +182,7 @@ def _too_few(hours: Candles, least: int) -> str:
     return f"the last {least} hours of candles have gaps, or nothing changes in them"
 
 
-def _symbols(moves: _Moves) -> tuple[dict[str, Row], dict[str, str]]:
+def _symbols(moves: Moves) -> tuple[dict[str, Row], dict[str, str]]:
     """A row for each symbol, and why facts of it are missing."""
     hours = moves.hours
     window = moves.returns[-TREND:]

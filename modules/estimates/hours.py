@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from modules.feeds.candles import Candles
+from modules.feeds.candles import PRICES, Candles
 from policy_dsl.quantities import MS_PER_DAY
 
 HOUR_MS = 3_600_000
@@ -61,6 +61,34 @@ def covers(candles: Candles, bars: int) -> bool:
         return False
     took = int(candles.closed[-1] - candles.opened[-bars])
     return bool(took <= SLACK * bars * candles.cadence_ms + candles.cadence_ms)
+
+
+def of_days(candles: Candles, days: int) -> Candles:
+    """The bars of the day (UTC) of the newest bar, and of the `days` days before it."""
+    if len(candles.opened) == 0:
+        return candles
+    first = int(np.searchsorted(candles.opened, _midnight(candles) - days * MS_PER_DAY))
+    return _bars(candles, slice(first, None))
+
+
+def at_midnight(candles: Candles) -> tuple[Candles, Candles]:
+    """At least one bar, as those before the day (UTC) of the newest one, and those of that day."""
+    middle = int(np.searchsorted(candles.opened, _midnight(candles)))
+    return _bars(candles, slice(0, middle)), _bars(candles, slice(middle, None))
+
+
+def _midnight(candles: Candles) -> int:
+    return int(candles.opened[-1]) // MS_PER_DAY * MS_PER_DAY
+
+
+def alike(one: Candles, other: Candles) -> bool:
+    """Whether two are the same bars of the same symbols, to the last digit of each price."""
+    if (one.cadence_ms, one.symbols) != (other.cadence_ms, other.symbols):
+        return False
+    # NaN is no number that equals itself; its bits do.
+    return np.array_equal(one.opened, other.opened) and all(
+        np.array_equal(getattr(one, n).view(np.int64), getattr(other, n).view(np.int64)) for n in PRICES
+    )
 
 
 def _bars(candles: Candles, which: slice) -> Candles:

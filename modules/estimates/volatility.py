@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
-from modules.estimates.windows import UNKNOWN, Panel, smoothed, trailing_sum
+from modules.estimates.windows import UNKNOWN, Panel, smoothed, smoothed_on, trailing_sum
 
 HALF_LIVES = (6.0, 24.0, 120.0)
 """Bars; a short, a middle and a long horizon."""
@@ -30,6 +33,18 @@ def bar_variance(opened: Panel, high: Panel, low: Panel, close: Panel) -> Panel:
     return out
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a forecast stands after some bars, so that it can be carried on.
+
+    `means` are those of the horizons, shape (horizons, symbols), NaN before a symbol's first known bar; `seen` counts
+    its known bars, shape (symbols,).
+    """
+
+    means: Panel
+    seen: NDArray[np.int64]
+
+
 def forecast_variance(realised: Panel, least: int) -> Panel:
     """Forecast of the next bar's variance; NaN until `least` bars are known, and where the bar itself is not.
 
@@ -37,21 +52,41 @@ def forecast_variance(realised: Panel, least: int) -> Panel:
     weighted variances instead of fitted coefficients, so that it needs no fit and cannot see ahead. Bars without any
     range count as the smallest variance that a double can carry a logarithm of, and so pull the forecast down hard.
     """
+    return begun_forecast(realised, least)[0]
+
+
+def begun_forecast(realised: Panel, least: int) -> tuple[Panel, Standing]:
+    """`forecast_variance`, and where it stands after the last bar."""
+    means = (smoothed(realised, half_life) for half_life in HALF_LIVES)
+    return _cascade(realised, least, means, np.zeros(realised.shape[1], dtype=np.int64))
+
+
+def carried_forecast(realised: Panel, least: int, before: Standing) -> Panel:
+    """`forecast_variance` of bars that follow those after which it stood so."""
+    each = zip(HALF_LIVES, before.means, strict=True)
+    means = (smoothed_on(realised, half_life, mean, before.seen) for half_life, mean in each)
+    return _cascade(realised, least, means, before.seen)[0]
+
+
+def _cascade(realised: Panel, least: int, means: Iterable[Panel], before: NDArray[np.int64]) -> tuple[Panel, Standing]:
+    """The forecast that the means of the horizons make, in their order; `before` counts known bars before the first."""
     floor = np.finfo(np.float64).tiny
     known = np.isfinite(realised)
     # Panels are large: what is written over costs no memory, which takes longer than the arithmetic.
-    forecast = np.zeros(realised.shape)
-    for half_life in HALF_LIVES:
-        mean = smoothed(realised, half_life)
+    forecast, last = np.zeros(realised.shape), []
+    for mean in means:
+        last.append(mean[-1].copy() if len(mean) else np.full(mean.shape[1], np.nan))
         np.maximum(mean, floor, out=mean)
         forecast += np.log(mean, out=mean)
     forecast /= len(HALF_LIVES)
     np.exp(forecast, out=forecast)
     forecast[~known] = np.nan
-    forecast[: least - 1] = np.nan
+    for start in np.unique(before).tolist():
+        forecast[: max(0, least - 1 - start), before == start] = np.nan
     holed = ~known.all(axis=0)
-    forecast[:, holed] = np.where(known[:, holed].cumsum(axis=0) >= least, forecast[:, holed], np.nan)
-    return forecast
+    seen = before[holed] + known[:, holed].cumsum(axis=0)
+    forecast[:, holed] = np.where(seen >= least, forecast[:, holed], np.nan)
+    return forecast, Standing(np.array(last), before + known.sum(axis=0))
 
 
 def volatility_level(rank: Panel) -> NDArray[np.int64]:

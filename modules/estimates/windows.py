@@ -60,6 +60,20 @@ def smoothed(values: Panel, half_life: float) -> Panel:
     return out
 
 
+def smoothed_on(values: Panel, half_life: float, mean: NDArray[np.float64], seen: NDArray[np.int64]) -> Panel:
+    """As `smoothed`, of bars that follow others: `mean` was the last of theirs, `seen` their known bars, (symbols,)."""
+    keep = 0.5 ** (1 / half_life)
+    weight = (1 - keep**seen) / (1 - keep)
+    total = np.where(seen > 0, mean * weight, 0.0)
+    out = np.full(values.shape, np.nan)
+    for bar, row in enumerate(values):
+        known = np.isfinite(row)
+        total = np.where(known, total * keep + row, total)
+        weight = np.where(known, weight * keep + 1, weight)
+        np.divide(total, weight, out=out[bar], where=weight > 0)
+    return out
+
+
 def _decayed(parts: NDArray[np.float64], keep: float) -> NDArray[np.float64]:
     """Sums up to each bar of which `keep` is kept from one bar to the next."""
     out: NDArray[np.float64] = lfilter([1.0], [1.0, -keep], parts, axis=0)

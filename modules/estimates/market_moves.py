@@ -1,0 +1,101 @@
+"""How a market moved, hour by hour: worked out once a day (UTC) up to its midnight, and carried on as its hours end.
+
+Whether the days before were worked out now or an hour ago makes no difference to what is told of the day: it is carried
+on from midnight either way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modules.estimates import volatility
+from modules.estimates.hours import HOURS_A_DAY, alike, at_midnight, of_days
+from modules.estimates.volatility import Standing
+from modules.estimates.windows import Panel, log_returns, middle, over_symbols
+from modules.feeds.candles import Candles
+
+LEAST = 7 * HOURS_A_DAY
+"""Hours that a volatility forecast needs at least."""
+
+PAST_DAYS = 399
+"""A year of forecasts and what the first of them needs. With the day that goes on they are the 400 that are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What the hours of whole days tell, and where it is carried on.
+
+    `returns` and `forecast` have shape (hours, symbols); `index` (the mean return) and `market_variance` (the median
+    variance) are of the market, shape (hours, 1); `recent` are the variances of the last `LEAST` hours.
+    """
+
+    hours: Candles
+    returns: Panel
+    forecast: Panel
+    index: Panel
+    market_variance: Panel
+    recent: Panel
+    standing: Standing
+
+    @classmethod
+    def of(cls, hours: Candles) -> Past:
+        """From the first hour on."""
+        returns = log_returns(hours.close)
+        realised = volatility.bar_variance(hours.open, hours.high, hours.low, hours.close)
+        forecast, standing = volatility.begun_forecast(realised, LEAST)
+        recent = realised[-LEAST:].copy()
+        return cls(hours, returns, forecast, over_symbols(returns, np.nanmean), middle(realised), recent, standing)
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """Hours up to now and what they hold, as in `Past`; what has not moved of late has no forecast there."""
+
+    hours: Candles
+    returns: Panel
+    forecast: Panel
+    index: Panel
+    market_variance: Panel
+
+
+@dataclass(slots=True)
+class Followed:
+    """Tells how a market moved, and keeps what it worked out of whole days as long as they are the same ones."""
+
+    _past: Past | None = None
+
+    def moves(self, hours: Candles) -> Moves:
+        """Of hours in their order, at least one; only the last `PAST_DAYS` and the day of the newest count."""
+        hours = of_days(hours, PAST_DAYS)
+        before, today = at_midnight(hours)
+        past = self._past
+        if past is None or not alike(past.hours, before):
+            past = Past.of(before)
+            self._past = past
+        return _carried(past, today, hours)
+
+
+def _carried(past: Past, today: Candles, hours: Candles) -> Moves:
+    known = min(1, len(past.hours.opened))
+    opened, high, low, close = (
+        np.concatenate([getattr(past.hours, n)[-1:], getattr(today, n)]) for n in ("open", "high", "low", "close")
+    )
+    returns = log_returns(close)[known:]
+    realised = volatility.bar_variance(opened, high, low, close)[known:]
+    forecast = np.concatenate([past.forecast, volatility.carried_forecast(realised, LEAST, past.standing)])
+    # What has not moved at all is frozen rather than calm: nothing is forecast of it.
+    forecast[-LEAST:, _frozen(np.concatenate([past.recent, realised])[-LEAST:])] = np.nan
+    return Moves(
+        hours,
+        np.concatenate([past.returns, returns]),
+        forecast,
+        np.concatenate([past.index, over_symbols(returns, np.nanmean)]),
+        np.concatenate([past.market_variance, middle(realised)]),
+    )
+
+
+def _frozen(realised: Panel) -> NDArray[np.bool_]:
+    return np.asarray(~(realised > 0).any(axis=0))
