@@ -12,7 +12,7 @@ from modules.inputs import Account, Depth, Listing, Position, Ticker
 from modules.trading_day.market import DayMarket
 from modules.trading_day.mishaps import Mishaps
 from modules.venues.paper import Conditions, PaperExchange
-from modules.venues.venue import Malformed, NewOrder, OrderState, RateLimited, Unreachable
+from modules.venues.venue import Kind, Malformed, NewOrder, OrderState, RateLimited, Unreachable
 
 T = TypeVar("T")
 
@@ -73,10 +73,15 @@ class DayExchange(PaperExchange):
         """Orders that rest."""
         return self._answered(super().open_orders)
 
-    def order(self, symbol: str, client_id: str) -> OrderState:
+    def stops(self, symbol: str | None = None) -> Sequence[OrderState]:
+        """Stops that wait."""
+        ask = super().stops
+        return self._answered(lambda: ask(symbol))
+
+    def order(self, symbol: str, client_id: str, kind: Kind | None = None) -> OrderState:
         """An order, open or not."""
         ask = super().order
-        return self._answered(lambda: ask(symbol, client_id))
+        return self._answered(lambda: ask(symbol, client_id, kind))
 
     def place(self, order: NewOrder) -> OrderState:
         """Carries an order out as far as the book goes."""
@@ -88,10 +93,10 @@ class DayExchange(PaperExchange):
         send = super().set_leverage
         self._answered(lambda: send(symbol, leverage))
 
-    def cancel(self, symbol: str, client_id: str) -> None:
+    def cancel(self, symbol: str, client_id: str, kind: Kind | None = None) -> None:
         """Cancels what is left of an order."""
         send = super().cancel
-        self._answered(lambda: send(symbol, client_id))
+        self._answered(lambda: send(symbol, client_id, kind))
 
     def worth(self) -> float:
         """The equity at the newest closes, whether or not the exchange answers."""

@@ -19,9 +19,11 @@ from modules.venues.venue import (
     Unreachable,
     Venue,
     VenueError,
+    WouldTrigger,
 )
 
 __all__ = [
     "ClockSkew", "DuplicateClientId", "Kind", "Malformed", "NewOrder", "NotEnoughMargin", "NotPermitted", "OrderState",
     "RateLimited", "Rejected", "Status", "Unclear", "UnknownOrder", "Unreachable", "Venue", "VenueError",
+    "WouldTrigger",
 ]  # fmt: skip

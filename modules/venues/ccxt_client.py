@@ -22,6 +22,7 @@ from modules.venues.venue import (
     UnknownOrder,
     Unreachable,
     VenueError,
+    WouldTrigger,
 )
 
 UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
@@ -30,7 +31,8 @@ UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticErro
 BINANCE_CODES: Mapping[int, type[VenueError]] = {
     -1000: Unclear, -1001: Unclear, -1003: RateLimited, -1006: Unclear, -1007: Unclear, -1015: RateLimited,
     -1021: ClockSkew, -2011: UnknownOrder, -2013: UnknownOrder, -2014: NotPermitted, -2015: NotPermitted,
-    -2019: NotEnoughMargin, -4116: DuplicateClientId,
+    -2019: NotEnoughMargin, -2021: WouldTrigger, -2028: NotEnoughMargin, -4116: DuplicateClientId, -4142: WouldTrigger,
+    -20132: DuplicateClientId,
 }  # fmt: skip
 """What Binance's own codes mean for an order (its "Error codes" page). Ccxt reads some by the host that answered."""
 
@@ -106,6 +108,8 @@ def _by_class(error: ccxt.BaseError, status: int) -> type[VenueError]:
             return NotEnoughMargin
         case ccxt.DuplicateOrderId():
             return DuplicateClientId
+        case ccxt.OrderImmediatelyFillable():
+            return WouldTrigger
         case ccxt.InvalidOrder() | ccxt.BadRequest() | ccxt.OperationRejected() | ccxt.NotSupported():
             return Rejected
     return Rejected if LEAST_ERROR <= status < LEAST_SERVER_ERROR else Unclear

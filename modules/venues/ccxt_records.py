@@ -19,12 +19,17 @@ MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 NAN = math.nan
 STATUSES = {"open": Status.OPEN, "canceled": Status.CANCELLED, "expired": Status.EXPIRED, "rejected": Status.REJECTED}
 RAW: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "binance": {"ticker": ("lastPrice",), "order": ("origQty", "executedQty"), "position": ("entryPrice", "notional")}
+    "binance": {
+        "ticker": ("lastPrice",),
+        "order": ("origQty", "executedQty"),
+        "stop": ("quantity",),
+        "position": ("entryPrice", "notional"),
+    }
 }
 """By how an exchange's id begins, its own names of figures that must be there. Where one is missing ccxt derives it
 from others: an order that is closed it takes as filled, and a last price as the first one and a change."""
 
-AMOUNTS: Mapping[str, str] = {"position": "positionAmt", "order": "origQty"}
+AMOUNTS: Mapping[str, str] = {"position": "positionAmt", "order": "origQty", "stop": "quantity"}
 """Binance's names of an amount that makes a row count."""
 
 
@@ -90,7 +95,7 @@ def is_told(exchange_id: str, kind: str, told: Mapping[str, Any]) -> bool:
     """Whether the exchange itself told the figures that must be there; yes where their names are not known."""
     info = told.get("info")
     names = [name for start, by_kind in RAW.items() if exchange_id.startswith(start) for name in by_kind[kind]]
-    return all(isinstance(info, Mapping) and not math.isnan(_number(info.get(name))) for name in names)
+    return all(isinstance(info, Mapping) and not math.isnan(number(info.get(name))) for name in names)
 
 
 def check_rows(exchange_id: str, kind: str, told: Sequence[Any], body: Any) -> None:
@@ -99,7 +104,7 @@ def check_rows(exchange_id: str, kind: str, told: Sequence[Any], body: Any) -> N
         return
     if not isinstance(body, list) or not all(isinstance(row, Mapping) for row in body):
         raise Malformed(f"the answer is no list of {kind}s")
-    there = sum(1 for row in body if _number(row.get(AMOUNTS[kind])) != 0)
+    there = sum(1 for row in body if number(row.get(AMOUNTS[kind])) != 0)
     if there > len(told):
         raise Malformed(f"{there - len(told)} of {there} {kind}s cannot be read")
 
@@ -157,7 +162,7 @@ def account(told: Mapping[str, Any], quote: str, at: int) -> Account:
     assets = info.get("assets") if isinstance(info, Mapping) else None
     if isinstance(assets, list):
         (row,) = [a for a in assets if isinstance(a, Mapping) and a.get("asset") == quote] or [{}]
-        balance, equity, used = (_number(row.get(n)) for n in ("walletBalance", "marginBalance", "initialMargin"))
+        balance, equity, used = (number(row.get(n)) for n in ("walletBalance", "marginBalance", "initialMargin"))
         needed(balance, "the wallet balance")
     else:
         here = told.get(quote)
@@ -220,7 +225,7 @@ def _kind(told: Mapping[str, Any]) -> Kind:
     return Kind.IOC if told.get("timeInForce") == "IOC" else Kind.LIMIT
 
 
-def _number(text: Any) -> float:
+def number(text: Any) -> float:
     """A number that is written as text; NaN for anything else."""
     try:
         return figure(float(text))

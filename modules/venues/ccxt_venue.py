@@ -3,6 +3,8 @@
 Nothing is traded unless the venue is made with `live=True` and keys. What only reads, and a cancel, is tried again
 when the venue cannot be reached. An order is sent once: a venue may take a client id again once its order has ended,
 so sending it a second time could fill it twice. Whoever gets no answer asks for the order by its client id.
+
+Stops are placed where ccxt says that the exchange takes them and it is known what they become (`ccxt_stops`).
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from ipaddress import ip_address
 from threading import RLock
@@ -24,6 +26,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from modules.feeds.candles import Candles
 from modules.inputs import Account, Depth, Listing, Position, Ticker
 from modules.venues import ccxt_records as records
+from modules.venues import ccxt_stops
 from modules.venues.ccxt_client import UNREADABLE, client, translated
 from modules.venues.credentials import Credentials
 from modules.venues.venue import (
@@ -35,6 +38,8 @@ from modules.venues.venue import (
     OrderState,
     RateLimited,
     Rejected,
+    Unclear,
+    UnknownOrder,
     Unreachable,
     VenueError,
 )
@@ -90,7 +95,7 @@ class CcxtVenue:
     ) -> None:
         if live and credentials is None:
             raise NotPermitted("live trading needs keys")
-        self.name, self.is_live, self.takes_stops = exchange_id, live, False
+        self.name, self.is_live = exchange_id, live
         self._quote, self._manners = quote, manners or Manners()
         self._clock = self._manners.clock
         self.arrival_ms = RECEIVE_WINDOW_MS + self._manners.most_skew_ms
@@ -99,6 +104,8 @@ class CcxtVenue:
         self._quiet_until = 0
         self._skew_at: int | None = None
         self._client = _configured(exchange_id, credentials, self._manners.timeout, config or {})
+        self._dialect = ccxt_stops.dialect_of(self._client)
+        self.takes_stops = self._dialect is not None
         if endpoint is not None:
             self._client.urls["api"] = _moved(self._client.urls["api"], _checked_endpoint(endpoint))
 
@@ -193,8 +200,21 @@ class CcxtVenue:
         made = self._made("the open orders", lambda: [self._state(row) for row in told])
         return sorted(made, key=lambda order: (order.placed, order.client_id))
 
-    def order(self, symbol: str, client_id: str) -> OrderState:
-        """An order, open or not."""
+    def stops(self, symbol: str | None = None) -> Sequence[OrderState]:
+        """Stops, whoever placed them, that have not ended; those of all contracts cost far more to ask for."""
+        dialect = self._dialect
+        if dialect is None:
+            return []
+        name = None if symbol is None else self._unified(symbol)
+        told = self._rows("stop", lambda: self._client.fetch_open_orders(name, params={"trigger": True}))
+        rows = [row for row in told if not ccxt_stops.closes_a_position(row)]
+        made = self._made("the stops", lambda: [self._stop(row, dialect).state for row in rows])
+        return sorted((s for s in made if s.is_open), key=lambda order: (order.placed, order.client_id))
+
+    def order(self, symbol: str, client_id: str, kind: Kind | None = None) -> OrderState:
+        """An order, open or not; of a stop that was triggered, what its order filled and paid."""
+        if kind is Kind.STOP:
+            return self._stopped(symbol, client_id)
         name = self._unified(symbol)
         told = self._read(
             "the order", lambda: self._client.fetch_order(client_id, name, {"clientOrderId": client_id})
@@ -209,7 +229,7 @@ class CcxtVenue:
         if not order.client_id:
             raise Rejected("an order needs a client id")
         if order.kind is Kind.STOP:
-            raise Rejected("stops are not placed at this venue: the fund watches them")
+            return self._place_stop(order)
         name = self._unified(order.symbol)
         self._check_steps(order, name)
         self._check_clock()
@@ -228,11 +248,31 @@ class CcxtVenue:
             raise Malformed(f"`{order.client_id}` is told as another order than was sent")
         return state
 
-    def cancel(self, symbol: str, client_id: str) -> None:
+    def _place_stop(self, order: NewOrder) -> OrderState:
+        """Sends a stop, once."""
+        dialect = self._dialect
+        if dialect is None:
+            raise Rejected(f"stops are not placed at {self.name}: the fund watches them")
+        if order.trigger is None or not order.reduce_only:
+            raise Rejected("a stop has a trigger, and may only reduce")
+        name = self._unified(order.symbol)
+        self._check_steps(order, name)
+        self._check_clock()
+        side, sent = "buy" if order.buys else "sell", ccxt_stops.params(order, dialect)
+        told = self._once(
+            "the stop", lambda: self._client.create_order(name, "market", side, order.quantity, None, sent)
+        )  # fmt: skip
+        state = self._own(told, order.symbol, order.client_id, lambda row: self._stop(row, dialect).state)
+        said = (state.quantity, state.side, state.trigger, state.reduce_only)
+        if said != (order.quantity, order.side, order.trigger, True):
+            raise Malformed(f"the stop `{order.client_id}` is told as another one than was sent")
+        return state
+
+    def cancel(self, symbol: str, client_id: str, kind: Kind | None = None) -> None:
         """Asks to cancel; a second try finds what the first one cancelled gone, which is UnknownOrder."""
         self._permit()
-        name = self._unified(symbol)
-        self._read("the cancel", lambda: self._client.cancel_order(client_id, name, {"clientOrderId": client_id}))
+        name, asked = self._unified(symbol), self._asked_for(client_id, kind)
+        self._read("the cancel", lambda: self._client.cancel_order(client_id, name, asked))
 
     def set_leverage(self, symbol: str, leverage: float) -> None:
         """Sets the leverage of a contract, rounded down to a whole number: venues take no other."""
@@ -241,8 +281,12 @@ class CcxtVenue:
             raise Rejected(f"the leverage {leverage} is not 1 or more")
         if not self._client.has.get("setLeverage"):
             raise Rejected(f"{self.name} sets no leverage")
-        name = self._unified(symbol)
-        self._once("the leverage", lambda: self._client.set_leverage(math.floor(leverage), name))
+        name, whole = self._unified(symbol), math.floor(leverage)
+        told = self._once("the leverage", lambda: self._client.set_leverage(whole, name))
+        if self.name.startswith("binance") and not (
+            isinstance(told, Mapping) and told.get("symbol") == symbol and records.number(told.get("leverage")) == whole
+        ):
+            raise Malformed(f"the venue does not say that the leverage of `{symbol}` is {whole}")
 
     # --- asking ----------------------------------------------------------------------------------------------------
 
@@ -313,12 +357,57 @@ class CcxtVenue:
         told = self._once("the quantity", lambda: self._client.amount_to_precision(name, order.quantity))
         if float(told) != order.quantity:
             raise Rejected(f"the quantity {order.quantity} is no multiple of the contract's step")
-        if (order.price is None) != (order.kind is Kind.MARKET):
-            raise Rejected("a market order has no price, and every other has one")
-        if order.price is not None:
-            told = self._once("the price", lambda: self._client.price_to_precision(name, order.price))
-            if float(told) != order.price:
-                raise Rejected(f"the price {order.price} is no multiple of the contract's tick")
+        if (order.price is None) != (order.kind in {Kind.MARKET, Kind.STOP}):
+            raise Rejected("a market order and a stop have no price, and every other has one")
+        if (order.trigger is None) == (order.kind is Kind.STOP):
+            raise Rejected("a stop has a trigger, and no other order has one")
+        for what, price in (("price", order.price), ("trigger", order.trigger)):
+            if price is None:
+                continue
+            told = self._once(f"the {what}", partial(self._client.price_to_precision, name, price))
+            if float(told) != price:
+                raise Rejected(f"the {what} {price} is no multiple of the contract's tick")
+
+    # --- stops -----------------------------------------------------------------------------------------------------
+
+    def _asked_for(self, client_id: str, kind: Kind | None) -> dict[str, Any]:
+        """How ccxt is asked for an order by its client id. Raises UnknownOrder for a stop where none is taken."""
+        if kind is Kind.STOP and self._dialect is None:
+            raise UnknownOrder(f"{self.name} takes no stops, and has no stop `{client_id}`")
+        return {"clientOrderId": client_id, **({"trigger": True} if kind is Kind.STOP else {})}
+
+    def _stop(self, told: Mapping[str, Any], dialect: ccxt_stops.Dialect) -> ccxt_stops.Stop:
+        return ccxt_stops.stop(self.name, dialect, told, self._id(told["symbol"]))
+
+    def _stopped(self, symbol: str, client_id: str) -> OrderState:
+        """A stop as it stands, with what came of it if it was triggered."""
+        name, asked = self._unified(symbol), self._asked_for(client_id, Kind.STOP)
+        dialect, found = self._dialect, self._read("the stop", lambda: self._client.fetch_order(client_id, name, asked))
+        assert dialect is not None  # or it could not have been asked for
+        told = self._made("the stop", lambda: self._stop(found, dialect))
+        self._own(found, symbol, client_id, lambda _: told.state)
+        if told.order_id is None:
+            return told.state
+        try:
+            row = self._read("the order of the stop", lambda: self._client.fetch_order(told.order_id, name))
+        except UnknownOrder as error:
+            raise Unclear(f"the stop `{client_id}` became an order that the venue does not find yet") from error
+        order = self._made("the order of the stop", lambda: self._state(row))
+        if order.symbol != symbol:
+            raise Malformed(f"the order of the stop `{client_id}` is of `{order.symbol}`")
+        state = ccxt_stops.became(told.state, order)
+        if state.is_open or state.filled == 0:
+            return state
+        return replace(state, fee=self._fee(name, told.order_id, state.filled))
+
+    def _fee(self, name: str, order_id: str, filled: float) -> float | None:
+        """What the fills of an order cost in the quote currency; None where the venue does not tell, or not yet."""
+        asked = {"orderId": order_id}
+        try:
+            told = self._read("the fills", lambda: self._client.fetch_my_trades(name, None, None, asked))
+            return self._made("the fills", lambda: ccxt_stops.fee_of(told, filled, self._quote))
+        except Malformed:
+            return None
 
     # --- names -----------------------------------------------------------------------------------------------------
 
@@ -357,9 +446,11 @@ class CcxtVenue:
         symbol = self._id(told["symbol"])
         return symbol, records.position(self.name, told, symbol)
 
-    def _own(self, told: Any, symbol: str, client_id: str) -> OrderState:
+    def _own(
+        self, told: Any, symbol: str, client_id: str, read: Callable[[Any], OrderState] | None = None
+    ) -> OrderState:
         """The state of the order that was asked for. Raises Malformed for that of another."""
-        state = self._made("the order", lambda: self._state(told))
+        state = self._made("the order", lambda: (read or self._state)(told))
         if state.client_id != client_id or state.symbol != symbol:
             raise Malformed(f"asked for `{client_id}` in `{symbol}`, the venue tells of another order")
         return state

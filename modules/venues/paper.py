@@ -35,6 +35,7 @@ from modules.venues.venue import (
     Status,
     UnknownOrder,
     Unreachable,
+    WouldTrigger,
 )
 
 MOST_CANDLES = 1500
@@ -179,11 +180,15 @@ class PaperExchange:
         with self._lock:
             return [order for order in self._orders.values() if order.is_open]
 
-    def order(self, symbol: str, client_id: str) -> OrderState:
+    def stops(self, symbol: str | None = None) -> Sequence[OrderState]:
+        """Stops that wait."""
+        return [o for o in self.open_orders() if o.is_guard and symbol in {None, o.symbol}]
+
+    def order(self, symbol: str, client_id: str, kind: Kind | None = None) -> OrderState:
         """An order, open or not."""
         with self._lock:
             found = self._orders.get(client_id)
-        if found is None or found.symbol != symbol:
+        if found is None or found.symbol != symbol or kind not in {None, found.kind}:
             raise UnknownOrder(f"there is no order `{client_id}` in `{symbol}`")
         return found
 
@@ -195,9 +200,11 @@ class PaperExchange:
             self._write({"do": "place", "at": self._now, "order": asdict(order)})
             return self._place(order)
 
-    def cancel(self, symbol: str, client_id: str) -> None:
+    def cancel(self, symbol: str, client_id: str, kind: Kind | None = None) -> None:
         """Cancels what is left of an order."""
         with self._lock:
+            if kind is not None:
+                self.order(symbol, client_id, kind)
             self._write({"do": "cancel", "at": self._now, "symbol": symbol, "client_id": client_id})
             self._cancel(symbol, client_id)
 
@@ -310,7 +317,7 @@ class PaperExchange:
             raise Rejected(f"the trigger {order.trigger} is not a positive multiple of {listing.tick}")
         price = self._price(order.symbol)
         if price >= order.trigger if order.buys else price <= order.trigger:
-            raise Rejected(f"the price {price} has reached the trigger {order.trigger} already")
+            raise WouldTrigger(f"the price {price} has reached the trigger {order.trigger} already")
 
     def _check_position(self, order: NewOrder, value: float) -> None:
         against = self.ledger.reducible(order.symbol, 1 if order.buys else -1)
@@ -389,8 +396,8 @@ class PaperExchange:
                 price = max(state.trigger, first) if buys else min(state.trigger, first)
                 self._orders[state.client_id] = self._filled(state, quantity, price, self.conditions.taker_fee, ts)
             after = self._orders[state.client_id]
-            if after.is_open:
-                self._orders[state.client_id] = replace(after, status=Status.EXPIRED, updated=ts)
+            status = Status.EXPIRED if after.is_open else after.status
+            self._orders[state.client_id] = replace(after, status=status, updated=ts, triggered=True)
 
     def _is_passed(self, state: OrderState, bar: int) -> bool:
         """Whether the price went through a resting order within a bar; of a bar that it missed part of, by its end."""

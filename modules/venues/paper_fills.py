@@ -131,11 +131,15 @@ class PaperFills:
             resting = [order for order in self._orders.values() if order.is_open]
             return [seen for order in resting if (seen := self._look_again(order)).is_open]
 
-    def order(self, symbol: str, client_id: str) -> OrderState:
+    def stops(self, symbol: str | None = None) -> Sequence[OrderState]:
+        """None: the fund watches them."""
+        return [order for order in self.open_orders() if order.is_guard and symbol in {None, order.symbol}]
+
+    def order(self, symbol: str, client_id: str, kind: Kind | None = None) -> OrderState:
         """An order, after what the book of now fills of it."""
         with self._lock:
             found = self._orders.get(client_id)
-            if found is None or found.symbol != symbol:
+            if found is None or found.symbol != symbol or kind not in {None, found.kind}:
                 raise UnknownOrder(f"there is no order `{client_id}` in `{symbol}`")
             return self._look_again(found) if found.is_open else found
 
@@ -153,11 +157,11 @@ class PaperFills:
                 state = replace(state, status=Status.EXPIRED)
             return self._keep(state)
 
-    def cancel(self, symbol: str, client_id: str) -> None:
+    def cancel(self, symbol: str, client_id: str, kind: Kind | None = None) -> None:
         """Cancel what is left of an order."""
         with self._lock:
             found = self._orders.get(client_id)
-            if found is None or found.symbol != symbol or not found.is_open:
+            if found is None or found.symbol != symbol or not found.is_open or kind not in {None, found.kind}:
                 raise UnknownOrder(f"there is no open order `{client_id}` in `{symbol}`")
             self._keep(replace(found, status=Status.CANCELLED, updated=self.market.time()))
 

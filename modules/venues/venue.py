@@ -10,7 +10,8 @@ VenueError
 ├── UnknownOrder        the venue knows no such order
 └── Rejected            the venue refuses the order; there is none
     ├── DuplicateClientId   an order of that client id is there already
-    └── NotEnoughMargin     the account cannot carry it
+    ├── NotEnoughMargin     the account cannot carry it
+    └── WouldTrigger        the price has reached the trigger of a stop already
 
 The calls block: what sends an order must write its intent down, send, and write down what came of it, in that order,
 on a thread of the scheduler that has nothing else to do meanwhile.
@@ -89,6 +90,10 @@ class NotEnoughMargin(Rejected):
     """The account cannot carry the order."""
 
 
+class WouldTrigger(Rejected):
+    """The price has reached the trigger of a stop already, so that there is nothing to wait for."""
+
+
 class Kind(StrEnum):
     """How an order trades: resting at its price, at once up to it, at once at any price, or so once it is triggered."""
 
@@ -136,7 +141,9 @@ class NewOrder:
 class OrderState:
     """An order as the venue knows it: `filled` of `quantity` base units at `average` (None before the first fill).
 
-    `side` is LONG for a buy, SHORT for a sale. Times are the venue's, ms since 1970 UTC.
+    `side` is LONG for a buy, SHORT for a sale. Times are the venue's, ms since 1970 UTC. `fee` is what the fills cost
+    in quote currency, None where the venue does not tell. A stop is `triggered` once the price has reached its trigger:
+    it waits no longer, whatever comes of it.
     """
 
     client_id: str
@@ -152,6 +159,8 @@ class OrderState:
     placed: int
     updated: int
     trigger: float | None = None
+    fee: float | None = None
+    triggered: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -160,8 +169,13 @@ class OrderState:
 
     @property
     def is_guard(self) -> bool:
-        """Whether it only guards a position: it rests nowhere, and trades once the price has reached its trigger."""
-        return self.kind is Kind.STOP
+        """Whether it only guards a position: it rests nowhere, and reduces once the price has reached its trigger."""
+        return self.kind is Kind.STOP and self.reduce_only
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is a guard whose trigger the price has not reached."""
+        return self.is_guard and self.is_open and not self.triggered
 
     def as_order(self) -> Order:
         """The order as the book keeps it, `side` that of the position it acts on.
@@ -232,15 +246,22 @@ class Venue(Protocol):
         ...
 
     def open_orders(self) -> Sequence[OrderState]:
-        """The orders that may still fill, oldest first."""
+        """The orders that may still fill, oldest first; stops are among them only where the venue keeps them there."""
+        ...
+
+    def stops(self, symbol: str | None = None) -> Sequence[OrderState]:
+        """The orders of the kind STOP that may still trade, oldest first, of a symbol or of all of them."""
         ...
 
     def place(self, order: NewOrder) -> OrderState:
         """Places an order, and never sends it twice. An error that is not certain leaves open whether it is there."""
         ...
 
-    def cancel(self, symbol: str, client_id: str) -> None:
-        """Asks to cancel an open order. Whether it is cancelled, and what it filled before, `order` tells."""
+    def cancel(self, symbol: str, client_id: str, kind: Kind | None = None) -> None:
+        """Asks to cancel an open order. Whether it is cancelled, and what it filled before, `order` tells.
+
+        `kind` is STOP for a stop, which some venues keep apart.
+        """
         ...
 
     def set_leverage(self, symbol: str, leverage: float) -> None:
@@ -250,6 +271,6 @@ class Venue(Protocol):
         """
         ...
 
-    def order(self, symbol: str, client_id: str) -> OrderState:
-        """An order by its client id, open or not. Raises UnknownOrder."""
+    def order(self, symbol: str, client_id: str, kind: Kind | None = None) -> OrderState:
+        """An order by its client id, open or not; `kind` as for `cancel`. Raises UnknownOrder."""
         ...

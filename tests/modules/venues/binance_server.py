@@ -14,8 +14,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from tests.modules.venues.binance_stops import NOW, Conditional, error
+
 KEY, SECRET = "test-key-of-a-fund", "test-secret-of-a-fund"
-NOW = 1_735_689_600_000
 ANY = ""
 
 
@@ -38,15 +39,13 @@ class Fault:
 
 
 @dataclass
-class Exchange:
+class Exchange(Conditional):
     """The state behind the server."""
 
     offset: int = 0
     hold: bool = False
-    orders: dict[str, dict[str, Any]] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     asked: list[tuple[str, str]] = field(default_factory=list)
-    position: dict[str, Any] | None = None
     url: str = ""
 
     def count(self, method: str, path: str) -> int:
@@ -64,6 +63,9 @@ class Exchange:
     def answer(self, method: str, path: str, query: dict[str, str]) -> tuple[int, Any]:
         """What a sound exchange answers."""
         name = path.split("/", 3)[-1]
+        found = self.conditional(method, name, query)
+        if found is not None:
+            return found
         match method, name:
             case "POST", "order":
                 return self.place(query)
@@ -74,7 +76,9 @@ class Exchange:
             case "GET", "openOrders":
                 return 200, [o for o in self.orders.values() if o["status"] in {"NEW", "PARTIALLY_FILLED"}]
             case "GET", "positionRisk":
-                return 200, [] if self.position is None else [self.position]
+                return 200, self.shown()
+            case "GET", "premiumIndex":
+                return 200, [premium(symbol, self.mark) for symbol in ("BTCUSDT", "ETHUSDT")]
             case "GET", "time":
                 return 200, {"serverTime": time.time_ns() // 1_000_000 + self.offset}
         return (200, PLAIN[name]()) if name in PLAIN else (404, {})
@@ -82,28 +86,34 @@ class Exchange:
     def place(self, query: dict[str, str]) -> tuple[int, Any]:
         client_id = query["newClientOrderId"]
         if client_id in self.orders and self.orders[client_id]["status"] == "NEW":
-            return 400, {"code": -4116, "msg": "ClientOrderId is duplicated."}
+            return error(-4116, "ClientOrderId is duplicated.")
+        if query["type"] not in {"LIMIT", "MARKET"}:
+            return error(-4120, "Order type not supported for this endpoint. Please use the Algo Order API endpoints.")
+        if self.moves and query.get("reduceOnly") == "true" and self.reducible(query["side"]) == 0:
+            return error(-2022, "ReduceOnly Order is rejected.")
         if float(query["quantity"]) > 100:
-            return 400, {"code": -2019, "msg": "Margin is insufficient."}
+            return error(-2019, "Margin is insufficient.")
         fills = not self.hold and (query["type"] == "MARKET" or query.get("timeInForce") == "IOC")
         self.orders[client_id] = {
             "orderId": len(self.orders) + 1, "symbol": query["symbol"], "clientOrderId": client_id,
             "status": "FILLED" if fills else "NEW", "price": query.get("price", "0"),
-            "avgPrice": "100.10" if fills else "0.00", "origQty": query["quantity"],
+            "avgPrice": (str(self.mark) if self.moves else "100.10") if fills else "0.00", "origQty": query["quantity"],
             "executedQty": query["quantity"] if fills else "0", "cumQuote": "0", "type": query["type"],
             "timeInForce": query.get("timeInForce", "GTC"), "side": query["side"], "positionSide": "BOTH",
             "reduceOnly": query.get("reduceOnly") == "true", "time": NOW, "updateTime": NOW + 5,
         }  # fmt: skip
+        self.filled(self.orders[client_id])
         return 200, {k: v for k, v in self.orders[client_id].items() if k != "time"}
 
     def find(self, query: dict[str, str]) -> tuple[int, Any]:
-        found = self.orders.get(query["origClientOrderId"])
-        return (200, found) if found is not None else (400, {"code": -2013, "msg": "Order does not exist."})
+        name, number = query.get("origClientOrderId"), query.get("orderId")
+        found = [o for o in self.orders.values() if o["clientOrderId"] == name or str(o["orderId"]) == number]
+        return (200, found[-1]) if found else error(-2013, "Order does not exist.")
 
     def cancel(self, query: dict[str, str]) -> tuple[int, Any]:
         found = self.orders.get(query["origClientOrderId"])
         if found is None or found["status"] not in {"NEW", "PARTIALLY_FILLED"}:
-            return 400, {"code": -2011, "msg": "Unknown order sent."}
+            return error(-2011, "Unknown order sent.")
         found["status"] = "CANCELED"
         return 200, found
 
@@ -118,7 +128,8 @@ def contract(base: str) -> dict[str, Any]:
         "onboardDate": 1569398400000, "status": "TRADING", "baseAsset": base, "quoteAsset": "USDT",
         "marginAsset": "USDT", "pricePrecision": 2, "quantityPrecision": 3, "underlyingType": "COIN",
         "maintMarginPercent": "2.5000", "requiredMarginPercent": "5.0000",
-        "orderTypes": ["LIMIT", "MARKET", "STOP"], "timeInForce": ["GTC", "IOC", "FOK", "GTX"],
+        "orderTypes": ["LIMIT", "MARKET", "STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET"],
+        "timeInForce": ["GTC", "IOC", "FOK", "GTX"],
         "filters": [
             {"filterType": "PRICE_FILTER", "minPrice": "0.10", "maxPrice": "4529764", "tickSize": "0.10"},
             {"filterType": "LOT_SIZE", "minQty": "0.001", "maxQty": "1000", "stepSize": "0.001"},
@@ -140,9 +151,9 @@ def quote(symbol: str) -> dict[str, Any]:
     return {"symbol": symbol, "bidPrice": "99.9", "bidQty": "5", "askPrice": "100.0", "askQty": "2", "time": NOW}
 
 
-def premium(symbol: str) -> dict[str, Any]:
+def premium(symbol: str, mark: float) -> dict[str, Any]:
     return {
-        "symbol": symbol, "markPrice": "99.95", "indexPrice": "99.9", "estimatedSettlePrice": "99.9",
+        "symbol": symbol, "markPrice": str(mark), "indexPrice": "99.9", "estimatedSettlePrice": "99.9",
         "lastFundingRate": "0.0001", "interestRate": "0.0001", "nextFundingTime": NOW + 3_600_000, "time": NOW,
     }  # fmt: skip
 
@@ -178,22 +189,13 @@ def brackets() -> Any:
     return [{"symbol": s, "brackets": tiers} for s in ("BTCUSDT", "ETHUSDT")]
 
 
-def open_position(amount: str = "-2", **changed: Any) -> dict[str, Any]:
-    return {
-        "symbol": "BTCUSDT", "positionSide": "BOTH", "positionAmt": amount, "entryPrice": "110", "markPrice": "99.95",
-        "breakEvenPrice": "110", "unRealizedProfit": "20.1", "liquidationPrice": "150", "isolatedMargin": "0",
-        "notional": str(float(amount) * 99.95), "isolatedWallet": "0", "updateTime": NOW - 1000,
-        "initialMargin": "39.98", "maintMargin": "1", "positionInitialMargin": "39.98", "marginAsset": "USDT",
-    } | changed  # fmt: skip
-
-
 def both(make: Callable[[str], Any]) -> Callable[[], Any]:
     return lambda: [make("BTCUSDT"), make("ETHUSDT")]
 
 
 PLAIN: dict[str, Callable[[], Any]] = {
     "exchangeInfo": exchange_info, "ticker/24hr": both(ticker), "ticker/bookTicker": both(quote),
-    "premiumIndex": both(premium), "depth": depth, "klines": klines, "account": account, "leverageBracket": brackets,
+    "depth": depth, "klines": klines, "account": account, "leverageBracket": brackets,
 }  # fmt: skip
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from modules.venues import Kind, Malformed, NewOrder
 from modules.venues.ccxt_venue import CcxtVenue
-from tests.modules.venues.binance_server import NOW, Exchange, Fault, open_position
+from tests.modules.venues.binance_server import Exchange, Fault
+from tests.modules.venues.binance_stops import NOW, open_position
 from tests.modules.venues.clients import venue
 
 ASKED: dict[str, Callable[[CcxtVenue], object]] = {

@@ -32,7 +32,8 @@ from modules.venues import (
 from modules.venues.ccxt_venue import CcxtVenue, Manners
 from modules.venues.credentials import Credentials
 from modules.venues.desk import Patience
-from tests.modules.venues.binance_server import KEY, NOW, SECRET, Exchange, Fault, open_position
+from tests.modules.venues.binance_server import KEY, SECRET, Exchange, Fault
+from tests.modules.venues.binance_stops import NOW, open_position
 from tests.modules.venues.clients import BUY, KEYS, venue
 
 # --- what is told ----------------------------------------------------------------------------------------------------
@@ -71,27 +72,6 @@ def test_hours_are_asked_for_as_hours_and_those_that_are_not_over_are_left_out(e
     found = asked.hours("BTCUSDT", 0)
     assert found.cadence_ms == 3_600_000
     assert found.opened.tolist() == [start, start + 3_600_000]
-
-
-def test_stops_are_not_placed_where_the_fund_has_to_watch_them(exchange: Exchange) -> None:
-    asked = venue(exchange)
-    assert not asked.takes_stops
-    with pytest.raises(Rejected, match="watches them"):
-        asked.place(NewOrder("s", "BTCUSDT", "SHORT", 1.0, Kind.STOP, reduce_only=True, trigger=90.0))
-    assert ("POST", "/fapi/v1/order") not in exchange.asked
-
-
-def test_leverage_is_set_in_whole_numbers_and_only_where_trading_is_live(exchange: Exchange) -> None:
-    told: list[object] = []
-    asked = venue(exchange)
-    asked._client.set_leverage = lambda leverage, name: told.append((leverage, name))
-    asked.set_leverage("BTCUSDT", 7.5)
-    assert told == [(7, "BTC/USDT:USDT")]
-    for wrong in (0.5, float("nan"), float("inf")):
-        with pytest.raises(Rejected):
-            asked.set_leverage("BTCUSDT", wrong)
-    with pytest.raises(NotPermitted):
-        venue(exchange, live=False).set_leverage("BTCUSDT", 2.0)
 
 
 def test_a_candle_that_has_not_closed_is_left_out(exchange: Exchange) -> None:
