@@ -28,7 +28,7 @@ from modules.sources.feed import FeedSource
 from modules.supply import Supply
 from modules.venues.amounts import floored
 from modules.venues.desk import Desk, Patience, Terms, outcome_of
-from modules.venues.intents import Execution, Intents, Ticket
+from modules.venues.intents import Execution, Intents, NamedAfter, Ticket
 from modules.venues.paper import PaperExchange
 from modules.venues.venue import Kind, NotPermitted, Rejected, Venue, VenueError
 
@@ -144,7 +144,8 @@ class SmartExecution:
         answer = self._answer(request, tickers)
         if self._decide is not None:
             _check_verdict(name, answer)
-        return self._carry_out(name, request, answer, quantity, ticker, name)
+        after = NamedAfter.MOMENT if client_id is None else NamedAfter.CALLER
+        return self._carry_out(name, request, answer, quantity, ticker, named=(name, after))
 
     def execute(self, key: str, request: Request, answer: Answer, ticker: Ticker | None = None) -> Execution:
         """Executes the request `key` as the fund's rules answered it. Raises as `execute_order`.
@@ -167,7 +168,8 @@ class SmartExecution:
         quantity = floored(request.notional / price, self._listing(request.symbol).step)
         if quantity <= 0:
             raise ValueError(f"{request.notional} is less than the smallest quantity of `{request.symbol}`")
-        return self._carry_out(key, request, answer, quantity, priced, name)
+        after = NamedAfter.MOMENT if request.client_id is None else NamedAfter.CALLER
+        return self._carry_out(key, request, answer, quantity, priced, named=(name, after))
 
     def take_off(self, ticket: Ticket, terms: Terms | None) -> Execution:
         """Works an exit, on terms or at any price. Raises Rejected and Unsettled as `execute_order`.
@@ -207,8 +209,16 @@ class SmartExecution:
         ]
 
     def _carry_out(
-        self, key: str, request: Request, answer: Answer, quantity: float, ticker: Ticker, name: str
+        self,
+        key: str,
+        request: Request,
+        answer: Answer,
+        quantity: float,
+        ticker: Ticker,
+        *,
+        named: tuple[str, NamedAfter],
     ) -> Execution:
+        name, after = named
         terms = terms_of(key, answer)
         does = effect_of(request, _known(self.venue.positions))
         is_exit = does.effect in EXITS
@@ -218,6 +228,7 @@ class SmartExecution:
             traded=ticker.volume_24h / FIVE_MINUTES_A_DAY if math.isfinite(ticker.volume_24h) else None,
             stop=_finite(request.stop), target=_finite(request.target), leverage=_finite(request.leverage),
             model=request.model, confidence=_finite(request.confidence), votes=request.votes,
+            named_after=after,
         )  # fmt: skip
         with self._locks[request.symbol]:
             return self._desk.work(ticket, terms, self._listing(request.symbol))
@@ -242,7 +253,7 @@ class SmartExecution:
         book = Book(
             account=_known(self.venue.account),
             positions=_known(self.venue.positions),
-            orders=None if orders is None else {o.client_id: o.as_order() for o in orders},
+            orders=None if orders is None else {o.client_id: o.as_order() for o in orders if not o.is_guard},
             requests={key: request},
             recent=self._recent(request.at),
         )

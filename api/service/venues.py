@@ -70,7 +70,8 @@ def _exchange(name: str, folder: Path | None, environment: Mapping[str, str], *,
     except (ValueError, NotPermitted) as error:
         raise refusal("RF853", f"the venue `{name}` cannot be used: {error}") from error
     if live:
-        yield Opened(venue, wall_clock, f"{name}, LIVE: orders move money")
+        stops = "" if venue.takes_stops else "; stops do not wait there, and nobody watches them while the fund is down"
+        yield Opened(venue, wall_clock, f"{name}, LIVE: orders move money{stops}")
         return
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)

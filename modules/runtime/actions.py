@@ -26,7 +26,7 @@ from modules.estimates.progress import is_known
 from modules.inputs import Inputs, OrderEnd, Position, Request, Ticker
 from modules.judge import Answer, Judge, packaged_bundle
 from modules.profit_amplification import ProfitAmplificationLayer
-from modules.runtime.guards import Guards
+from modules.runtime.guards import Guards, why_stopped
 from modules.runtime.ledger import Ledger, Lot, Purpose
 from modules.runtime.position_actions import (
     Exit,
@@ -43,7 +43,7 @@ from modules.sources.effects import effect_of
 from modules.supply import Supply
 from modules.venues.amounts import floored
 from modules.venues.desk import Terms, Unsettled, outcome_of
-from modules.venues.intents import Ticket
+from modules.venues.intents import NamedAfter, Ticket
 from modules.venues.venue import OrderState, Rejected, UnknownOrder, Venue, VenueError
 from policy_dsl.bundle import Bundle
 
@@ -79,7 +79,9 @@ class Actions:
     _guards: Guards = field(init=False)
 
     def __post_init__(self) -> None:
-        self._guards = Guards(self.venue, self.ledger)
+        self._guards = Guards(self.venue, self.ledger, self.execution.clock)
+        if not self.venue.takes_stops:
+            log.warning("stops are watched by the fund alone: the venue is given none", venue=self.venue.name)
 
     # --- what came of it -------------------------------------------------------------------------------------------
 
@@ -91,6 +93,10 @@ class Actions:
         found = list(self._ended)
         self._ended.clear()
         return found
+
+    def unsure(self) -> frozenset[str]:
+        """The symbols in which a stop may have filled, by the last time `ended` was asked, and nobody knows yet."""
+        return self._guards.unsure
 
     def refused(self) -> list[OrderEnd]:
         """The orders that never were at the venue, of those that came to an end by the last time `ended` was asked."""
@@ -141,12 +147,13 @@ class Actions:
         self._guard(inputs)
 
     def _cancel_all(self) -> None:
-        """Cancel what rests. Guards stay: they are what closes a position when nobody is there to."""
-        for order in self._try("the open orders", self.venue.open_orders) or ():
-            if order.is_guard:
-                continue
-            self._try(f"cancelling {order.client_id}", partial(self.venue.cancel, order.symbol, order.client_id))
-            ended = self._try(f"asking for {order.client_id}", partial(self.venue.order, order.symbol, order.client_id))
+        """Cancel what rests or waits. Guards stay: they are what closes a position when nobody is there to."""
+        rest = self._try("the open orders", self.venue.open_orders) or ()
+        wait = (self._try("the stops", self.venue.stops) or ()) if self.venue.takes_stops else ()
+        for order in {o.client_id: o for o in (*rest, *wait) if not o.is_guard}.values():
+            named = (order.symbol, order.client_id, order.kind)
+            self._try(f"cancelling {order.client_id}", partial(self.venue.cancel, *named))
+            ended = self._try(f"asking for {order.client_id}", partial(self.venue.order, *named))
             if ended is not None and not ended.is_open:
                 self._keep(ended, Purpose(why="FORCED"))
 
@@ -155,7 +162,7 @@ class Actions:
         for symbol, held in sorted((self._try("the positions", self.venue.positions) or {}).items()):
             name = self._next(f"FLATTEN:{symbol}@{inputs.ts}")
             if name is not None:
-                ticket = _ticket(name, held, held.quantity, inputs.ts, "FORCED")
+                ticket = _ticket(name, held, held.quantity, inputs.ts, "FORCED", NamedAfter.MOMENT)
                 self._try(f"closing {symbol}", partial(self.execution.take_off, ticket, None))
 
     def _repair(self, answer: Answer) -> None:
@@ -181,7 +188,8 @@ class Actions:
         if part.share < 1:
             listing = self.execution.listed(position.symbol)
             quantity = floored(quantity * part.share, None if listing is None else listing.step)
-        return None if name is None or quantity <= 0 else _ticket(name, position, quantity, ts, part.why)
+        after = NamedAfter.MOMENT if part.again else NamedAfter.POSITION
+        return None if name is None or quantity <= 0 else _ticket(name, position, quantity, ts, part.why, after)
 
     def _next(self, name: str) -> str | None:
         """The name under which an act is tried now, None where it was done.
@@ -242,12 +250,26 @@ class Actions:
         return lot if same else None
 
     def _guard(self, inputs: Inputs) -> None:
-        """Guards for the positions as they are now, after all that was done to them."""
+        """Guards for the positions as they are now, after all that was done to them.
+
+        A stop that the price has reached meanwhile cannot be placed: its position is closed, and what is left of it
+        guarded.
+        """
         if not self.venue.takes_stops:
             return
-        held = self._try("the positions", self.venue.positions)
-        if held is not None:
-            self._guards.renew(held, inputs.market.listings or {})
+        held, reached = self._renewed()
+        if reached:
+            log.warning("the price has reached stops that were to be placed", symbols=reached)
+            known = self.ledger.positions({key: p for key, p in held.items() if p.symbol in reached})
+            self._take_off([_stopped(key, position) for key, position in sorted(known.items())], inputs)
+            self._count()
+            self._renewed()
+
+    def _renewed(self) -> tuple[Mapping[str, Position], tuple[str, ...]]:
+        """The positions as they are, and in which of them the price has reached the stop."""
+        held: Mapping[str, Position] = self._try("the positions", self.venue.positions) or {}
+        listed = {p.symbol: self.execution.listed(p.symbol) for p in held.values()}
+        return held, self._guards.renew(held, {s: listing for s, listing in listed.items() if listing is not None})
 
     def _ask_for(self, key: str, position: Position, answer: Answer, ts: int) -> None:
         """Ask at the next snapshot for what may be added to a position, unless that was asked for a moment ago."""
@@ -284,6 +306,10 @@ def purpose_of(ticket: Ticket) -> Purpose:
     return Purpose(ticket.stop, ticket.model, ticket.why, ticket.target, ticket.confidence, ticket.votes)
 
 
+def _stopped(key: str, position: Position) -> Exit:
+    return Exit(key, position, "STOP", 1.0, why_stopped(position.stop, position.first_stop), "HIGH", again=True)
+
+
 def _in_turn(answer: Answer, inputs: Inputs) -> list[str]:
     """The requests that are allowed: those that take risk off before those that add any."""
     allowed = [key for key, verdict in answer.outputs.get(VERDICT, {}).items() if verdict == ALLOW]
@@ -291,7 +317,10 @@ def _in_turn(answer: Answer, inputs: Inputs) -> list[str]:
     return sorted(allowed, key=lambda key: (does[key] not in EXITS, key))
 
 
-def _ticket(name: str, held: Position, quantity: float, ts: int, why: str) -> Ticket:
+def _ticket(name: str, held: Position, quantity: float, ts: int, why: str, after: NamedAfter) -> Ticket:
     against = "SHORT" if held.side == "LONG" else "LONG"
     mark = next((price for price in (held.mark, held.entry) if is_known(price) and price > 0), 0.0)
-    return Ticket(name, held.symbol, against, quantity, mark, ts, held.side, adds_risk=False, reduce_only=True, why=why)
+    return Ticket(
+        name, held.symbol, against, quantity, mark, ts, held.side, adds_risk=False, reduce_only=True, why=why,
+        named_after=after,
+    )  # fmt: skip

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import structlog
+
 from evaluators.refusals import refusal
 from evaluators.store import Store
 from evaluators.timelines import DEFAULT_MAX_GAP
@@ -36,6 +38,8 @@ from modules.venues import desk
 from modules.venues.venue import Venue
 from policy_dsl.bundle import Bundle
 from policy_dsl.diagnostics import did_you_mean
+
+log = structlog.get_logger()
 
 STORE, LEDGER, CONTROLS, INTENTS = "fund.duckdb", "ledger.jsonl", "controls.jsonl", "intents.jsonl"
 """The files of a fund in its folder."""
@@ -123,12 +127,26 @@ def compose(  # noqa: PLR0913 -- the parts of a fund, each by its name
         actions = Actions(venue, execution, ledger, lambda: fund.bundle)
         world = VenueWorld(
             venue, ledger, controls, book, candles, actions.ended, models, _obeyed(actions, learning), actions.refused,
-            actions.wanted, execution.intents.ticket_of,
+            actions.wanted, execution.intents.ticket_of, actions.unsure,
         )  # fmt: skip
         fund = Fund(store, in_modes(bundle, board.switches), runner, world, max_gap, book)
         board.prepare = lambda now: partial(fund.use, in_modes(bundle, now))
-        execution.recover()
+        _catch_up(execution, ledger)
         return Composed(fund, controls, ledger, actions, execution, runner, store, board, learning, opened.pop_all())
+
+
+def _catch_up(execution: SmartExecution, ledger: Ledger) -> None:
+    """Make the log of intents and the ledger smaller, and settle the orders of an earlier process.
+
+    The log first: the ledger forgets only names of which the log tells no longer. What the disk does not take goes on
+    as it is.
+    """
+    try:
+        execution.intents.compact(ledger.told, {symbol: lot.opened for symbol, lot in ledger.lots.items()})
+        ledger.compact(execution.intents.client_ids)
+    except OSError as error:
+        log.warning("a log was not made smaller", error=str(error))
+    execution.recover()
 
 
 def _learning(opened: ExitStack, folder: Path | None, candles: Callable[[int], Candles | None]) -> Learning | None:

@@ -8,7 +8,7 @@ that is gone without an order that closed it is a trade of unknown profit.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,8 @@ class Lot:
 
     `worth` is the notional that was bought or sold into it; `why` is a name of `trade_exit`, of its last reduction.
     `target` is the price at which its profit is taken, `model`, `confidence` and `votes` are those of the request that
-    opened it, `guard` is the client id of the order at the venue that is its stop.
+    opened it. `guard` is the client id of the order at the venue that is its stop, `former` those of others that were
+    sent as its stop and of which nobody knows how they ended.
     """
 
     symbol: str
@@ -49,6 +50,12 @@ class Lot:
     confidence: float | None = None
     votes: int | None = None
     guard: str | None = None
+    former: tuple[str, ...] = ()
+
+    @property
+    def guards(self) -> tuple[str, ...]:
+        """The client ids of all stops at the venue that may have filled."""
+        return self.former if self.guard is None else (*self.former, self.guard)
 
     @property
     def sign(self) -> int:
@@ -75,7 +82,7 @@ class Purpose:
 
 @dataclass(slots=True)
 class Ledger:
-    """The ledger in the file at `path`, or in memory. `fee` is a share of notional a side."""
+    """The ledger in the file at `path`, or in memory. `fee` is a share of notional a side, where no order tells it."""
 
     path: Path | None = None
     fee: float = 0.0005
@@ -96,6 +103,29 @@ class Ledger:
         for record in self._journal.records:
             self._apply(record)
 
+    def compact(self, asked: Container[str]) -> None:
+        """Write down what is known in place of how it came about, if at least half of the lines can go.
+
+        `asked` are the client ids of the orders of which the log of intents may tell again; the fills of others need
+        no longer be known by name. Raises OSError where the disk refuses it; nothing is lost then.
+        """
+        guards = {c for lot in self.lots.values() for c in lot.guards}
+        told = sorted(c for c in self.told if c in asked or c in guards)
+        lines: list[Mapping[str, Any]] = [{"kind": "told", "orders": told}]
+        lines += [{"kind": "trade", **asdict(trade)} for trade in self.trades]
+        lines += [{"kind": "lot", **asdict(lot)} for _, lot in sorted(self.lots.items())]
+        if self.own_balance is not None:
+            lines.append({"kind": "balance", "balance": self.own_balance})
+        lines.append(
+            {
+                "kind": "equity", "peak": self.peak_equity, "day": self.day, "day_equity": self.day_equity,
+                "peak_from": self.peak_from,
+            }
+        )  # fmt: skip
+        if 2 * len(lines) <= len(self._journal.records):
+            self._journal.rewrite(lines)
+            self.told = set(told)
+
     def close(self) -> None:
         """Let go of the file."""
         self._journal.close()
@@ -108,16 +138,19 @@ class Ledger:
         ended: Iterable[OrderState] = (),
         purposes: Mapping[str, Purpose] | None = None,
         peak_from: int | None = None,
+        *,
+        unsure: frozenset[str] = frozenset(),
     ) -> None:
         """Take note of the venue's account and positions at `ts` (ms), and of orders that ended since the last time.
 
         `purposes` are by client id. An order counts once, however often it is told. `peak_from` (ms) is when a person
-        has asked for the peak to count anew: once, from the first equity that is seen after it.
+        has asked for the peak to count anew: once, from the first equity that is seen after it. Where a symbol is
+        `unsure`, an order may have filled of which nobody knows yet: its position is compared once that is known.
         """
         why = purposes or {}
         for order in ended:
             self.count(ts, order, why.get(order.client_id, Purpose()))
-        for symbol in sorted(set(self.lots) | set(positions)):
+        for symbol in sorted((set(self.lots) | set(positions)) - unsure):
             self._reconcile(ts, symbol, positions.get(symbol))
         if not math.isfinite(account.equity):
             return
@@ -136,13 +169,26 @@ class Ledger:
         if order.client_id not in self.told and order.filled > 0 and order.average is not None:
             self._fill(ts, order, order.average, purpose)
 
-    def account(self, account: Account, positions: Mapping[str, Position]) -> Account:
-        """The venue's account with the peak, the start of the day, and the equity by this record at the same marks."""
+    def differs(self, positions: Mapping[str, Position]) -> frozenset[str]:
+        """The symbols in which the venue holds another position than this record."""
+        held = {p.symbol: (p.side, p.quantity) for p in positions.values()}
+        known = {symbol: (lot.side, lot.quantity) for symbol, lot in self.lots.items() if not lot.is_over}
+        return frozenset(s for s in held.keys() | known.keys() if held.get(s) != known.get(s))
+
+    def account(
+        self, account: Account, positions: Mapping[str, Position], unsure: frozenset[str] = frozenset()
+    ) -> Account:
+        """The venue's account with the peak, the start of the day, and the equity by this record at the same marks.
+
+        That is not known while a position differs of which one is `unsure`.
+        """
         marks = {p.symbol: p.mark for p in positions.values()}
         open_profit = sum(
             lot.sign * lot.quantity * (marks.get(lot.symbol, lot.entry) - lot.entry) for lot in self.lots.values()
         )
         own = None if self.own_balance is None else self.own_balance + open_profit
+        if unsure & self.differs(positions):
+            own = None
         return replace(account, peak_equity=self.peak_equity, day_equity=self.day_equity, own_equity=own)
 
     def positions(self, positions: Mapping[str, Position]) -> Mapping[str, Position]:
@@ -153,9 +199,23 @@ class Ledger:
         """The stop of a position was moved. Raises KeyError where there is no such position."""
         self._write({"kind": "lot", **asdict(replace(self.lots[symbol], stop=stop))})
 
-    def set_guard(self, symbol: str, client_id: str | None) -> None:
-        """The order that is the stop of a position is now this one, None for none. Raises KeyError as `set_stop`."""
-        self._write({"kind": "lot", **asdict(replace(self.lots[symbol], guard=client_id))})
+    def send_guard(self, symbol: str, client_id: str) -> None:
+        """An order is about to be sent that is to be the stop of a position. Raises KeyError as `set_stop`."""
+        lot = self.lots[symbol]
+        if client_id not in lot.guards:
+            self._write({"kind": "lot", **asdict(replace(lot, former=(*lot.former, client_id)))})
+
+    def set_guard(self, symbol: str, client_id: str) -> None:
+        """The order that is the stop of a position is now this one; the last one may still fill."""
+        lot = self.lots[symbol]
+        former = tuple(c for c in lot.guards if c != client_id)
+        self._write({"kind": "lot", **asdict(replace(lot, guard=client_id, former=former))})
+
+    def forget_guard(self, symbol: str, client_id: str) -> None:
+        """An order is known to have ended without a fill, or never to have been there."""
+        lot = self.lots[symbol]
+        guard, former = None if lot.guard == client_id else lot.guard, tuple(c for c in lot.former if c != client_id)
+        self._write({"kind": "lot", **asdict(replace(lot, guard=guard, former=former))})
 
     def _known(self, position: Position) -> Position:
         lot = self.lots.get(position.symbol)
@@ -174,10 +234,11 @@ class Ledger:
     def _fill(self, ts: int, order: OrderState, average: float, purpose: Purpose) -> None:
         """Count an order: what it closes of the position against it first, then what it opens or adds."""
         lot, left, gained = self.lots.get(order.symbol), order.filled, 0.0
+        fee = self.fee * average if order.fee is None else order.fee / order.filled
         over: ClosedTrade | None = None
         if lot is not None and lot.side != order.side and not lot.is_over:
             closing = min(left, lot.quantity)
-            gained = lot.sign * closing * (average - lot.entry) - self.fee * closing * average
+            gained = lot.sign * closing * (average - lot.entry) - fee * closing
             lot = replace(
                 lot, quantity=lot.quantity - closing, closed=lot.closed + closing, realised=lot.realised + gained,
                 why=purpose.why,
@@ -188,7 +249,7 @@ class Ledger:
         if left > WHOLE * order.filled:
             if lot is not None and (lot.is_over or lot.side != order.side):
                 over, lot = self._trade(ts, lot, accounted=lot.is_over), None
-            cost = self.fee * left * average
+            cost = fee * left
             lot = _grown(lot, left, average, cost) if lot is not None else _begun(ts, order, left, purpose, cost)
             gained -= cost
         if lot is not None:
@@ -242,18 +303,26 @@ class Ledger:
                 self.told.add(values["order"])
                 if values.get("closed") is not None:
                     self.trades.append(ClosedTrade(**values["closed"]))
-                self.lots[values["lot"]["symbol"]] = Lot(**values["lot"])
+                self.lots[values["lot"]["symbol"]] = _lot(values["lot"])
                 self.own_balance = values["balance"]
             case "lot":
-                self.lots[values["symbol"]] = Lot(**values)
+                self.lots[values["symbol"]] = _lot(values)
             case "closed":
                 self.lots.pop(values["symbol"], None)
+                self.trades.append(ClosedTrade(**values))
+            case "told":
+                self.told.update(values["orders"])
+            case "trade":
                 self.trades.append(ClosedTrade(**values))
             case "balance":
                 self.own_balance = values["balance"]
             case "equity":
                 self.peak_equity, self.day, self.day_equity = values["peak"], values["day"], values["day_equity"]
                 self.peak_from = values.get("peak_from", self.peak_from)
+
+
+def _lot(fields: Mapping[str, Any]) -> Lot:
+    return Lot(**{**fields, "former": tuple(fields.get("former", ()))})
 
 
 def _begun(ts: int, order: OrderState, quantity: float, purpose: Purpose, cost: float) -> Lot:

@@ -70,7 +70,7 @@ class VenueWorld:
 
     `ended` gives the orders that reached their end since it was asked last, with why each was sent, and `refused` those
     that never were at the venue. `wanted` gives what the fund itself asks for at a time, and `ticket_of` what an order
-    is for, by its client id.
+    is for, by its client id. `unsure` gives the symbols in which an order may have filled and nobody knows yet.
     """
 
     venue: Venue
@@ -84,6 +84,7 @@ class VenueWorld:
     refused: Callable[[], Iterable[OrderEnd]] = tuple
     wanted: Callable[[int], Mapping[str, Request]] = lambda _: {}
     ticket_of: Callable[[str], Ticket | None] = lambda _: None
+    unsure: Callable[[], frozenset[str]] = frozenset
     _calls: deque[tuple[int, str | None]] = field(default_factory=deque)
     _asked: deque[Request] = field(default_factory=deque)
     _seen: int | None = None
@@ -99,9 +100,11 @@ class VenueWorld:
         asked = {**self.wanted(ts), **requests}
         market = self._market(ts, {request.symbol for request in asked.values()})
         ended = list(self.ended())
-        self._unseen += ended
         operator = self.controls.shown()
-        book = self._book(ts, asked, operator.peak_from)
+        account, positions, late = self._held(ts)
+        ended += late
+        self._unseen += ended
+        book = self._book(ts, asked, operator.peak_from, account, positions)
         machinery = self._machinery(ts, [*_ends(ended, market.tickers), *self.refused()], operator)
         self._asked.extend(asked.values())
         return Inputs(self.book, ts, market, book, machinery, self.models(ts), before)
@@ -132,9 +135,29 @@ class VenueWorld:
         self._listings = None if found is None else (ts, found)
         return found
 
-    def _book(self, ts: int, requests: Mapping[str, Request], peak_from: int | None) -> Book:
-        account: Account | None = self._ask(ts, self.venue.account)
-        positions: Mapping[str, Position] | None = self._ask(ts, self.venue.positions)
+    def _held(self, ts: int) -> tuple[Account | None, Mapping[str, Position] | None, list[tuple[OrderState, Purpose]]]:
+        """The account, the positions, and the orders that ended while they were asked for.
+
+        A stop trades when it will: where the positions are others than the ledger has, its orders are asked for once
+        more, and then the positions of after them.
+        """
+        late: list[tuple[OrderState, Purpose]] = []
+        while True:
+            account: Account | None = self._ask(ts, self.venue.account)
+            positions: Mapping[str, Position] | None = self._ask(ts, self.venue.positions)
+            newest = list(self.ended()) if positions is not None and self.ledger.differs(positions) else []
+            if not newest:
+                return account, positions, late
+            late += newest
+
+    def _book(
+        self,
+        ts: int,
+        requests: Mapping[str, Request],
+        peak_from: int | None,
+        account: Account | None,
+        positions: Mapping[str, Position] | None,
+    ) -> Book:
         orders = self._ask(ts, self.venue.open_orders)
         while self._asked and ts - self._asked[0].at >= A_MINUTE_MS:
             self._asked.popleft()
@@ -142,8 +165,10 @@ class VenueWorld:
         if account is not None and positions is not None:
             ended, self._unseen = self._unseen, []
             purposes = {order.client_id: purpose for order, purpose in ended}
-            self.ledger.observe(ts, account, positions, [order for order, _ in ended], purposes, peak_from)
-            known = self.ledger.account(account, positions)
+            unsure = self.unsure()
+            orders_ended = [order for order, _ in ended]
+            self.ledger.observe(ts, account, positions, orders_ended, purposes, peak_from, unsure=unsure)
+            known = self.ledger.account(account, positions, unsure)
         return Book(
             known,
             None if positions is None else self.ledger.positions(positions),

@@ -3,13 +3,18 @@
 A request to trade is worked by one or more orders. Each order is written down as an intent, sent, and written down
 again as the venue tells it at its end; or as one that the venue certainly does not have. An intent without an end is
 unsettled: only the venue knows what became of it.
+
+When it is opened the log may be made smaller. What ended more than a day before its newest line is kept in full only
+while it is unsettled or filled something that the ledger has not counted; of the rest stays what the request was and
+how it ended, so that it is told and not done again, and nothing at all where its name cannot come up again.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -19,6 +24,23 @@ from modules.venues.venue import Kind, NewOrder, OrderState, Status
 
 DIGITS = 24
 """Hexadecimal digits of a request's digest in a client id: 96 bits, and short enough for the 36 that venues take."""
+
+
+WHOLE_MS = 86_400_000
+"""How long what has ended is kept in full: nothing looks back further than that at single orders."""
+
+
+class NamedAfter(StrEnum):
+    """What the name of a request was made of, so whether it can come up again."""
+
+    CALLER = "CALLER"
+    """Somebody has chosen it, and may send it again at any time."""
+
+    POSITION = "POSITION"
+    """A position as it was: it may come up as long as that is held."""
+
+    MOMENT = "MOMENT"
+    """A time, which does not come again."""
 
 
 def stem(request: str) -> str:
@@ -36,6 +58,7 @@ class Ticket:
 
     The rest is for the book to remember of the position that it opens: the prices of its stop and target, its leverage,
     the model that proposes it with its confidence and votes, and `why` it is closed, a name of `trade_exit`.
+    `named_after` is for the log.
     """
 
     request: str
@@ -56,6 +79,7 @@ class Ticket:
     confidence: float | None = None
     votes: int | None = None
     why: str = "SIGNAL"
+    named_after: NamedAfter = NamedAfter.CALLER
 
     @property
     def buys(self) -> bool:
@@ -122,7 +146,12 @@ class Intents:
         self._requests: dict[str, str] = {}
         self._lock = RLock()
         self._journal = journal_at(path)
+        self._is_as_opened = True
         self._news: list[tuple[Ticket, Sent]] = []
+        self._read()
+
+    def _read(self) -> None:
+        self.worked, self._requests, self._news = {}, {}, []
         for record in self._journal.records:
             self._take(record)
         self._news = [(ticket, sent) for ticket, sent in self._news if sent.state is not None and sent.state.filled > 0]
@@ -173,19 +202,56 @@ class Intents:
             request = self._requests.get(client_id)
             return None if request is None else self.worked[request].ticket
 
+    @property
+    def client_ids(self) -> frozenset[str]:
+        """The orders of which the log tells."""
+        with self._lock:
+            return frozenset(self._requests)
+
+    def compact(self, counted: Container[str], held: Mapping[str, int]) -> None:
+        """Make the log smaller, if at least half of its lines can go; to be called before anything else is done.
+
+        `counted` are the client ids of the orders that the ledger has counted, `held` the symbols of its positions with
+        when they were opened (ms). Raises OSError where the disk refuses it; the log is then as it was.
+        """
+        with self._lock:
+            if not self._is_as_opened:
+                return
+            works = self.worked.values()
+            newest = max((max(work.ended_at, work.ticket.at) for work in works), default=0)
+            over = {r for r, work in self.worked.items() if _is_over(work, counted, newest - WHOLE_MS)}
+            kept = {r for r in over if _may_come_again(self.worked[r].ticket, held)}
+            lines = [line for record in self._journal.records if (line := self._shortened(record, over, kept))]
+            if 2 * len(lines) <= len(self._journal.records):
+                self._journal.rewrite(lines)
+                self._read()
+
+    def _shortened(
+        self, record: Mapping[str, Any], over: Container[str], kept: Container[str]
+    ) -> Mapping[str, Any] | None:
+        """A line as it is to be from now on; None for one that is to go."""
+        request = _request_of(record)
+        if request not in over:
+            return record
+        if request not in kept or record["is"] not in {"end", "done"}:
+            return None
+        ticket = {name: value for name, value in asdict(self.worked[request].ticket).items() if value is not None}
+        return {**record, "is": "done", "ticket": ticket}
+
     def close(self) -> None:
         """Lets go of the file."""
         self._journal.close()
 
     def _write(self, record: Mapping[str, Any]) -> None:
         with self._lock:
+            self._is_as_opened = False
             self._journal.append(record)
             self._take(record)
 
     def _take(self, record: Mapping[str, Any]) -> None:
         match record["is"]:
             case "request":
-                ticket = Ticket(**record["ticket"])
+                ticket = _ticket(record["ticket"])
                 self.worked[ticket.request] = Worked(ticket)
             case "intent":
                 order = _order(record["order"])
@@ -201,6 +267,9 @@ class Intents:
                 known = tuple(sent.state for sent in work.orders if sent.state is not None)
                 work.end = Execution(**{**record["execution"], "orders": known})
                 work.ended_at = record["at"]
+            case "done":
+                ended = Execution(**{**record["execution"], "orders": ()})
+                self.worked[ended.request] = Worked(_ticket(record["ticket"]), [], ended, record["at"])
 
     def _replace(self, request: str, client_id: str, **found: Any) -> None:
         work = self.worked[request]
@@ -209,6 +278,38 @@ class Intents:
                 work.orders[place] = replace(sent, **found)
                 if work.orders[place].is_settled and not sent.is_settled:
                     self._news.append((work.ticket, work.orders[place]))
+
+
+def _request_of(record: Mapping[str, Any]) -> str:
+    match record["is"]:
+        case "request":
+            return str(record["ticket"]["request"])
+        case "end" | "done":
+            return str(record["execution"]["request"])
+    return str(record["request"])
+
+
+def _is_over(work: Worked, counted: Container[str], before: int) -> bool:
+    """Whether a request ended before that time (ms), and every fill of it has been counted."""
+    if work.end is None or max(work.ended_at, work.ticket.at) >= before:
+        return False
+    return all(
+        sent.is_settled and (sent.state is None or sent.state.filled == 0 or sent.order.client_id in counted)
+        for sent in work.orders
+    )
+
+
+def _may_come_again(ticket: Ticket, held: Mapping[str, int]) -> bool:
+    match ticket.named_after:
+        case NamedAfter.MOMENT:
+            return False
+        case NamedAfter.POSITION:
+            return ticket.symbol in held and held[ticket.symbol] <= ticket.at
+    return True
+
+
+def _ticket(fields: Mapping[str, Any]) -> Ticket:
+    return Ticket(**{**fields, "named_after": NamedAfter(fields.get("named_after", NamedAfter.CALLER))})
 
 
 def _order(fields: Mapping[str, Any]) -> NewOrder:

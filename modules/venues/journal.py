@@ -10,7 +10,9 @@ import errno
 import fcntl
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +26,14 @@ class JournalError(Exception):
 class Journal:
     """The records of `path` in the order of their writing; one process at a time has it open."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, disk: Disk | None = None) -> None:
         self.path = path
+        self._disk = disk or Disk()
         is_new = not path.exists()
         # Without a buffer: what a full disk refused must not be written later, behind the back of who was told so.
-        self._file = path.open("a+b", buffering=0)
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self._file.close()
-            raise JournalError(f"`{path}` is open in another process") from error
+        self._file = _held(path, path)
         if is_new:
-            Disk().sync(path.parent)  # a new file is found after a crash only once its folder is on the disk too
+            self._disk.sync(path.parent)  # a new file is found after a crash only once its folder is on the disk too
         try:
             self.records: tuple[dict[str, Any], ...] = self._read()
         except JournalError:
@@ -44,13 +42,30 @@ class Journal:
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Writes one record, and returns when it is on the disk. Raises OSError where it is not: then it is nowhere."""
-        line = (json.dumps(record, allow_nan=False, separators=(",", ":")) + "\n").encode()
+        line = _line(record)
         end = self._file.seek(0, os.SEEK_END)
         try:
             self._write(line)
         except OSError:
             self._file.truncate(end)
             raise
+
+    def rewrite(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """Puts these records in the place of all that are there; after a crash it is these or those.
+
+        Raises OSError where the disk refuses it: then whatever the file holds is whole, and is added to.
+        """
+        draft = self.path.with_name(f".{self.path.name}.new")
+        self._disk.write(draft, b"".join(_line(record) for record in records))
+        file = _held(draft, self.path)
+        with ExitStack() as undone:
+            undone.callback(file.close)
+            self._disk.rename(draft, self.path)
+            undone.pop_all()
+        self._file.close()
+        self._file = file
+        self._disk.sync(self.path.parent)
+        self.records = self._read()
 
     def _write(self, line: bytes) -> None:
         written = self._file.write(line)
@@ -81,12 +96,33 @@ class Journal:
         return tuple(records)
 
 
+def _line(record: Mapping[str, Any]) -> bytes:
+    return (json.dumps(record, allow_nan=False, separators=(",", ":")) + "\n").encode()
+
+
+def _held(file: Path, path: Path) -> FileIO:
+    """A file, open for this process alone, that is the journal of `path` or is to become it. Raises JournalError."""
+    opened = FileIO(file, "a+")
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        opened.close()
+        raise JournalError(f"`{path}` is open in another process") from error
+    if not os.path.samestat(os.fstat(opened.fileno()), file.stat()):
+        opened.close()  # who had it open has put another file in its place meanwhile, and goes on with that one
+        raise JournalError(f"`{path}` is open in another process")
+    return opened
+
+
 class Unkept:
     """The journal of what lives in memory alone: nothing is read from it, and nothing is kept."""
 
     records: tuple[dict[str, Any], ...] = ()
 
     def append(self, record: Mapping[str, Any]) -> None:
+        """Writes nothing."""
+
+    def rewrite(self, records: Iterable[Mapping[str, Any]]) -> None:
         """Writes nothing."""
 
     def close(self) -> None:

@@ -116,6 +116,6 @@ def scene(
     actions = Actions(known, execution, ledger, _judge=JUDGE)
     world = VenueWorld(
         known, ledger, Controls(), ended=actions.ended, act=actions.obey, refused=actions.refused,
-        wanted=actions.wanted, ticket_of=execution.intents.ticket_of,
+        wanted=actions.wanted, ticket_of=execution.intents.ticket_of, unsure=actions.unsure,
     )  # fmt: skip
     return Scene(paper, venue, ledger, actions, world)

@@ -16,7 +16,7 @@ from modules.judge import packaged_bundle
 from modules.runtime.composition import INTENTS, Composed, compose
 from modules.runtime.fund import Step
 from modules.runtime.switches import Switches
-from modules.venues.intents import Intents, Ticket
+from modules.venues.intents import Execution, Intents, NamedAfter, Ticket
 from modules.venues.paper import PaperExchange
 from modules.venues.venue import Kind, NewOrder, NotPermitted
 from policy_dsl.bundle import load_text
@@ -249,3 +249,45 @@ def test_a_live_venue_needs_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(venue, "is_live", True)
     with pytest.raises(NotPermitted):
         small(venue, None)
+
+
+def old_log(folder: Path, at: int) -> int:
+    """A log of intents in which twenty exits came to nothing three days before the last; its size."""
+    log = Intents(folder / INTENTS)
+    for number in range(20):
+        name = f"CLOSE:BTCUSDT@{number}"
+        long_ago = at - 3 * 86_400_000
+        log.begin(Ticket(name, "BTCUSDT", "SHORT", 1.0, 1.0, long_ago, "LONG", named_after=NamedAfter.MOMENT))
+        log.end(Execution(name, "BTCUSDT", "SHORT", 1.0, 0.0, None, "FAILED"), long_ago)
+    log.begin(Ticket("mine", "BTCUSDT", "SHORT", 1.0, 1.0, at, "LONG"))
+    log.close()
+    return (folder / INTENTS).stat().st_size
+
+
+def test_a_log_of_what_is_long_over_is_smaller_after_a_restart(tmp_path: Path) -> None:
+    venue = PaperExchange()
+    size = old_log(tmp_path, venue.time())
+    composed = small(venue, tmp_path)
+    assert (tmp_path / INTENTS).stat().st_size < size / 4
+    # What was under way is settled all the same.
+    assert {name: work.end is not None for name, work in composed.execution.intents.worked.items()} == {"mine": True}
+    composed.close()
+    again = small(venue, tmp_path)
+    assert set(again.execution.intents.worked) == {"mine"}
+    again.close()
+
+
+def test_a_disk_that_takes_no_smaller_log_keeps_no_fund_from_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    venue = PaperExchange()
+    old_log(tmp_path, venue.time())
+    monkeypatch.setattr("modules.disk.Disk.write", full)
+    with capture_logs() as told:
+        composed = small(venue, tmp_path)
+    assert [entry["event"] for entry in told if entry["log_level"] == "warning"] == ["a log was not made smaller"]
+    assert len(composed.execution.intents.worked) == 21
+    composed.close()

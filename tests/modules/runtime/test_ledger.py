@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -201,3 +202,82 @@ def test_a_peak_is_not_set_anew_while_the_equity_is_not_known() -> None:
     assert ledger.peak_equity == 1200
     ledger.observe(NOW + 2, account(1000), {}, peak_from=NOW + 1)
     assert ledger.peak_equity == 1000
+
+
+def test_a_ledger_made_smaller_knows_what_it_knew(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    first = Ledger(path, fee=0.001)
+    for turn in range(10):
+        ts = NOW + 10 * turn
+        first.observe(ts, account(1000 + turn), held(1), [filled(f"a{turn}", "LONG", 1, 100)], {}, peak_from=NOW)
+        first.observe(ts + 1, account(1000), {}, [filled(f"b{turn}", "SHORT", 1, 101, reduce_only=True)])
+    opening = filled("open", "LONG", 2, 100)
+    first.observe(NOW + DAY, account(900), held(2), [opening], {"open": Purpose(95.0, "xgboost", target=120.0)})
+    first.send_guard("BTCUSDT", "rf-old")
+    first.set_guard("BTCUSDT", "rf-guard")
+    first.send_guard("BTCUSDT", "rf-new")
+    first.count(NOW + DAY, filled("rf-old", "SHORT", 1, 95, reduce_only=True), Purpose(why="STOP_LOSS"))
+    first.close()
+    size = path.stat().st_size
+    small = Ledger(path, fee=0.001)
+    small.compact({"open", "b9"})
+    assert path.stat().st_size < size / 2
+    for name in ("lots", "trades", "peak_equity", "day", "day_equity", "own_balance", "peak_from"):
+        assert getattr(small, name) == getattr(first, name), name
+    # Of the fills those are known by name that may be told once more: by the log of intents, or as a guard.
+    assert small.told == {"open", "b9", "rf-old"}
+    small.observe(NOW + DAY + 1, account(900), held(1), [opening])
+    small.close()
+    again = Ledger(path, fee=0.001)
+    assert (again.lots, again.trades, again.told) == (small.lots, small.trades, small.told)
+    assert again.lots["BTCUSDT"].guards == ("rf-old", "rf-new", "rf-guard")
+    again.close()
+
+
+def test_a_ledger_of_which_most_is_needed_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    first = Ledger(path)
+    first.observe(NOW, account(1000), held(1), [filled("a", "LONG", 1, 100)])
+    first.close()
+    before = path.read_bytes()
+    again = Ledger(path)
+    again.compact({"a"})
+    again.close()
+    assert path.read_bytes() == before
+
+
+def test_a_fee_that_the_venue_tells_is_the_one_that_counts() -> None:
+    ledger = Ledger(fee=0.001)
+    ledger.observe(NOW, account(1000), held(1), [replace(filled("a", "LONG", 1, 100), fee=0.05)])
+    ledger.observe(NOW, account(1000), {}, [replace(filled("b", "SHORT", 1, 110, reduce_only=True), fee=0.03)])
+    (trade,) = ledger.trades
+    assert trade.profit == pytest.approx(10 - 0.05 - 0.03)
+
+
+def test_a_position_of_which_nobody_is_sure_is_compared_later() -> None:
+    ledger = Ledger(fee=0.0)
+    ledger.observe(NOW, account(1000), held(1), [filled("a", "LONG", 1, 100)])
+    unsure = frozenset({"BTCUSDT"})
+    ledger.observe(NOW, account(990), {}, unsure=unsure)
+    assert ledger.trades == []
+    assert ledger.account(account(990), {}, unsure).own_equity is None
+    assert ledger.account(account(1000), held(1), unsure).own_equity is not None
+    ledger.observe(NOW, account(990), {}, [filled("stop", "SHORT", 1, 90, reduce_only=True)])
+    assert [t.profit for t in ledger.trades] == [-10.0]
+
+
+def test_a_former_guard_is_known_until_it_is_forgotten(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    ledger.observe(NOW, account(1000), held(1), [filled("a", "LONG", 1, 100)])
+    ledger.send_guard("BTCUSDT", "g1")
+    ledger.set_guard("BTCUSDT", "g1")
+    ledger.send_guard("BTCUSDT", "g2")
+    ledger.set_guard("BTCUSDT", "g2")
+    assert (ledger.lots["BTCUSDT"].guard, ledger.lots["BTCUSDT"].former) == ("g2", ("g1",))
+    ledger.forget_guard("BTCUSDT", "g1")
+    ledger.close()
+    again = Ledger(tmp_path / "ledger.jsonl")
+    assert again.lots["BTCUSDT"].guards == ("g2",)
+    again.forget_guard("BTCUSDT", "g2")
+    assert list(again.lots["BTCUSDT"].guards) == []
+    again.close()

@@ -178,7 +178,8 @@ def test_a_stop_of_little_worth_is_taken_since_it_only_reduces(exchange: Exchang
 def test_a_stop_that_would_be_sent_as_another_one_is_not_sent(exchange: Exchange, order: NewOrder) -> None:
     with pytest.raises(Rejected):
         venue(exchange).place(order)
-    assert exchange.algos == exchange.orders == {}
+    assert exchange.algos == {}
+    assert exchange.orders == {}
 
 
 def test_no_stop_is_placed_unless_live_trading_is_on(exchange: Exchange) -> None:
