@@ -131,10 +131,12 @@ class Actions:
         self._wanted = {}
         stops = answer.outputs.get("ess.actions", {})  # rules need not have a stop
         if CANCEL in stops:
-            self._cancel_all()
+            self._cancel_all("the open orders", self.venue.open_orders)
         flattened = FLATTEN in stops
         if flattened:
             self._flatten(inputs)
+        if CANCEL in stops and self.venue.takes_stops:
+            self._cancel_all("the stops", self.venue.stops)  # which is slow to ask for, and holds up no exit
         self._repair(answer)
         leaving = [] if flattened else exits(answer, positions_of(inputs))
         self._take_off(leaving, inputs)
@@ -146,11 +148,9 @@ class Actions:
             self._look_after({k: p for k, p in sorted(positions_of(inputs).items()) if k not in gone}, answer, inputs)
         self._guard(inputs)
 
-    def _cancel_all(self) -> None:
+    def _cancel_all(self, what: str, ask: Callable[[], Iterable[OrderState]]) -> None:
         """Cancel what rests or waits. Guards stay: they are what closes a position when nobody is there to."""
-        rest = self._try("the open orders", self.venue.open_orders) or ()
-        wait = (self._try("the stops", self.venue.stops) or ()) if self.venue.takes_stops else ()
-        for order in {o.client_id: o for o in (*rest, *wait) if not o.is_guard}.values():
+        for order in [o for o in self._try(what, ask) or () if not o.is_guard]:
             named = (order.symbol, order.client_id, order.kind)
             self._try(f"cancelling {order.client_id}", partial(self.venue.cancel, *named))
             ended = self._try(f"asking for {order.client_id}", partial(self.venue.order, *named))

@@ -10,7 +10,7 @@ be there all the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
 from typing import TypeVar
@@ -52,8 +52,10 @@ class Guards:
     ledger: Ledger
     clock: Callable[[], int]
     unsure: frozenset[str] = frozenset()
-    _guarded: set[str] | None = None
-    """Where the fund had stops when it looked last; None before it has looked at all contracts."""
+    _guarded: set[str] = field(default_factory=set)
+    """Where the fund may have stops, of the contracts that it has looked at."""
+
+    _has_seen_all: bool = False
 
     def ended(self) -> list[tuple[OrderState, Purpose]]:
         """The guards that have filled, with why; each is told until the ledger has counted it."""
@@ -94,31 +96,38 @@ class Guards:
         """
         if not self.venue.takes_stops:
             return ()
-        waiting = _tried("the stops", partial(self._waiting, positions))
-        if waiting is None:
-            return ()
-        reached = []
+        waiting, reached = self._waiting(positions), []
         for _, position in sorted(positions.items()):
             lot = self.ledger.lots.get(position.symbol)
             if lot is None or lot.stop is None or lot.side != position.side or not position.quantity > 0:
                 continue
             if self._guard(_order(position, lot, lot.stop, listings.get(position.symbol)), lot, waiting):
                 reached.append(position.symbol)
-        held, kept = {p.symbol for p in positions.values()}, {lot.guard for lot in self.ledger.lots.values()}
+        held = {p.symbol for p in positions.values()}
         for client_id, order in sorted(waiting.items()):
-            if client_id not in kept or order.symbol not in held:
+            lot = self.ledger.lots.get(order.symbol)
+            guard = None if lot is None else lot.guard
+            # One that stands in for a guard of which nobody is sure is better than none.
+            if order.symbol not in held or guard not in {None, client_id}:
                 _tried(f"cancelling {client_id}", partial(self.venue.cancel, order.symbol, client_id, Kind.STOP))
         return tuple(reached)
 
     def _waiting(self, positions: Mapping[str, Position]) -> dict[str, OrderState]:
-        """The fund's own stops that wait: the first time of all contracts, then of those where there may be one."""
-        if self._guarded is None:
-            found = list(self.venue.stops())
-        else:
+        """The fund's own stops that wait: the first time of all contracts, then of those where there may be one.
+
+        What the venue does not list may be there: a guard is known by its name all the same.
+        """
+        found, untold = None, set()
+        if not self._has_seen_all:
+            found = _tried("the stops of all contracts", self.venue.stops)
+            self._has_seen_all = found is not None
+        if found is None:
             there = {p.symbol for p in positions.values()} | set(self.ledger.lots) | self._guarded
-            found = [order for symbol in sorted(there) for order in self.venue.stops(symbol)]
+            by_symbol = {s: _tried(f"the stops of {s}", partial(self.venue.stops, s)) for s in sorted(there)}
+            untold = {symbol for symbol, orders in by_symbol.items() if orders is None}
+            found = [order for orders in by_symbol.values() for order in orders or ()]
         mine = {o.client_id: o for o in found if o.waits and o.client_id.startswith(MARK)}
-        self._guarded = {o.symbol for o in mine.values()}
+        self._guarded = {o.symbol for o in mine.values()} | untold
         return mine
 
     def _guard(self, order: NewOrder, lot: Lot, waiting: Mapping[str, OrderState]) -> bool:
@@ -130,12 +139,11 @@ class Guards:
             return False
         for attempt in count():
             named = replace(order, client_id=f"{start}{attempt}")
-            if named.client_id in lot.guards:
-                known = self._known(symbol, named.client_id)
-                if known is _ENDED:
-                    continue
-                if known is not _UNKNOWN:
-                    return False
+            known = self._known(symbol, named.client_id)
+            if known is _ENDED:
+                continue  # of this one there is an end already: the next one has another name
+            if known is _WAITS or (known is _UNTOLD and named.client_id in lot.guards):
+                return False
             self.ledger.send_guard(symbol, named.client_id)
             try:
                 self.venue.place(named)
@@ -145,7 +153,7 @@ class Guards:
             except DuplicateClientId:
                 known = self._known(symbol, named.client_id)
                 if known is _ENDED:
-                    continue  # it was cancelled by somebody: the next one has another name
+                    continue
                 if known is _UNKNOWN:
                     self._keep(symbol, named.client_id)
                 return False
@@ -179,8 +187,7 @@ class Guards:
         return _WAITS
 
     def _keep(self, symbol: str, client_id: str) -> None:
-        if self._guarded is not None:
-            self._guarded.add(symbol)
+        self._guarded.add(symbol)
         if self.ledger.lots[symbol].guard != client_id:
             self.ledger.set_guard(symbol, client_id)
 

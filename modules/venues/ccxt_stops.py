@@ -31,7 +31,7 @@ class Dialect:
 
 
 DIALECTS: Mapping[str, Dialect] = {
-    "binance": Dialect(
+    "binanceusdm": Dialect(
         "algoStatus",
         "actualOrderId",
         {
@@ -42,7 +42,7 @@ DIALECTS: Mapping[str, Dialect] = {
         {"workingType": "MARK_PRICE"},
     )
 }  # fmt: skip
-"""By how an exchange's id begins. Elsewhere nobody here knows what a stop becomes, and the fund watches its stops."""
+"""By the exchange's id. Elsewhere nobody here knows what a stop becomes, and the fund watches its stops."""
 
 NEEDED = (
     ("createOrder", "stopLossPrice"), ("createOrder", "triggerPriceType"), ("fetchOrder", "trigger"),
@@ -55,7 +55,7 @@ FINISHED = "FINISHED"
 
 def dialect_of(exchange: Any) -> Dialect | None:
     """How an exchange of ccxt speaks of stops; None where ccxt or we do not know enough to place any."""
-    known = next((d for start, d in DIALECTS.items() if exchange.id.startswith(start)), None)
+    known = DIALECTS.get(exchange.id)
     features = ((exchange.features or {}).get("swap") or {}).get("linear") or {}
     told = {(call, what): (features.get(call) or {}).get(what) for call, what in NEEDED}
     by_mark = (told["createOrder", "triggerPriceType"] or {}).get("mark")

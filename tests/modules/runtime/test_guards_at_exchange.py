@@ -210,7 +210,7 @@ def test_a_time_out_after_acceptance_does_not_place_twice(
     fund = start()
     exchange.faults.append(Fault("algoOrder", "POST", after=True))
     if not is_told:
-        exchange.faults.append(Fault("algoOrder", "GET", status=502, times=3))
+        exchange.faults.append(Fault("algoOrder", "GET", status=502, times=6))
     fund.open()
     assert (fund.ledger.lots[SYMBOL].guard is not None) is is_told
     fund.step()
@@ -234,6 +234,46 @@ def test_a_guard_that_the_venue_does_not_find_for_a_while_is_not_placed_again(
     exchange.faults.clear()
     fund.step()
     assert waiting(exchange) == [("95", "2")]
+
+
+def test_a_position_that_is_as_it_was_before_has_a_guard_of_another_name(
+    exchange: Exchange, start: Callable[[], Live]
+) -> None:
+    fund = start()
+    fund.open()
+    fund.step(pba__actions={SYMBOL: {"REDUCE": [0.5]}})
+    fund.step()
+    assert waiting(exchange) == [("95", "1")]
+    request = Request(SYMBOL, "LONG", fund.now[0], 101.0, stop=STOP)
+    fund.step({"more": request}, **{**allowed("more"), "aelm__max_participation": 10.0})
+    assert waiting(exchange) == [("95", "2")]
+    # The venue would take the name of the first one again, and then tell of either.
+    assert len({a["clientAlgoId"] for a in exchange.algos.values()}) == len(exchange.algos) == 3
+
+
+def test_a_guard_of_a_position_of_which_the_fund_knows_no_stop_stays(
+    exchange: Exchange, start: Callable[[], Live]
+) -> None:
+    fund = start()
+    fund.open()
+    held, exchange.position = exchange.position, None
+    fund.look()
+    exchange.position = held
+    fund.step()
+    assert fund.ledger.lots[SYMBOL].stop is None
+    assert waiting(exchange) == [("95", "2")]
+
+
+def test_a_stop_of_somebody_in_a_contract_that_is_not_listed_keeps_no_position_from_its_guard(
+    exchange: Exchange, start: Callable[[], Live]
+) -> None:
+    theirs = {"clientAlgoId": "theirs", "type": "STOP_MARKET", "side": "BUY", "quantity": "1", "triggerPrice": "120"}
+    exchange.new_algo({**theirs, "symbol": "GONEUSDT"})
+    fund = start()
+    fund.open()
+    exchange.position = None
+    fund.step()
+    assert waiting(exchange) == [("120", "1")]
 
 
 def test_a_guard_that_somebody_cancelled_is_placed_again(exchange: Exchange, start: Callable[[], Live]) -> None:

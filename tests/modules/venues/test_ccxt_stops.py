@@ -49,7 +49,8 @@ def found(asked: CcxtVenue, client_id: str = "rf-s") -> OrderState:
     ("exchange_id", "takes"),
     [
         ("binanceusdm", True),
-        ("binance", True),
+        # What it lists without a contract is of its spot market.
+        ("binance", False),
         # ccxt cannot list stops that wait there, or nobody here knows what they become: the fund watches them.
         ("aster", False),
         ("krakenfutures", False),
