@@ -54,6 +54,13 @@ def test_money_moves_only_where_the_environment_says_so_and_has_keys(tmp_path: P
                 assert not found.venue.is_live
 
 
+def test_an_exchange_that_is_given_no_stops_says_so(tmp_path: Path) -> None:
+    live = {**KEYS, "RINGFENCE_LIVE": "1"}
+    with opened_venue("bybit", tmp_path, live) as watched, opened_venue("binanceusdm", tmp_path, live) as guarded:
+        assert "nobody watches them while the fund is down" in watched.what
+        assert guarded.what == "binanceusdm, LIVE: orders move money"
+
+
 def test_an_address_that_is_neither_safe_nor_of_this_machine_is_refused() -> None:
     looking = {"RINGFENCE_VENUE_ENDPOINT": "http://elsewhere.example"}
     with pytest.raises(PolicyError, match="cannot be used"), opened_venue("binanceusdm", None, looking):

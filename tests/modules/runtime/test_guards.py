@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 
 from modules.venues.venue import Kind, NewOrder, Rejected, Unreachable
 from tests.modules.runtime.hands import Scene, scene
+from tests.modules.venues.crashing import die, killed
 from tests.modules.venues.paper_markets import A
 
 MINUTE = 60_000
@@ -127,3 +131,31 @@ def test_guards_do_not_count_as_orders_of_the_book() -> None:
     fund.open(4)
     fund.step()
     assert fund.look().book.orders == {}
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("falls", [False, True])
+def test_after_a_kill_around_its_placing_a_guard_is_one_and_its_fill_is_known(
+    tmp_path: Path, when: str, falls: bool
+) -> None:
+    later = [(100.0, 100.0, 100.0), (94.0, 100.0, 96.0)]
+
+    def act() -> None:
+        fund = scene(later, tmp_path, stops=True)
+        getattr(fund.venue, when)["place"] = [None, die]
+        fund.open(4)
+
+    assert killed(act)
+    with closing(scene(later, tmp_path, stops=True)) as fund:
+        fund.actions.execution.recover()
+        if falls and when == "after":
+            fund.paper.advance(fund.paper.time() + 2 * MINUTE)
+            assert fund.held is None
+            fund.look()
+            (trade,) = fund.ledger.trades
+            assert trade.exit == "STOP_LOSS"
+            assert trade.profit == pytest.approx(4.0 * (95.0 - fund_entry(trade.profit_ratio)), rel=1e-3)
+            return
+        fund.step()
+        assert guards(fund) == [(95.0, 4.0)]
+        assert fund.venue.calls["place"] == (1 if when == "before" else 0)
