@@ -75,6 +75,9 @@ class Actions:
     _refused: list[OrderEnd] = field(default_factory=list)
     _wanted: dict[str, Request] = field(default_factory=dict)
     _asked_at: dict[str, int] = field(default_factory=dict)
+    _has_no_stops: bool = False
+    """Whether the emergency stop that holds has seen that no stop is left but guards."""
+
     _judge: Judge | None = None
     _guards: Guards = field(init=False)
 
@@ -130,13 +133,15 @@ class Actions:
         """Stop, take off, trade and protect as the rules say: orders are gone before positions are closed."""
         self._wanted = {}
         stops = answer.outputs.get("ess.actions", {})  # rules need not have a stop
+        self._has_no_stops = self._has_no_stops and CANCEL in stops
         if CANCEL in stops:
             self._cancel_all("the open orders", self.venue.open_orders)
         flattened = FLATTEN in stops
         if flattened:
             self._flatten(inputs)
-        if CANCEL in stops and self.venue.takes_stops:
-            self._cancel_all("the stops", self.venue.stops)  # which is slow to ask for, and holds up no exit
+        if CANCEL in stops and self.venue.takes_stops and not self._has_no_stops:
+            # All stops are slow to ask for: that holds up no exit, and is done until none is left that may add risk.
+            self._has_no_stops = self._cancel_all("the stops", self.venue.stops)
         self._repair(answer)
         leaving = [] if flattened else exits(answer, positions_of(inputs))
         self._take_off(leaving, inputs)
@@ -148,14 +153,20 @@ class Actions:
             self._look_after({k: p for k, p in sorted(positions_of(inputs).items()) if k not in gone}, answer, inputs)
         self._guard(inputs)
 
-    def _cancel_all(self, what: str, ask: Callable[[], Iterable[OrderState]]) -> None:
-        """Cancel what rests or waits. Guards stay: they are what closes a position when nobody is there to."""
-        for order in [o for o in self._try(what, ask) or () if not o.is_guard]:
+    def _cancel_all(self, what: str, ask: Callable[[], Iterable[OrderState]]) -> bool:
+        """Cancel what rests or waits; whether there was nothing to cancel.
+
+        Guards stay: they are what closes a position when nobody is there to.
+        """
+        there = self._try(what, ask)
+        orders = [order for order in there or () if not order.is_guard]
+        for order in orders:
             named = (order.symbol, order.client_id, order.kind)
             self._try(f"cancelling {order.client_id}", partial(self.venue.cancel, *named))
             ended = self._try(f"asking for {order.client_id}", partial(self.venue.order, *named))
             if ended is not None and not ended.is_open:
                 self._keep(ended, Purpose(why="FORCED"))
+        return there is not None and not orders
 
     def _flatten(self, inputs: Inputs) -> None:
         """Close every position that the venue has now; the next snapshot shows whether any is left."""

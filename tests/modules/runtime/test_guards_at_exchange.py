@@ -416,6 +416,25 @@ def test_an_emergency_stop_keeps_guards_until_the_position_is_flat(
     assert waiting(exchange) == []
 
 
+def test_all_stops_are_listed_in_an_emergency_until_none_is_left_that_may_add_risk(
+    exchange: Exchange, start: Callable[[], Live]
+) -> None:
+    fund = start()
+    fund.open()
+    entry = {"clientAlgoId": "theirs", "type": "STOP_MARKET", "symbol": SYMBOL, "side": "BUY", "quantity": "1"}
+    exchange.new_algo({**entry, "triggerPrice": "120"})
+    stop: dict[str, Any] = {"ess__actions": {"CANCEL_ORDERS": []}}
+    exchange.faults.append(Fault("algoOrder", "DELETE", status=502, times=3))
+    whole = []
+    for outputs in (stop, stop, stop, stop, {}, stop):
+        fund.venue.calls.clear()
+        fund.step(**outputs)
+        # A contract that is guarded is asked for as well.
+        whole.append(fund.venue.calls["stops"] == 2)
+    assert whole == [True, True, True, False, False, True]
+    assert waiting(exchange) == [("95", "2")]
+
+
 def test_orders_are_cancelled_where_the_venue_does_not_list_stops(
     exchange: Exchange, start: Callable[[], Live]
 ) -> None:
