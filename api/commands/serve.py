@@ -36,6 +36,10 @@ def serve(
     every: EveryOption = EVERY,
     venue: VenueOption = "paper",
     seed: SeedOption = 0,
+    watch: Annotated[
+        Path | None,
+        typer.Option("--watch", metavar="FILE", help="The services to look after, a TOML file: docs/serving.md."),
+    ] = None,
 ) -> None:
     """Run a fund: a snapshot every few seconds, decided, stored, obeyed; and answer for it over HTTP, here alone.
 
@@ -44,12 +48,16 @@ def serve(
     """
     every_ms = duration(every, "--every")
     if module is not None:
+        if watch is not None:
+            raise typer.BadParameter("a module alone looks after nothing: leave --module out", param_hint="--watch")
         _serve_module(module, port, every_ms, venue, seed)
     else:
-        _serve_fund(PORT if port is None else port, rules, data, every_ms, venue, seed)
+        _serve_fund(PORT if port is None else port, rules, data, every_ms, venue, seed=seed, watch=watch)
 
 
-def _serve_fund(port: int, rules: Path | None, data: Path, every_ms: int, venue: str, seed: int) -> None:
+def _serve_fund(
+    port: int, rules: Path | None, data: Path, every_ms: int, venue: str, *, seed: int, watch: Path | None
+) -> None:
     import os
 
     screen = console(err=True)
@@ -60,7 +68,7 @@ def _serve_fund(port: int, rules: Path | None, data: Path, every_ms: int, venue:
     from api.service.server import address, ending_on_signals, listening, log_to_stderr, serve_app
 
     log_to_stderr()
-    settings = Hosting(rules_path(rules), data, every_ms, os.environ, venue, seed)
+    settings = Hosting(rules_path(rules), data, every_ms, os.environ, venue, seed, watch=watch)
     with ending_on_signals(), listening(port) as taken, hosted(settings) as fund:
         screen.print(f"fund {settings.book} at {fund.venue.what}; kept in {data}")
         fund.schedule.start()

@@ -14,6 +14,7 @@ from api.commands.serve import PORT
 from api.terminal import console, show_json
 
 HOST = "127.0.0.1"
+UP = "UP"
 STOP, MODE = "ess.state", "hfos.risk_mode"
 PATIENCE_SECONDS = 60
 RESET = """\
@@ -84,6 +85,9 @@ def _lines(found: dict[str, Any], url: str, *, whole: bool) -> Iterator[str]:
     for output in found["outputs"]:
         if output not in full:
             yield f"{output['output']} = {output['value']}, since {_since(output)}: {_rules(output)}"
+    for service in found["services"]:
+        if service["status"] != UP or any(rule["definite"] for rule in service["rules"]):
+            yield from _service_lines(service)
     for module, fault in found["failing"].items():
         yield f"no facts from {module}: {fault}"
     if found["missing"]:
@@ -93,18 +97,34 @@ def _lines(found: dict[str, Any], url: str, *, whole: bool) -> Iterator[str]:
         yield RESET.format(url=url)
 
 
+def _service_lines(service: dict[str, Any]) -> Iterator[str]:
+    """How a service does that does not do well, or about which a rule has something to say."""
+    state = service["status"] or "nobody knows how it does"
+    restarts = "unknown" if service["restarts"] is None else service["restarts"]
+    seen = "" if service["last_seen"] is None else f", last seen {service['last_seen']:.0f} s ago"
+    needed = ", and trading depends on it" if service["affects_trading"] else ""
+    yield f"service {service['service']}: {state}, restarts in an hour: {restarts}{seen}{needed}"
+    yield from _rule_lines(service["rules"])
+    if service["fault"] is not None:
+        yield f"  the last repair failed: {service['fault']}"
+
+
 def _output_lines(output: dict[str, Any]) -> Iterator[str]:
     yield f"{output['output']} = {output['value']}, since {_since(output)}"
-    for rule in output["rules"]:
-        unsure = "" if rule["definite"] else " (for want of a fact)"
-        at = "" if rule["at"] is None else f", {rule['at']}"
-        yield f"  {rule['rule']}: {rule['because'] or 'fires'}{unsure}{at}"
+    yield from _rule_lines(output["rules"])
     kept = output["kept"]
     if kept is not None:
         until = "latched" if kept["until"] is None else f"kept until {kept['until']}"
         yield f"  {until}: asked for by {', '.join(kept['rules'])} at {kept['since']}"
     if output["otherwise"] is not None:
         yield f"  what would let go: {output['otherwise']}"
+
+
+def _rule_lines(rules: list[dict[str, Any]]) -> Iterator[str]:
+    for rule in rules:
+        unsure = "" if rule["definite"] else " (for want of a fact)"
+        at = "" if rule["at"] is None else f", {rule['at']}"
+        yield f"  {rule['rule']}: {rule['because'] or 'fires'}{unsure}{at}"
 
 
 def _since(output: dict[str, Any]) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from api.bundles import opened
@@ -15,8 +16,15 @@ from evaluators.refusals import refusal
 from modules.runtime.composition import Composed, compose
 from modules.runtime.embedded_venue import wall_clock
 from modules.runtime.measured_world import MeasuredWorld
+from modules.runtime.runner import Runner
 from modules.runtime.schedule import Schedule
 from modules.runtime.switches import switches_of
+from modules.runtime.venue_world import VENUE
+from modules.runtime.watched_world import WatchedWorld
+from modules.self_healing import SelfHealing
+from modules.supervision.past import SERVICES
+from modules.supervision.services import Services
+from modules.supervision.watch_file import WatchedService, read_watch_file
 from modules.venues.journal import JournalError
 
 GAPS = 3
@@ -27,7 +35,8 @@ GAPS = 3
 class Hosting:
     """What a fund is made of. `folder` None keeps it in memory, `every_ms` is the time between two snapshots.
 
-    `wall` is the clock of a paper venue. Unless it `waits` for them, slow modules run beside the snapshots.
+    `wall` is the clock of a paper venue. Unless it `waits` for them, slow modules run beside the snapshots. `watch` is
+    the file of the services that it looks after.
     """
 
     rules: Path
@@ -39,6 +48,7 @@ class Hosting:
     wall: Clock = wall_clock
     waits: bool = False
     book: str = "main"
+    watch: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +59,7 @@ class Hosted:
     running: Running
     schedule: Schedule
     venue: Opened
+    services: Services | None = None
 
 
 @contextmanager
@@ -59,6 +70,7 @@ def hosted(settings: Hosting) -> Iterator[Hosted]:
     """
     bundle = opened(settings.rules)
     switches = switches_of(settings.environment)
+    named = () if settings.watch is None else read_watch_file(settings.watch, settings.environment, {VENUE})
     with ExitStack() as stack:
         try:
             venue = stack.enter_context(
@@ -66,6 +78,9 @@ def hosted(settings: Hosting) -> Iterator[Hosted]:
                     settings.venue, settings.folder, settings.environment, seed=settings.seed, wall=settings.wall
                 )
             )
+            services = _services(settings, named)
+            if services is not None:
+                stack.callback(services.close)
             composed = compose(
                 venue.venue,
                 settings.folder,
@@ -80,10 +95,26 @@ def hosted(settings: Hosting) -> Iterator[Hosted]:
             raise refusal("RF853", str(error), "stop that process, or choose another folder with --data") from error
         stack.callback(composed.close)
         composed.fund.world = MeasuredWorld(composed.fund.world)
-        running = Running(composed.fund, composed.switchboard, venue.now, composed.learning)
+        if named and services is not None:
+            composed.fund.world = WatchedWorld(composed.fund.world, services, partial(_known, composed.runner))
+        running = Running(composed.fund, composed.switchboard, venue.now, composed.learning, services=services)
         if settings.folder is not None:
             running.check = still_in_place(settings.folder)
         stack.callback(running.close)
         schedule = Schedule(running.step, settings.every_ms / 1000, composed.recover)
         stack.callback(schedule.stop)
-        yield Hosted(composed, running, schedule, venue)
+        if services is not None:
+            services.start()
+        yield Hosted(composed, running, schedule, venue, services)
+
+
+def _services(settings: Hosting, named: Sequence[WatchedService]) -> Services | None:
+    """The watched services. Without any, what an earlier fund of the folder left behind is still to be ended."""
+    left = settings.folder is not None and (settings.folder / SERVICES).exists()
+    return Services(named, settings.folder) if named or left else None
+
+
+def _known(runner: Runner) -> int | None:
+    """Of when (ms) the facts of the services are; of now where they never were."""
+    run = runner.runs.get(SelfHealing.name)
+    return None if run is None else run.at

@@ -17,6 +17,7 @@ from modules.inputs import Request
 from modules.learning.learning import Learning
 from modules.runtime.fund import Fund, Step
 from modules.runtime.switchboard import Switchboard
+from modules.supervision.services import Services
 
 log = structlog.get_logger()
 
@@ -35,13 +36,14 @@ class Running:
     """A fund with its clock, `now` in ms since 1970 UTC, and the board on which people switch its modules.
 
     `check` raises what speaks against a step before it is taken. `learning` holds the fund's own models, where it has
-    any; `fault` says what was wrong with the last step, if it failed.
+    any, `services` those that it watches; `fault` says what was wrong with the last step, if it failed.
     """
 
     fund: Fund
     board: Switchboard
     now: Callable[[], int]
     learning: Learning | None = None
+    services: Services | None = None
     fired: dict[str, Fired] = field(default_factory=dict)
     shown: dict[str, str] = field(default_factory=dict)
     check: Callable[[], None] = lambda: None

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from api.service.module_routes import failing
 from api.service.running import Running
+from api.service.service_rows import service_rows
 from api.states import kept_document
 from api.values import OutputTexts, Shown
 from api.why import change_line, changes, stays_line
@@ -39,6 +40,7 @@ def add_status_route(app: FastAPI, running: Running) -> None:
             "fault": running.fault,
             "halted": step.answer.outputs.get(STOP) == "HALTED",
             "outputs": list(_outputs(running, step)),
+            "services": list(service_rows(running, step)),
             "hands": [_hand(call) for call in _standing(running)],
             "failing": failing(running),
             "missing": len(step.assembled.reasons),

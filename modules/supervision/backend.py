@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+RESTART = "RESTART"
+"""What `healing.actions` calls a restart."""
+
 
 class BackendError(Exception):
     """A service could not be started, stopped or asked for; the message says why."""

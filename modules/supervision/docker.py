@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
+from threading import local
 from typing import Any, Protocol
 
 from modules.supervision.backend import BackendError
@@ -84,3 +85,32 @@ class Docker:
             return self.containers.get(container)
         except self.faults as error:
             raise BackendError(f"Docker does not tell of the container `{container}`: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class LateDocker:
+    """The containers of this machine, through a client for each thread that asks, made when it does.
+
+    So a daemon that does not answer is no reason not to begin.
+    """
+
+    names_of: Mapping[str, str]
+    _own: local = field(default_factory=local)
+
+    def names(self) -> Sequence[str]:
+        """The services that it runs, sorted."""
+        return sorted(self.names_of)
+
+    def is_alive(self, name: str) -> bool:
+        """As `Docker` says."""
+        return self._docker().is_alive(name)
+
+    def restart(self, name: str) -> None:
+        """As `Docker` does."""
+        self._docker().restart(name)
+
+    def _docker(self) -> Docker:
+        found: Docker | None = getattr(self._own, "docker", None)
+        if found is None:
+            found = self._own.docker = Docker.of_this_machine(self.names_of)
+        return found

@@ -23,6 +23,10 @@ class JournalError(Exception):
     """The file is damaged, belongs to something else, or is open in another process."""
 
 
+class JournalInUseError(JournalError):
+    """The file is open in another process."""
+
+
 class Journal:
     """The records of `path` in the order of their writing; one process at a time has it open."""
 
@@ -101,16 +105,19 @@ def _line(record: Mapping[str, Any]) -> bytes:
 
 
 def _held(file: Path, path: Path) -> FileIO:
-    """A file, open for this process alone, that is the journal of `path` or is to become it. Raises JournalError."""
+    """A file, open for this process alone, that is the journal of `path` or is to become it.
+
+    Raises JournalInUseError.
+    """
     opened = FileIO(file, "a+")
     try:
         fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         opened.close()
-        raise JournalError(f"`{path}` is open in another process") from error
+        raise JournalInUseError(f"`{path}` is open in another process") from error
     if not os.path.samestat(os.fstat(opened.fileno()), file.stat()):
         opened.close()  # who had it open has put another file in its place meanwhile, and goes on with that one
-        raise JournalError(f"`{path}` is open in another process")
+        raise JournalInUseError(f"`{path}` is open in another process")
     return opened
 
 

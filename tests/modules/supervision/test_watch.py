@@ -125,17 +125,21 @@ def test_a_service_that_is_there_and_does_not_work_is_degraded() -> None:
         raise ConnectionRefusedError
 
     reconnected: list[str] = []
-    watch = Watch(Fake({"feed": True}), checks={"feed": refuses}, repairs={"RECONNECT": reconnected.append})
+    watch = Watch(
+        Fake({"feed": True}),
+        checks={"feed": refuses},
+        repairs={("feed", "RECONNECT"): lambda: reconnected.append("feed")},
+    )
     assert watch.repair(permitted(watch, NOW), NOW) == [("feed", "RECONNECT")]
     assert reconnected == ["feed"]
     assert watch.look(NOW + SECOND)["feed"].is_degraded
 
 
 def test_a_repair_that_raises_is_a_failure_and_no_more() -> None:
-    def fails(name: str) -> None:
-        raise OSError(name)
+    def fails() -> None:
+        raise OSError
 
-    watch = Watch(Fake({"feed": True}), checks={"feed": lambda: False}, repairs={"RECONNECT": fails})
+    watch = Watch(Fake({"feed": True}), checks={"feed": lambda: False}, repairs={("feed", "RECONNECT"): fails})
     assert watch.repair(permitted(watch, NOW), NOW) == []
     assert [f.kind for f in watch.failures] == ["unhealthy", "reconnect"]
 
@@ -158,7 +162,7 @@ def test_a_killed_process_is_back_within_thirty_seconds(processes: Processes) ->
     assert first is not None
     os.kill(first, signal.SIGKILL)
     killed = time.monotonic()
-    watch = Watch(Processes({"feed": processes.commands["feed"]}, processes._children))
+    watch = Watch(Processes({"feed": processes.commands["feed"]}, _running=processes._running))
     while (pid := processes.pid("feed")) in (None, first):
         ts = int(time.time() * 1000)
         watch.repair(permitted(watch, ts), ts)
@@ -179,7 +183,9 @@ def test_what_a_service_prints_is_kept(tmp_path: Path) -> None:
     log = tmp_path / "feed.log"
     made = Processes({"feed": Command((sys.executable, "-c", "print('hello')"), log)})
     made.restart("feed")
-    made._children["feed"].wait(20)
+    until = time.monotonic() + 20
+    while made.is_alive("feed") and time.monotonic() < until:
+        time.sleep(0.02)
     made.close()
     assert log.read_text() == "hello\n"
 

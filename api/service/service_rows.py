@@ -1,0 +1,40 @@
+"""How the services of a fund do, and what its rules say of each, as the newest snapshot has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from api.service.running import Running
+from evaluators.documents import document_from_snapshot
+from modules.facts import CATALOGUE
+from modules.runtime.fund import Step
+from policy_dsl.program import Rule
+
+SERVICE = "service"
+ACTIONS = "healing.actions"
+TOLD = ("status", "affects_trading", "restarts", "since_restart", "last_seen", "error_rate")
+
+
+def service_rows(running: Running, step: Step) -> Iterator[dict[str, Any]]:
+    """Each service by name: its facts (None: not known; times in seconds), what may be repaired, and why not more."""
+    rows = document_from_snapshot(step.told.snapshot, CATALOGUE).get(SERVICE) or {}
+    about = {rule.id for rule in step.bundle.program.rules if _is_about_services(rule)}
+    permitted = step.answer.outputs.get(ACTIONS) or {}
+    faults = {} if running.services is None else running.services.patrol.faults
+    for name, row in sorted(rows.items()):
+        yield {
+            "service": name,
+            **{fact: row.get(fact) for fact in TOLD},
+            "permitted": sorted(permitted.get(name, ())),
+            "rules": [
+                {"rule": r.rule, "because": r.because, "definite": r.definite, "at": r.place(step.bundle.sources)}
+                for r in step.told.reasons
+                if r.key == name and r.rule in about
+            ],
+            "fault": faults.get(name),
+        }
+
+
+def _is_about_services(rule: Rule) -> bool:
+    return rule.scope is not None and rule.scope.entity == SERVICE

@@ -1,0 +1,58 @@
+"""The world of a fund together with the services beside it, which are repaired as far as the rules permit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from evaluators.snapshot import Snapshot
+from modules.inputs import Failure, Inputs, Request, Service
+from modules.judge import Answer
+from modules.runtime.fund import World
+
+ACTIONS = "healing.actions"
+
+
+class Watching(Protocol):
+    """Knows how services do, and repairs them; neither takes any time."""
+
+    @property
+    def failures(self) -> Iterable[Failure]:
+        """What failed within five minutes of the newest look."""
+        ...
+
+    def look(self, ts: int) -> Mapping[str, Service]:
+        """How each service does at `ts` (ms since 1970 UTC), by name."""
+        ...
+
+    def repair(self, actions: Mapping[str, Iterable[str]], ts: int, known: int | None) -> object:
+        """Do what is permitted by what was known at `known` (None: what is known now)."""
+        ...
+
+
+@dataclass(slots=True)
+class WatchedWorld:
+    """Adds to `world` the services that `watch` looks at; `known` tells of when (ms) what is known of them is.
+
+    That module runs at its own interval, while requests are judged in snapshots between: what the rules permit by one
+    state of a service is permitted once.
+    """
+
+    world: World
+    watch: Watching
+    known: Callable[[], int | None] = lambda: None
+
+    def inputs(self, ts: int, before: Snapshot | None, requests: Mapping[str, Request]) -> Inputs:
+        """The state of the world with that of the services."""
+        found = self.world.inputs(ts, before, requests)
+        services = {**self.watch.look(ts), **(found.machinery.services or {})}
+        failures = sorted((*found.machinery.failures, *self.watch.failures), key=lambda f: (f.at, f.service, f.kind))
+        return replace(found, machinery=replace(found.machinery, services=services, failures=tuple(failures)))
+
+    def obey(self, answer: Answer, inputs: Inputs) -> None:
+        """Do what was decided, and let what may be repaired be repaired."""
+        try:
+            self.world.obey(answer, inputs)
+        finally:
+            self.watch.repair(answer.outputs.get(ACTIONS) or {}, inputs.ts, self.known())
