@@ -35,6 +35,8 @@ class Watching(Protocol):
 class WatchedWorld:
     """Adds to `world` the services that `watch` looks at; `known` tells of when (ms) what is known of them is.
 
+    `seen` is what it told last.
+
     That module runs at its own interval, while requests are judged in snapshots between: what the rules permit by one
     state of a service is permitted once.
     """
@@ -42,17 +44,20 @@ class WatchedWorld:
     world: World
     watch: Watching
     known: Callable[[], int | None] = lambda: None
+    seen: Inputs | None = None
 
     def inputs(self, ts: int, before: Snapshot | None, requests: Mapping[str, Request]) -> Inputs:
         """The state of the world with that of the services."""
         found = self.world.inputs(ts, before, requests)
         services = {**self.watch.look(ts), **(found.machinery.services or {})}
         failures = sorted((*found.machinery.failures, *self.watch.failures), key=lambda f: (f.at, f.service, f.kind))
-        return replace(found, machinery=replace(found.machinery, services=services, failures=tuple(failures)))
+        machinery = replace(found.machinery, services=services, failures=tuple(failures))
+        self.seen = replace(found, machinery=machinery)
+        return self.seen
 
     def obey(self, answer: Answer, inputs: Inputs) -> None:
-        """Do what was decided, and let what may be repaired be repaired."""
+        """Begin to repair what may be repaired, and do what else was decided."""
         try:
-            self.world.obey(answer, inputs)
-        finally:
             self.watch.repair(answer.outputs.get(ACTIONS) or {}, inputs.ts, self.known())
+        finally:
+            self.world.obey(answer, inputs)

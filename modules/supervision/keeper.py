@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from time import sleep
 
 import structlog
@@ -49,6 +49,7 @@ class Keeper:
     _closing: Event = field(default_factory=Event)
     _child: subprocess.Popen[bytes] | None = None
     _thread: Thread | None = None
+    _lock: Lock = field(default_factory=Lock)
 
     def start(self) -> None:
         """Begin to keep; returns at once. Raises OSError where no process can be had."""
@@ -58,9 +59,10 @@ class Keeper:
 
     def close(self) -> None:
         """End it: the services were ended in order."""
-        self._closing.set()
-        if self._child is not None:
-            self._child.kill()
+        with self._lock:
+            self._closing.set()
+            if self._child is not None:
+                self._child.kill()
         if self._thread is not None:
             self._thread.join()
 
@@ -90,15 +92,21 @@ class Keeper:
         return child
 
     def _succeed(self) -> None:
+        """Wait for its end, and give it a successor until this one is closed."""
         while self._child is not None:
-            self._child.wait()
+            with self._child as child:
+                child.wait()
             if self._closing.wait(AGAIN):
                 return
             log.warning("the keeper of the services was ended, and has a successor")
-            try:
-                self._child = self._begun()
-            except OSError as error:
-                log.warning("the services have no keeper", error=str(error))
+            with self._lock:
+                if self._closing.is_set():
+                    return
+                try:
+                    self._child = self._begun()
+                except OSError as error:
+                    log.warning("the services have no keeper", error=str(error))
+                    return
 
 
 def keep(path: Path, grace: float) -> None:

@@ -20,7 +20,7 @@ from modules.supervision.identity import Identity, end
 from modules.supervision.keeper import GRACE, Keeper
 from modules.supervision.mixed import Mixed
 from modules.supervision.past import SERVICES, Past, Started
-from modules.supervision.patrol import Patrol
+from modules.supervision.patrol import EVERY, Patrol
 from modules.supervision.processes import PATIENCE, Processes
 from modules.supervision.systemd import Systemd
 from modules.supervision.watch import Watch
@@ -39,7 +39,8 @@ TO_BE_LET_GO = 10.0
 class Services:
     """The services of `named`; their past is in the folder of the fund, or in memory. Open until it is closed.
 
-    `grace` is how long (seconds) their processes outlive a fund that died and does not come back.
+    `grace` is how long (seconds) their processes outlive a fund that died and does not come back, `every` the time
+    (seconds) between two looks.
 
     Raises JournalError for a past that is damaged or in use, PolicyError (RF854) for what this machine does not have.
     """
@@ -47,6 +48,7 @@ class Services:
     named: Sequence[WatchedService]
     folder: Path | None
     grace: float = GRACE
+    every: float = EVERY
     past: Past = field(init=False)
     processes: Processes = field(init=False)
     patrol: Patrol = field(init=False)
@@ -65,6 +67,7 @@ class Services:
             self._backend(),
             {one.name: one.heartbeat for one in self.named if one.heartbeat is not None},
             {one.name: one.gone_after for one in self.named if one.gone_after is not None},
+            every=self.every,
         )
         self.watch = Watch(
             self.patrol,

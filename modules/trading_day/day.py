@@ -13,6 +13,7 @@ from modules.inputs import ModelRecord, Request
 from modules.runtime.composition import Composed, compose
 from modules.runtime.fund import Step
 from modules.runtime.ledger import Lot
+from modules.runtime.watched_world import WatchedWorld
 from modules.simulated_market import MINUTE_MS
 from modules.trading_day.arms import Arm
 from modules.trading_day.batches import BatchedStore
@@ -22,7 +23,7 @@ from modules.trading_day.lived import Asked, Lived, Moment, Trade
 from modules.trading_day.market import DAY, DayMarket, day_market
 from modules.trading_day.mishaps import Mishaps
 from modules.trading_day.past import closed_trades, model_records
-from modules.trading_day.services import SimulatedServices, WatchedWorld, watched
+from modules.trading_day.services import SimulatedServices, watched
 from modules.trading_day.shared import SharedModules
 from modules.trading_day.signals import Signal, signals, way_out
 from policy_dsl.bundle import Bundle

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from evaluators.snapshot import Snapshot
-from modules.inputs import Inputs, Request
-from modules.judge import Answer
-from modules.runtime.fund import World
 from modules.supervision import BackendError, Watch
 from modules.trading_day.mishaps import SERVICES, Kill
 
@@ -89,27 +85,3 @@ def watched(services: SimulatedServices) -> Watch:
         return lambda: services.works(name)
 
     return Watch(services, {name: check(name) for name in SERVICES}, affects_trading=lambda name: name in NEEDED)
-
-
-@dataclass(slots=True)
-class WatchedWorld:
-    """A world whose services are looked at with each snapshot, and repaired as far as the rules permit."""
-
-    world: World
-    watch: Watch
-    seen: Inputs | None = None
-
-    def inputs(self, ts: int, before: Snapshot | None, requests: Mapping[str, Request]) -> Inputs:
-        """The state of the world with that of the services."""
-        found = self.world.inputs(ts, before, requests)
-        services = {**(found.machinery.services or {}), **self.watch.look(ts)}
-        failures = sorted((*found.machinery.failures, *self.watch.failures), key=lambda f: (f.at, f.service, f.kind))
-        machinery = replace(found.machinery, services=services, failures=tuple(failures))
-        self.seen = replace(found, machinery=machinery)
-        return self.seen
-
-    def obey(self, answer: Answer, inputs: Inputs) -> None:
-        """Repair what may be repaired, and do what else was decided."""
-        permitted: Mapping[str, Iterable[str]] = answer.of("healing.actions")
-        self.watch.repair(permitted, inputs.ts)
-        self.world.obey(answer, inputs)

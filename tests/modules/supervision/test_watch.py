@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ JUDGE = Judge()
 class Fake:
     """A back end in which everything is as the test says."""
 
-    alive: dict[str, bool]
+    alive: dict[str, bool | None]
     restarts: list[str] = field(default_factory=list)
     helps: bool = False
     breaks: bool = False
@@ -39,7 +40,10 @@ class Fake:
         return sorted(self.alive)
 
     def is_alive(self, name: str) -> bool:
-        return self.alive[name]
+        found = self.alive[name]
+        if found is None:
+            raise BackendError("nobody knows")
+        return found
 
     def restart(self, name: str) -> None:
         self.restarts.append(name)
@@ -142,6 +146,82 @@ def test_a_repair_that_raises_is_a_failure_and_no_more() -> None:
     watch = Watch(Fake({"feed": True}), checks={"feed": lambda: False}, repairs={("feed", "RECONNECT"): fails})
     assert watch.repair(permitted(watch, NOW), NOW) == []
     assert [f.kind for f in watch.failures] == ["unhealthy", "reconnect"]
+
+
+def test_what_cannot_be_asked_for_is_not_known_to_be_down_and_not_restarted() -> None:
+    watch = Watch(Fake({"feed": None}))
+    assert watch.repair(permitted(watch, NOW), NOW) == []
+    assert watch.look(NOW)["feed"].answers is None
+    assert {f.kind for f in watch.failures} == {"unknown"}
+
+
+def test_what_goes_on_failing_fails_once_a_minute_however_often_one_looks() -> None:
+    backend = Fake({"feed": False})
+    watch = Watch(backend)
+    for second in range(61):
+        watch.look(at(second))
+        watch.failed("feed", "RECONNECT")
+    assert [(f.kind, f.at) for f in watch.failures] == [("down", NOW), ("reconnect", at(1)), ("down", at(60))]
+
+
+def test_what_is_permitted_by_an_earlier_state_than_the_last_repair_was_that_repair() -> None:
+    backend = Fake({"feed": False})
+    watch = Watch(backend)
+    watch.look(NOW)
+    assert watch.repair({"feed": ["RESTART"]}, NOW, known=NOW) == [("feed", "RESTART")]
+    # Snapshots of requests, which go by the facts of the one before.
+    assert watch.repair({"feed": ["RESTART"]}, NOW + 10, known=NOW) == []
+    assert watch.repair({"feed": ["RESTART"]}, at(5), known=at(5)) == [("feed", "RESTART")]
+    assert len(watch.look(at(5))["feed"].restarted) == 2
+
+
+def test_a_restart_that_cannot_be_remembered_is_not_done() -> None:
+    def full(name: str, ts: int) -> None:
+        raise OSError(28, f"no space for {name} at {ts}")
+
+    backend = Fake({"feed": False})
+    watch = Watch(backend, record=full)
+    assert watch.repair(permitted(watch, NOW), NOW) == []
+    assert backend.restarts == []
+    assert watch.look(NOW + 1)["feed"].restarted == ()
+
+
+def test_restarts_of_before_count() -> None:
+    watch = Watch(Fake({"feed": False}), restarted={"feed": [at(-4000), at(-60), at(-40), at(-20)]})
+    assert watch.repair(permitted(watch, NOW), NOW) == []
+    assert watch.look(NOW)["feed"].restarted == (at(-60), at(-40), at(-20))
+
+
+def test_while_a_repair_is_at_work_nothing_is_begun_or_counted() -> None:
+    busy = {"feed"}
+    backend = Fake({"feed": False})
+    watch = Watch(backend, is_busy=busy.__contains__)
+    assert watch.repair(permitted(watch, NOW), NOW) == []
+    assert watch.look(NOW)["feed"].restarted == ()
+    busy.clear()
+    assert watch.repair(permitted(watch, at(1)), at(1)) == [("feed", "RESTART")]
+
+
+def test_repairs_take_turns_and_a_restart_comes_first() -> None:
+    done: list[str] = []
+    repairs = {("feed", item): partial(done.append, item) for item in ("RECONNECT", "CLEAR_CACHE")}
+    watch = Watch(Fake({"feed": True}), repairs=repairs, is_busy=lambda _: len(done) > len(turns))
+    turns: list[int] = []
+    for second in range(4):
+        watch.repair({"feed": ["RECONNECT", "CLEAR_CACHE"]}, at(second))
+        turns.append(second)
+    assert done == ["CLEAR_CACHE", "RECONNECT", "CLEAR_CACHE", "RECONNECT"]
+    backend = Fake({"feed": False})
+    both = Watch(backend, repairs=repairs, is_busy=lambda _: bool(backend.restarts))
+    assert both.repair({"feed": ["RECONNECT", "RESTART"]}, NOW) == [("feed", "RESTART")]
+
+
+def test_a_heartbeat_says_when_it_was() -> None:
+    silence: dict[str, float] = {"feed": 12.2}
+    watch = Watch(Fake({"feed": True}), silence=silence.get)
+    assert watch.look(NOW)["feed"].seen == at(-12)
+    silence["feed"] = 40.0
+    assert watch.look(at(20))["feed"].seen == at(-12)
 
 
 # --- real processes ---------------------------------------------------------------------------------------------------
