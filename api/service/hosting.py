@@ -104,6 +104,7 @@ def hosted(settings: Hosting) -> Iterator[Hosted]:
         schedule = Schedule(running.step, settings.every_ms / 1000, composed.recover)
         stack.callback(schedule.stop)
         if services is not None:
+            stack.callback(services.rest)
             services.start()
         yield Hosted(composed, running, schedule, venue, services)
 

@@ -66,11 +66,15 @@ class Patrol:
             self._counted_from[name], self._wake[name] = monotonic(), Event()
             Thread(target=self._go_round, args=[name], name=f"watch {name}", daemon=True).start()
 
-    def close(self) -> None:
-        """Look no more, and let repairs end that are at work."""
+    def rest(self) -> None:
+        """Look no more, and begin nothing; returns at once."""
         self.ending.set()
         for wake in self._wake.values():
             wake.set()
+
+    def close(self) -> None:
+        """Look no more, and let repairs end that are at work."""
+        self.rest()
         until = monotonic() + PARTING
         for _, thread in list(self._repairs.values()):
             thread.join(max(0.0, until - monotonic()))
@@ -115,8 +119,13 @@ class Patrol:
         return None if beat is None else monotonic() - beat
 
     def is_busy(self, name: str) -> bool:
-        """Whether a repair is at work on it."""
-        return self._at_work(name) is not None
+        """Whether a repair is at work on it, or none may begin any more."""
+        return self._at_work(name) is not None or self.ending.is_set()
+
+    def was_there(self, name: str) -> bool:
+        """Whether it was there when it was looked at last, however long ago."""
+        sight = self._sights.get(name)
+        return sight is not None and sight.alive is True
 
     # --- what is begun ---------------------------------------------------------------------------------------------
 
@@ -127,8 +136,8 @@ class Patrol:
     def begin(self, name: str, item: str, repair: Callable[[], None]) -> None:
         """Begin a repair. Raises BackendError while another one is at work."""
         with self._lock:
-            if self.ending.is_set() or self.is_busy(name):
-                raise BackendError("another repair is at work")
+            if self.is_busy(name):
+                raise BackendError("another repair is at work, or the fund ends")
             thread = Thread(target=self._repaired, args=[name, item, repair], name=f"{item} {name}", daemon=True)
             self._repairs[name] = item, thread
             thread.start()

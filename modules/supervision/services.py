@@ -116,12 +116,18 @@ class Services:
         self.patrol.start()
         self.patrol.settle(TO_SETTLE)
 
+    def rest(self) -> None:
+        """Look no more, and repair no more: the fund is about to end."""
+        self.patrol.rest()
+
     def close(self) -> None:
         """End the processes, and let go of the file."""
         try:
             if self._has_started:
                 self.patrol.close()
-                self.past.end(self.processes.close())
+                there = self.processes.close()
+                # Who ends the fund may have ended them at the same moment: they did not die while it looked.
+                self.past.end(n for n in self.processes.commands if n in there or self.patrol.was_there(n))
         finally:
             if self._keeper is not None:
                 self._keeper.close()

@@ -15,6 +15,7 @@ from time import monotonic, sleep
 
 import pytest
 
+from modules.supervision import keeper
 from modules.supervision.identity import Identity
 from modules.supervision.keeper import keep
 from modules.supervision.past import SERVICES, Past
@@ -217,7 +218,10 @@ def test_without_a_fund_to_come_back_they_are_ended_and_begin_anew_with_the_next
             assert services.look(NOW)["feed"].restarted == ()
 
 
-def test_a_keeper_waits_while_a_fund_is_there_and_is_itself_replaced(folder: Path) -> None:
+def test_a_keeper_waits_while_a_fund_is_there_and_is_itself_replaced(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "AGAIN", 0.01)
     with started(folder) as services:
         first = keepers(folder)[-1]
         os.kill(first.pid, signal.SIGKILL)
@@ -227,6 +231,18 @@ def test_a_keeper_waits_while_a_fund_is_there_and_is_itself_replaced(folder: Pat
     past = Past(folder / "fund" / SERVICES)
     past.close()
     keep(folder / "fund" / SERVICES, 0.0)  # nothing is left to end
+
+
+def test_one_that_ends_at_the_same_moment_as_the_fund_did_not_die(folder: Path) -> None:
+    with started(folder) as services:
+        assert soon(partial(has_run, folder, 1))
+        assert services.patrol.works("feed")
+        services.rest()
+        os.kill(alive(folder)[0], signal.SIGKILL)
+        services.repair({"feed": ["RESTART"]}, NOW, None)  # a last snapshot
+        assert services.look(NOW)["feed"].restarted == ()
+    with started(folder):
+        assert soon(partial(has_run, folder, 2))
 
 
 def test_what_the_machine_does_not_have_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
