@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from modules.supervision import BackendError, Docker
+from modules.supervision.docker import LateDocker
 
 
 class ApiError(Exception):
@@ -100,3 +102,27 @@ def test_a_daemon_that_does_not_answer_is_an_error_at_the_start(monkeypatch: pyt
     asked["broken"] = True
     with pytest.raises(BackendError, match="no daemon of Docker answers: no socket"):
         Docker.of_this_machine({"s": "c"})
+
+
+def test_a_daemon_that_does_not_answer_yet_is_asked_again_and_each_thread_has_its_own_client(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clients: list[FakeContainers] = []
+    errors: list[Exception] = [ApiError("no socket")]
+
+    def from_env(**_: Any) -> Any:
+        if errors:
+            raise errors.pop()
+        clients.append(FakeContainers({"c": FakeContainer()}))
+        return SimpleNamespace(containers=clients[-1])
+
+    sdk = SimpleNamespace(from_env=from_env, errors=SimpleNamespace(DockerException=ApiError))
+    monkeypatch.setitem(sys.modules, "docker", sdk)
+    late = LateDocker({"s": "c"})
+    assert late.names() == ["s"]
+    with pytest.raises(BackendError, match="no daemon of Docker answers"):
+        late.is_alive("s")
+    assert late.is_alive("s")
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(late.restart, "s").result()
+    assert [len(client.there["c"].restarts) for client in clients] == [0, 1]

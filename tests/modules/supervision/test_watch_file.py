@@ -9,6 +9,7 @@ import pytest
 from modules.supervision.heartbeats import Answer, TouchedFile
 from modules.supervision.watch_file import WatchedService, read_watch_file
 from policy_dsl.diagnostics import PolicyError
+from tests.conftest import ROOT
 
 ENVIRONMENT = {"HOME": "/home/ada", "PATH": "/bin", "TOKEN": "t", "RINGFENCE_VENUE_SECRET": "s", "OTHER": "o"}
 
@@ -61,6 +62,15 @@ def test_all_that_a_table_may_say(tmp_path: Path) -> None:
     assert {item: found.argv for item, found in feed.repairs.items()} == {"RECONNECT": ("./reconnect.sh", "feed")}
     assert (store.unit, store.affects_trading, store.heartbeat) == ("postgresql@15-main.service", False, None)
     assert (cache.container, cache.heartbeat) == ("redis", Answer("http://[::1]:9000/health?full=1", 15.0))
+
+
+def test_the_example_of_the_manual_is_right(tmp_path: Path) -> None:
+    example = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8").partition("```toml\n")[2].partition("```")[0]
+    path = tmp_path / "services.toml"
+    path.write_text(example, encoding="utf-8")
+    cache, feed, prices = read_watch_file(path, {"FEED_TOKEN": "t"}, {"venue"})
+    assert (cache.container, prices.unit) == ("redis", "postgresql.service")
+    assert feed.heartbeat == TouchedFile(tmp_path / "feed" / "beat", 15.0)
 
 
 def test_what_counts_as_another_command(tmp_path: Path) -> None:
