@@ -36,7 +36,7 @@ def figure_text(value: float, unit: Unit) -> str:
     """A figure with its unit, as exact as its interval bears."""
     match unit:
         case Unit.SHARE:
-            return f"{100 * value:.{_decimals(value)}f}%"
+            return f"{100 * value:z.{_decimals(value)}f}%"
         case Unit.R:
             return f"{value:+.2f} R"
         case Unit.SECONDS | Unit.MINUTES | Unit.BPS:
