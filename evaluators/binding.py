@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from evaluators import exact
 from evaluators.decision import Decision, Firing, Grants, OutputValue, PerRow
 from evaluators.expressions import evaluate
+from evaluators.program_index import Index, index_of
 from evaluators.scene import Bindings, BoundRow
 from evaluators.snapshot import Snapshot
 from policy_dsl.program import Forbid, How, Output, Permit, Program, Rule, Tighten
@@ -34,10 +35,14 @@ class Case:
     program: Program
     snapshot: Snapshot
     decision: Decision
+    index: Index = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "index", index_of(self.program))
 
     def binds(self, rule: Rule, effect: BindingEffect, firing: Firing) -> bool:
         """Whether the final value of the effect's output, on any row it reaches, is what the effect asks for."""
-        output = self.program.output(effect.output)
+        output = self.index.outputs[effect.output]
         return any(self._decides(effect, output, final, at) for final, at in self._reached(rule, output, firing))
 
     def _reached(self, rule: Rule, output: Output, firing: Firing) -> Iterator[tuple[OutputValue, Bindings]]:
@@ -85,7 +90,7 @@ class Case:
 
     def _held_by_a_bound(self, output: Output, final: OutputValue) -> bool:
         """Whether a bound asks for the final value, so that no shift or factor decides it."""
-        rules = {r.id: r for r in self.program.rules}
+        rules = self.index.rules
         for firing in self.decision.firings:
             rule = rules[firing.rule]
             for effect in rule.effects:
@@ -97,10 +102,5 @@ class Case:
 
     def _permitted(self, effect: Forbid, output: Output) -> bool:
         """A forbid decides where a permit fired that it takes back."""
-        permitting = {
-            rule.id
-            for rule in self.program.rules
-            for other in rule.effects
-            if isinstance(other, Permit) and (other.output, other.item) == (output.id, effect.item)
-        }
+        permitting = self.index.permitting.get((output.id, effect.item), frozenset())
         return any(firing.rule in permitting for firing in self.decision.firings)

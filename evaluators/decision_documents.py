@@ -7,9 +7,9 @@ from typing import Any
 
 from evaluators.decision import Decision, Firing, OutputValue, PerRow
 from evaluators.document_values import write_value
+from evaluators.program_index import index_of
 from evaluators.timestamps import format_time
-from policy_dsl.program import Output, Permit, Program
-from policy_dsl.types import Type
+from policy_dsl.program import Output, Program
 
 Entry = Mapping[str, Any]
 """A reason or an alert as plain JSON, such as `{"rule": "hfos.drawdown", "entity": null, "because": "..."}`."""
@@ -32,10 +32,10 @@ def decision_document(
         "ts": format_time(decision.ts),
         "book": decision.book,
         "bundle": program.hash,
-        "outputs": _outputs(decision.outputs, program),
+        "outputs": outputs_document(decision.outputs, program),
         "reasons": fired,
         "alerts": [dict(a) for a in alerts],
-        "would_be": _outputs(decision.would_be, program),
+        "would_be": outputs_document(decision.would_be, program),
     }
 
 
@@ -43,7 +43,8 @@ def _bare(firing: Firing) -> dict[str, Any]:
     return {"rule": firing.rule, "entity": firing.key or None, "because": None, "definite": firing.definite}
 
 
-def _outputs(values: Mapping[str, OutputValue | PerRow], program: Program) -> dict[str, Any]:
+def outputs_document(values: Mapping[str, OutputValue | PerRow], program: Program) -> dict[str, Any]:
+    """Values of outputs as plain JSON, by id."""
     out: dict[str, Any] = {}
     for output in program.outputs:
         if output.id in values:
@@ -57,15 +58,9 @@ def _outputs(values: Mapping[str, OutputValue | PerRow], program: Program) -> di
 
 def _value(output: Output, value: OutputValue, program: Program) -> Any:
     if isinstance(value, tuple):
-        kinds = {item: _argument_types(program, output.id, item) for item, _ in value}
-        return {item: [write_value(k, a) for k, a in zip(kinds[item], args, strict=True)] for item, args in value}
+        kinds = index_of(program).arguments
+        return {
+            item: [write_value(k, a) for k, a in zip(kinds.get((output.id, item), ()), args, strict=True)]
+            for item, args in value
+        }
     return write_value(output.type, value)
-
-
-def _argument_types(program: Program, output: str, item: str) -> tuple[Type, ...]:
-    """What the arguments of an item count; every permit of one item has the same."""
-    for rule in program.rules:
-        for effect in rule.effects:
-            if isinstance(effect, Permit) and (effect.output, effect.item) == (output, item):
-                return tuple(a.type for a in effect.arguments)
-    return ()

@@ -9,10 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
+from weakref import WeakValueDictionary
 
 from evaluators.decision import Decision
 from evaluators.event_window import Dependence, Results
 from evaluators.following import Following
+from evaluators.program_index import One
 from evaluators.python.runtime import NOTHING, Outputs, decision, namespace
 from evaluators.python.source import source_of
 from evaluators.recollection import Firings, Origin, Part, Recollection
@@ -64,6 +66,14 @@ class Compiled:
         return tuple({} for _ in self.dependences)
 
 
+@dataclass(frozen=True)
+class Both:
+    """A program as functions: the rules that bind, and all rules where some only observe."""
+
+    enforced: Compiled
+    whole: Compiled | None
+
+
 class PythonEvaluator:
     """Decides one snapshot at a time, bit for bit as the reference interpreter does, as fast as Python can.
 
@@ -74,10 +84,8 @@ class PythonEvaluator:
 
     def __init__(self, program: Program, *, max_gap: int = DEFAULT_MAX_GAP) -> None:
         self.program, self.max_gap = program, max_gap
-        self.enforced = compiled(recalled(program.enforced()))
-        self.whole = None
-        if program.observes:
-            self.whole = compiled(recalled(program, after=self.enforced.recalled))
+        self._both = _both(program)
+        self.enforced, self.whole = self._both.enforced, self._both.whole
         self.observing = frozenset(rule.id for rule in program.rules if rule.observing)
 
     @property
@@ -171,6 +179,19 @@ class PythonBook:
     def origins(self, ts: int) -> tuple[Origin, ...]:
         """Where the values are from that outputs keep and that are in force at `ts` (ms), of the rules that bind."""
         return tuple(self._recollection.origins(ts))
+
+
+_in_use: WeakValueDictionary[One, Both] = WeakValueDictionary()
+"""Programs are compiled once for all evaluators that there are of them; each has the same memo of what followed."""
+
+
+def _both(program: Program) -> Both:
+    found = _in_use.get(One(program))
+    if found is None:
+        enforced = compiled(recalled(program.enforced()))
+        whole = compiled(recalled(program, after=enforced.recalled)) if program.observes else None
+        found = _in_use[One(program)] = Both(enforced, whole)
+    return found
 
 
 def compiled(made: Recalled) -> Compiled:

@@ -348,3 +348,9 @@ def test_rows_are_found_by_a_field_and_those_that_lack_it_belong_to_every_value(
     assert set(rows_of(rows, found, "XRPUSDT")) == {"b", "d"}
     assert rows_of(rows, found, None) == rows
     assert rows_of(None, sorted_by(None, "symbol"), "BTCUSDT") == {}
+
+
+def test_a_program_is_compiled_once_for_as_long_as_it_is_in_use() -> None:
+    one, other = PythonEvaluator(TWO), PythonEvaluator(TWO, max_gap=1)
+    assert one.enforced is other.enforced
+    assert PythonEvaluator(replace(TWO)).enforced is not one.enforced
