@@ -6,19 +6,16 @@ value and no other.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
-
-import numpy as np
+from functools import cached_property
 
 from evaluators.snapshot import Snapshot
 from modules.facts import CATALOGUE
-from modules.state_columns import encode
-from modules.supply import Row, Supply
+from modules.readings import Column, Reading, columns_of, place, read, read_rows
+from modules.supply import Supply
 from policy_dsl.catalogue import Entity, Fact, Rows
-from policy_dsl.types import Flag, Levels, Quantity, Value
+from policy_dsl.types import Value
 
 ANCHORS: Mapping[str, str] = {
     "symbol": "feed",
@@ -37,7 +34,7 @@ def facts_of(owners: Iterable[str]) -> tuple[Fact, ...]:
     return tuple(f for entity in CATALOGUE.entities.values() for f in entity.facts.values() if f.owner in own)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Supplied:
     """What was supplied at `at` (ms) by whoever may supply the facts of `owners`."""
 
@@ -45,6 +42,15 @@ class Supplied:
     owners: tuple[str, ...]
     at: int
     supply: Supply
+
+    @cached_property
+    def reading(self) -> Reading:
+        """The supply as it was read: once, in however many snapshots it is."""
+        return read(self.supply, self.by, self.owners)
+
+    def is_too_old(self, fact: Fact, ts: int) -> bool:
+        """Whether a fact of it no longer counts at `ts`."""
+        return fact.max_age is not None and ts - self.at > fact.max_age
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,25 +82,30 @@ class _Assembly:
     rows: dict[str, dict[str, dict[str, Value | None]] | None] = field(default_factory=dict)
     events: dict[str, list[dict[str, Value | None]]] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
-    known: set[str] = field(default_factory=set)
 
     def has(self, path: str) -> bool:
-        return path in self.known or self.facts.get(path) is not None
+        """Whether a fact, of one row or of the only one (`account.risk`), is there."""
+        if self.facts.get(path) is not None:
+            return True
+        entity, is_row, rest = path.partition('["')
+        key, _, name = rest.rpartition('"].')
+        return bool(is_row) and ((self.rows.get(entity) or {}).get(key) or {}).get(name) is not None
 
     def singles(self, part: Supplied) -> None:
-        for path, value in part.supply.single.items():
-            fact = self._own(path, part)
-            if fact is not None:
-                (found,) = self._checked([path], [value], fact, part)
-                self.facts[path] = found
+        self.reasons |= part.reading.not_own
+        for path, found in part.reading.singles.items():
+            (self.facts[path],) = self._counting(found, part, [path])
 
     def happened(self, part: Supplied) -> None:
         for name, events in part.supply.events.items():
             listed = self.events.setdefault(name, [])
             made: list[dict[str, Value | None]] = [{} for _ in events]
-            places = [f"{name}[{len(listed) + i}]" for i in range(len(events))]
-            for column, values in _columns(events).items():
-                self._column(made, places, f"{name}.{column}", values, part)
+            columns, not_own = columns_of(name, events, part.by, part.owners)
+            self.reasons |= not_own
+            for found in columns:
+                places = [f"{name}[{len(listed) + i}].{found.fact.name}" for i in range(len(events))]
+                for row, value in zip(made, self._counting(found, part, places), strict=True):
+                    row[found.fact.name] = value
             listed += made
 
     def collection(self, entity: Entity, found: Sequence[Supplied]) -> None:
@@ -109,80 +120,39 @@ class _Assembly:
         keys = sorted({key for part in anchored for key in part.supply.rows[name]})
         here: dict[str, dict[str, Value | None]] = {key: {} for key in keys}
         for part in parts:
-            rows = {key: row for key, row in part.supply.rows[name].items() if key in here}
-            places = [f'{name}["{key}"]' for key in rows]
-            for column, values in _columns(list(rows.values())).items():
-                self._column([here[key] for key in rows], places, f"{name}.{column}", values, part)
+            self._join(name, here, part)
         self.rows[name] = here
+
+    def _join(self, entity: str, here: Mapping[str, dict[str, Value | None]], part: Supplied) -> None:
+        """The rows of a part that are among those here: as they were read, unless it has others too."""
+        rows = part.supply.rows[entity]
+        if rows.keys() <= here.keys():
+            found = part.reading.rows[entity]
+        else:
+            some = {key: row for key, row in rows.items() if key in here}
+            found = read_rows(entity, some, part.by, part.owners)
+        if found.least_age is None or self.ts - part.at <= found.least_age:
+            self.reasons |= found.reasons
+            for key, row in found.rows.items():
+                here[key].update(row)
+            return
+        self.reasons |= found.not_own
+        for facts in found.columns:
+            name = facts.fact.name
+            places = [place(entity, key, name) for key in found.rows]
+            for key, value in zip(found.rows, self._counting(facts, part, places), strict=True):
+                here[key][name] = value
 
     def _is_stale(self, entity: Entity, part: Supplied) -> bool:
         """Whether rows are so old that no fact of them, of those that age, still counts."""
         ages = [f.max_age for f in entity.facts.values() if f.owner in part.owners and f.max_age is not None]
         return bool(ages) and self.ts - part.at > max(ages)
 
-    def _column(
-        self,
-        rows: Sequence[dict[str, Value | None]],
-        places: Sequence[str],
-        path: str,
-        values: Sequence[Any],
-        part: Supplied,
-    ) -> None:
-        fact = self._own(path, part)
-        if fact is None:
-            return
-        named = [f"{place}.{fact.name}" for place in places]
-        for row, value in zip(rows, self._checked(named, values, fact, part), strict=True):
-            row[fact.name] = value
-
-    def _own(self, path: str, part: Supplied) -> Fact | None:
-        fact = CATALOGUE.fact(path)
-        if fact is None or fact.owner not in part.owners:
-            self.reasons[path] = f"{part.by} supplied it, and it is not its to supply"
-            return None
-        return fact
-
-    def _checked(self, places: Sequence[str], values: Sequence[Any], fact: Fact, part: Supplied) -> list[Value | None]:
-        if fact.max_age is not None and self.ts - part.at > fact.max_age:
-            self._all_missing(places, f"{part.by} last ran {(self.ts - part.at) // 1000} s ago: too old")
-            return [None] * len(values)
-        out: list[Value | None] = []
-        for place, value, made in zip(places, values, _encoded(values, fact), strict=True):
-            if made is None and value is not None:
-                self.reasons[place] = f"{part.by} supplied {value!r}, which is not a {fact.type} that can be believed"
-            elif made is not None and not fact.in_range(made):
-                self.reasons[place] = f"{part.by} supplied {value!r}, which is out of range"
-                made = None  # noqa: PLW2901 -- the value as it may be believed
-            elif made is not None:
-                self.known.add(place)
-            out.append(made)
-        return out
-
-    def _all_missing(self, places: Iterable[str], why: str) -> None:
-        for place in places:
-            self.reasons[place] = why
-
-
-def _columns(rows: Sequence[Row]) -> dict[str, list[Any]]:
-    """The values of each field that any row has, None where a row lacks it."""
-    names = dict.fromkeys(name for row in rows for name in row)
-    return {name: [row.get(name) for row in rows] for name in names}
-
-
-def _encoded(values: Sequence[Any], fact: Fact) -> list[Value | None]:
-    """The values in the language's own; None for what is missing and for what is no value of the fact's type."""
-    plain = [v if _is_of(v, fact) else None for v in values]
-    made = encode(plain, fact)
-    return [None if v is None else v for v in (made if isinstance(made, list) else made.tolist())]
-
-
-def _is_of(value: Any, fact: Fact) -> bool:
-    if isinstance(fact.type, Quantity):
-        is_number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool | np.bool_)
-        # Python's own integers may be too large for any float, which quanta are made from.
-        return is_number and abs(value) <= sys.float_info.max
-    if isinstance(fact.type, Levels):
-        return isinstance(value, str) and value in fact.type.members
-    if isinstance(fact.type, Flag):
-        return isinstance(value, bool | np.bool_)
-    return isinstance(value, str)
+    def _counting(self, found: Column, part: Supplied, places: Sequence[str]) -> Sequence[Value | None]:
+        """The values of a fact as they count now: none of them where they are too old."""
+        if part.is_too_old(found.fact, self.ts):
+            why = f"{part.by} last ran {(self.ts - part.at) // 1000} s ago: too old"
+            self.reasons |= dict.fromkeys(places, why)
+            return [None] * len(places)
+        self.reasons |= {places[i]: why for i, why in found.reasons.items()}
+        return found.values

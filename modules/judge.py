@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluators.decision import Decision
-from evaluators.decision_documents import decision_document
+from evaluators.decision_documents import outputs_document
 from evaluators.explanation import Reason
 from evaluators.python import PythonEvaluator
 from evaluators.python.evaluator import PythonBook
@@ -56,7 +56,7 @@ class Judge:
 
 def answer_of(decision: Decision, bundle: Bundle, why: Iterable[Reason]) -> Answer:
     """A decision with its values in document units, and what each rule that fired says."""
-    return Answer(decision, decision_document(decision, bundle.program)["outputs"], {r.rule: r.because for r in why})
+    return Answer(decision, outputs_document(decision.outputs, bundle.program), {r.rule: r.because for r in why})
 
 
 @cache

@@ -33,17 +33,21 @@ class Supply:
 
 def merged(supplies: Iterable[Supply]) -> Supply:
     """The supplies as one: facts of one row from several modules come together, a later supply wins."""
-    single: dict[str, Any] = {}
-    rows: dict[str, dict[str, dict[str, Any]]] = {}
-    events: dict[str, tuple[Row, ...]] = {}
-    reasons: dict[str, str] = {}
+    found = Supply()
     for supply in supplies:
-        single |= supply.single
-        for entity, found in supply.rows.items():
-            here = rows.setdefault(entity, {})
-            for key, row in found.items():
-                here[key] = {**here.get(key, {}), **row}
-        for entity, happened in supply.events.items():
-            events[entity] = events.get(entity, ()) + happened
-        reasons |= supply.reasons
-    return Supply(single, rows, events, reasons)
+        found = joined(found, supply)
+    return found
+
+
+def joined(known: Supply, supply: Supply) -> Supply:
+    """What is known with what another supplies, which wins; what neither changes is shared with `known`."""
+    rows = dict(known.rows)
+    for entity, found in supply.rows.items():
+        here = dict(rows.get(entity, {}))
+        for key, row in found.items():
+            here[key] = {**here.get(key, {}), **row}
+        rows[entity] = here
+    events = dict(known.events)
+    for entity, happened in supply.events.items():
+        events[entity] = events.get(entity, ()) + happened
+    return Supply({**known.single, **supply.single}, rows, events, {**known.reasons, **supply.reasons})

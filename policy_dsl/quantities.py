@@ -85,16 +85,21 @@ def to_quanta(value: float | int | str | Decimal, unit: Unit) -> int | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, float):
-        scaled = value * scale
-        if not math.isfinite(scaled):
-            return None
-        quanta = round(scaled)
-    else:
-        exact = _exact(value)
-        if exact is None:
-            return None
-        quanta = round(exact * scale)
+        return float_to_quanta(value, scale)
+    exact = _exact(value)
+    if exact is None:
+        return None
+    quanta = round(exact * scale)
     return quanta if fits(quanta) else None
+
+
+def float_to_quanta(value: float, scale: int) -> int | None:
+    """`to_quanta` of a float in a unit with so many quanta in one."""
+    scaled = value * scale
+    if not math.isfinite(scaled):
+        return None
+    quanta = round(scaled)
+    return quanta if INT64_MIN <= quanta <= INT64_MAX else None
 
 
 def from_quanta(quanta: int, unit: Unit) -> float | int:

@@ -82,7 +82,7 @@ def compose(  # noqa: PLR0913 -- the parts of a fund, each by its name
     models: Callable[[int], Mapping[str, ModelRecord]] = lambda _: {},
     learns: bool = False,
     book: str = "main",
-    patience: float = DEFAULT_PATIENCE,
+    patience: float | None = DEFAULT_PATIENCE,
     behind: float | None = None,
     max_gap: int = DEFAULT_MAX_GAP,
     orders: desk.Patience | None = None,
@@ -90,10 +90,10 @@ def compose(  # noqa: PLR0913 -- the parts of a fund, each by its name
     """The fund of `book` at `venue` under `bundle`, as it was when its folder was last used; None: kept in memory.
 
     Without `candles` the hours come from the venue. `switches` are those of the environment, which stand over the flags
-    and modes of the bundle. `patience` (seconds) is for modules and `orders` for orders; modules whose interval is
-    longer than `behind` seconds run beside the snapshots. `max_gap` (ms) is the longest distance of two snapshots that
-    is no gap. One that `learns` has prediction models of its own in its folder, trained and exchanged as the rules
-    permit; `models` are those of somebody else. Orders that an earlier process left behind are settled first.
+    and modes of the bundle. `patience` (seconds; None: any time) is for modules and `orders` for orders; modules whose
+    interval is longer than `behind` seconds run beside the snapshots. `max_gap` (ms) is the longest distance of two
+    snapshots that is no gap. One that `learns` has prediction models of its own in its folder, trained and exchanged as
+    the rules permit; `models` are those of somebody else. Orders that an earlier process left behind are settled first.
 
     Raises PolicyError for a folder in use or damaged, and for switches or modes that do not suit the rules;
     JournalError for a damaged journal; NotPermitted for a live venue without a folder.

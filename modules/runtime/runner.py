@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from concurrent.futures import TimeoutError as TakesTooLong
 from dataclasses import dataclass, field, replace
@@ -17,7 +17,7 @@ from modules.assembly import Supplied, facts_of
 from modules.inputs import Inputs
 from modules.module import Module
 from modules.runtime.shape import misshapen
-from modules.supply import Supply, merged
+from modules.supply import Supply, joined
 
 log = structlog.get_logger()
 
@@ -68,13 +68,16 @@ class Runner:
     than `behind` seconds runs beside the snapshots: none waits for it, and what it supplies is in the first one after
     its end. It may take its interval. With None each run is awaited, so that the same inputs give the same snapshots.
 
+    A run may take `patience` seconds. With None it may take any time, and has no thread of its own: for a fund whose
+    time is simulated.
+
     A module that had nothing to supply, and every module once there are candles for the first time, runs again with the
     next snapshot: what a fund does not know at its start must not be missing for an interval.
     """
 
     modules: Sequence[Module]
     is_on: Callable[[str], bool] = lambda _: True
-    patience: float = DEFAULT_PATIENCE
+    patience: float | None = DEFAULT_PATIENCE
     behind: float | None = None
     runs: dict[str, Run] = field(default_factory=dict)
     _supplied: dict[str, Supplied] = field(default_factory=dict)
@@ -84,36 +87,31 @@ class Runner:
     _had_candles: bool = False
 
     def supplied(self, inputs: Inputs) -> list[Supplied]:
-        """What every module supplies at `inputs.ts`, having run those that are due."""
+        """What every module supplies at `inputs.ts`, having run those that are due on what those before it supply."""
         if inputs.market.candles is not None and not self._had_candles:
             self._had_candles = True
             self._again.update(module.name for module in self.modules)
+        known, found = Supply(), []
         for module in self.modules:
-            self._supplied[module.name] = self._next(module, inputs)
-        return list(self._before(None))
+            self._supplied[module.name] = made = self._next(module, inputs, known)
+            known = joined(known, made.supply)
+            found.append(made)
+        return found
 
     def close(self) -> None:
         """Let what is at work end, for a moment; what hangs is left behind."""
         wait([work.future for work in self._busy.values()], PARTING_SECONDS)
 
-    def _next(self, module: Module, inputs: Inputs) -> Supplied:
+    def _next(self, module: Module, inputs: Inputs, known: Supply) -> Supplied:
         if not self.is_on(module.name):
             self.runs.pop(module.name, None)
             self._beside.pop(module.name, None)
             return _nothing(module, inputs.ts, f"{module.name} is switched off")
         if self.behind is not None and module.interval > self.behind:
-            return self._run_beside(module, inputs)
+            return self._run_beside(module, inputs, known)
         if self._is_due(module, inputs.ts):
-            return self._run(module, inputs)
+            return self._run(module, replace(inputs, known=known))
         return _without_events(self._supplied[module.name])
-
-    def _before(self, module: Module | None) -> Iterable[Supplied]:
-        """What the modules before this one have supplied; all of it for None."""
-        for other in self.modules:
-            if other is module:
-                return
-            if other.name in self._supplied:
-                yield self._supplied[other.name]
 
     def _is_due(self, module: Module, ts: int) -> bool:
         last = self.runs.get(module.name)
@@ -122,10 +120,10 @@ class Runner:
         return ts - last.at >= module.interval * 1000
 
     def _run(self, module: Module, inputs: Inputs) -> Supplied:
-        work = self._begin(module, inputs)
+        work = self._begin(module, inputs, waits=self.patience is None)
         return self._still_busy(module, inputs.ts) if work is None else self._outcome(module, work, self.patience)
 
-    def _run_beside(self, module: Module, inputs: Inputs) -> Supplied:
+    def _run_beside(self, module: Module, inputs: Inputs, known: Supply) -> Supplied:
         """What a module that runs beside the snapshots has supplied by now; its next run is begun if it is due."""
         work, supplied = self._beside.get(module.name), self._supplied.get(module.name)
         if work is not None and not work.future.done():
@@ -137,24 +135,29 @@ class Runner:
         elif supplied is not None:
             supplied = _without_events(supplied)
         if module.name not in self._beside and self._is_due(module, inputs.ts):
-            begun = self._begin(module, inputs)
+            begun = self._begin(module, replace(inputs, known=known))
             if begun is None:
                 return self._still_busy(module, inputs.ts)
             self._beside[module.name] = begun
         return supplied or _nothing(module, inputs.ts, f"{module.name} has not ended its first run")
 
-    def _begin(self, module: Module, inputs: Inputs) -> _Work | None:
-        """A run on `inputs` and what is known by now; None while an earlier one goes on."""
+    def _begin(self, module: Module, inputs: Inputs, *, waits: bool = False) -> _Work | None:
+        """A run on `inputs`, which is over if this `waits` for it; None while an earlier one goes on."""
         busy = self._busy.get(module.name)
         if busy is not None and not busy.future.done():
             return None
-        known = merged(part.supply for part in self._before(module))
-        work = _Work(inputs.ts, _begun(module, replace(inputs, known=known)))
+        work = _Work(inputs.ts, Future())
         self._busy[module.name] = work
         self._again.discard(module.name)
+        if waits:
+            _compute(module, inputs, work.future)
+        else:
+            # A thread of its own, which no other run waits for and which does not keep the process from ending.
+            whole = (module, inputs, work.future)
+            Thread(target=_compute, args=whole, name=f"module {module.name}", daemon=True).start()
         return work
 
-    def _outcome(self, module: Module, work: _Work, patience: float) -> Supplied:
+    def _outcome(self, module: Module, work: _Work, patience: float | None) -> Supplied:
         """What a run supplies; no facts where it fails, or takes longer than `patience` seconds from now."""
         try:
             supply = work.future.result(patience)
@@ -183,20 +186,14 @@ class Runner:
         return _nothing(module, work.ts, f"{module.name} failed: {fault}")
 
 
-def _begun(module: Module, inputs: Inputs) -> Future[Any]:
-    """A run in a thread of its own, which no other run waits for and which does not keep the process from ending."""
-    run: Future[Any] = Future()
-
-    def compute() -> None:
-        try:
-            supply = module.compute(inputs)
-        except BaseException as error:  # noqa: BLE001 -- it is for whoever asks what came of the run
-            run.set_exception(error)
-        else:
-            run.set_result(supply)
-
-    Thread(target=compute, name=f"module {module.name}", daemon=True).start()
-    return run
+def _compute(module: Module, inputs: Inputs, run: Future[Any]) -> None:
+    """Run a module; whatever it gives or raises is for whoever asks what came of the run."""
+    try:
+        supply = module.compute(inputs)
+    except BaseException as error:  # noqa: BLE001 -- it is raised where the result is asked for
+        run.set_exception(error)
+    else:
+        run.set_result(supply)
 
 
 def _nothing(module: Module, ts: int, why: str) -> Supplied:

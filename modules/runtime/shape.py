@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from modules.facts import CATALOGUE
@@ -19,7 +19,7 @@ def misshapen(supply: object) -> str | None:
     if not _is_row(supply.single):
         return "its single facts are no mapping from paths"
     reasons: Any = supply.reasons
-    if not isinstance(reasons, Mapping) or not all(isinstance(text, str) for why in reasons.items() for text in why):
+    if not isinstance(reasons, Mapping) or not (_are_texts(reasons) and _are_texts(reasons.values())):
         return "its reasons are no mapping from facts to text"
     return _misshapen_rows(supply.rows) or _misshapen_events(supply.events)
 
@@ -30,7 +30,7 @@ def _misshapen_rows(rows: Any) -> str | None:
     for name, keyed in rows.items():
         if name not in CATALOGUE.entities:
             return f"it has rows of {name!r}, which is no entity"
-        if not isinstance(keyed, Mapping) or not all(isinstance(k, str) and _is_row(row) for k, row in keyed.items()):
+        if not isinstance(keyed, Mapping) or not (_are_texts(keyed) and all(map(_is_row, keyed.values()))):
             return f"its rows of `{name}` are no mapping from keys to facts"
     return None
 
@@ -47,4 +47,9 @@ def _misshapen_events(events: Any) -> str | None:
 
 
 def _is_row(row: Any) -> bool:
-    return isinstance(row, Mapping) and all(isinstance(name, str) for name in row)
+    return isinstance(row, dict | Mapping) and _are_texts(row)
+
+
+def _are_texts(values: Iterable[Any]) -> bool:
+    # Nearly always they are, and then the types tell it at once.
+    return {*map(type, values)} <= {str} or all(isinstance(value, str) for value in values)

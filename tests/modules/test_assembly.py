@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from modules.assembly import Assembled, Supplied, assemble
-from modules.supply import Supply
+from modules.facts import CATALOGUE
+from modules.readings import column
+from modules.state_columns import encode
+from modules.supply import Supply, joined, merged
 
 NOW = 1_760_000_000_000
 MINUTE = 60_000
@@ -109,3 +115,49 @@ def test_events_of_several_come_together_and_bad_fields_are_missing() -> None:
     )
     assert found.snapshot.events["trade"] == ({"symbol": "BTCUSDT", "profit": 2_500_000, "closed_at": NOW},)
     assert found.snapshot.events["order"] == ({"symbol": "BTCUSDT", "outcome": None},)
+
+
+NUMBERS = st.none() | st.floats() | st.integers(-(10**20), 10**20) | st.floats(width=32).map(np.float32)
+
+
+@given(st.lists(NUMBERS | st.booleans() | st.sampled_from(["CORE", "no tier", ""]), max_size=6))
+@pytest.mark.parametrize("path", ["position.notional", "symbol.tier", "symbol.in_universe", "request.symbol"])
+def test_values_are_read_as_recordings_read_them(path: str, values: list[Any]) -> None:
+    """What is of the fact's type and in its range is, value for value, what a column of a recording holds."""
+    fact = CATALOGUE.fact(path)
+    assert fact is not None
+    read = column(fact, values, "feed").values
+    kept = [v if made is not None else None for v, made in zip(values, read, strict=True)]
+    again = encode(kept, fact)
+    assert read == (again if isinstance(again, list) else again.tolist())
+
+
+def test_what_stays_is_read_once_and_stays_the_same() -> None:
+    feed = of("feed", Supply(rows={"symbol": {"BTCUSDT": {"spread": 0.001}, "ETHUSDT": {"spread": 2.0}}}))
+    universe = of("Universe OS", Supply(rows={"symbol": {"BTCUSDT": {"tier": "CORE"}, "GONEUSDT": {"tier": "CORE"}}}))
+    first, second = made(feed, universe), made(feed, universe)
+    assert feed.reading is feed.reading
+    assert first.snapshot == second.snapshot
+    assert first.reasons == second.reasons
+    # The rows of a snapshot are its own.
+    here, there = (found.snapshot.rows["symbol"] or {} for found in (first, second))
+    assert here["BTCUSDT"] is not there["BTCUSDT"]
+
+
+def test_rows_grow_old_fact_by_fact() -> None:
+    """A spread is believed for 5 minutes, a funding rate for hours."""
+    feed = of("feed", Supply(rows={"symbol": {"BTCUSDT": {"spread": 0.001, "funding_rate": 0.0001}}}), NOW - 6 * MINUTE)
+    found = made(feed)
+    assert found.snapshot.rows["symbol"] == {"BTCUSDT": {"spread": None, "funding_rate": 100_000}}
+    assert found.reasons['symbol["BTCUSDT"].spread'] == "feed last ran 360 s ago: too old"
+
+
+def test_supplies_come_together_and_leave_those_that_were_as_they_were() -> None:
+    first = Supply({"account.equity": 1.0}, {"symbol": {"BTCUSDT": {"spread": 1.0}}}, reasons={"a": "b"})
+    second = Supply({"account.equity": 2.0}, {"symbol": {"BTCUSDT": {"tier": "CORE"}}, "model": {}})
+    both = joined(first, second)
+    assert both.single == {"account.equity": 2.0}
+    assert both.rows == {"symbol": {"BTCUSDT": {"spread": 1.0, "tier": "CORE"}}, "model": {}}
+    assert first.rows == {"symbol": {"BTCUSDT": {"spread": 1.0}}}
+    assert merged([first, second]) == both
+    assert merged([]) == Supply()

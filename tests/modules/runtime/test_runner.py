@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from threading import Event
+from threading import Event, active_count
 from threading import enumerate as enumerate_threads
 from typing import Any, ClassVar
 
@@ -115,6 +115,16 @@ def test_a_module_that_hangs_loses_its_facts_until_it_is_done(counting: Counting
     run._busy["counting"].future.result(10)
     # What it came up with in the end is of a snapshot long gone.
     assert equity(run, NOW + 2000)[0] == 2.0
+
+
+def test_a_run_that_may_take_any_time_is_made_at_once_and_alike(counting: Counting) -> None:
+    counting.answers = [ZeroDivisionError("division by zero")]
+    run = runner(counting, Reading(), patience=None)
+    before = active_count()
+    assert equity(run, NOW) == (None, "counting failed: it raised ZeroDivisionError: division by zero")
+    assert equity(run, NOW + 1000) == (2.0, None)
+    assert run.supplied(Inputs("main", NOW + 2000))[1].supply.single == {"account.gross_exposure": 2.0}
+    assert active_count() == before
 
 
 def test_a_module_that_returns_no_supply_loses_its_facts(counting: Counting) -> None:
