@@ -32,9 +32,6 @@ CAPITAL = 100_000.0
 MAX_GAP = 180_000
 """Longest distance of two snapshots that is no gap, ms."""
 
-PATIENCE = 60.0
-"""Seconds that a module may take: a day must not depend on how busy the machine is."""
-
 BUSY_MS = 10_000
 """Between two snapshots in a storm of errors."""
 
@@ -103,7 +100,7 @@ class Run:
         market = day.market
         self.exchange = DayExchange(market, day.troubles, seed=day.seed, capital=CAPITAL)
         self.parts: Composed = compose(
-            self.exchange, None, bundle, candles=market.candles_at, models=lambda _: day.records, patience=PATIENCE,
+            self.exchange, None, bundle, candles=market.candles_at, models=lambda _: day.records, patience=None,
             max_gap=MAX_GAP,
         )  # fmt: skip
         self.parts.runner.modules = day.shared.among(self.parts.runner.modules)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from evaluators.python import PythonEvaluator
 from modules.facts import CATALOGUE
 from modules.judge import RULES
 from modules.trading_day.arms import Arm, rules_of
@@ -136,6 +137,8 @@ class _Process:
 
     count: Synchronized[int] | None = None
     bundles: Mapping[Arm, Bundle] = field(default_factory=dict)
+    evaluators: tuple[PythonEvaluator, ...] = ()
+    """Kept, so that the rules of a run are compiled once for all days."""
 
     def one_more(self) -> None:
         if self.count is not None:
@@ -149,6 +152,7 @@ _here = _Process()
 def _begin(count: Synchronized[int], bundles: Mapping[Arm, Bundle]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it at once; the process that began it says so
     _here.count, _here.bundles = count, bundles
+    _here.evaluators = tuple(PythonEvaluator(bundle.program) for bundle in bundles.values())
 
 
 def _elsewhere(wanted: Wanted, number: int) -> LivedDay:
