@@ -104,8 +104,7 @@ def compose(  # noqa: PLR0913 -- the parts of a fund, each by its name
         opened.callback(controls.close)
         ledger = Ledger(_path(folder, LEDGER))
         opened.callback(ledger.close)
-        at_start = (switches or Switches()).over(_flags(bundle))
-        board = Switchboard(controls, at_start, policies=[policy.name for policy in bundle.policies])
+        board = _board(controls, switches or Switches(), bundle)
 
         def decide(key: str, request: Request) -> Answer:
             newest = store.latest(book)
@@ -147,6 +146,11 @@ def _catch_up(execution: SmartExecution, ledger: Ledger) -> None:
     except OSError as error:
         log.warning("a log was not made smaller", error=str(error))
     execution.recover()
+
+
+def _board(controls: Controls, switches: Switches, bundle: Bundle) -> Switchboard:
+    """The switches of the environment over those of the bundle, and of people over both."""
+    return Switchboard(controls, switches.over(_flags(bundle)), policies=[policy.name for policy in bundle.policies])
 
 
 def _learning(opened: ExitStack, folder: Path | None, candles: Callable[[int], Candles | None]) -> Learning | None:

@@ -171,7 +171,8 @@ def test_an_outage_of_everything_costs_the_snapshot_and_no_exit() -> None:
 
 @pytest.mark.parametrize("call", ["place", "positions", "open_orders", "cancel"])
 def test_a_stop_that_could_not_be_carried_out_is_carried_out_at_the_next_snapshot(call: str) -> None:
-    fund, stop = scene(), {"CANCEL_ORDERS": [], "FLATTEN": []}
+    stop: dict[str, list[object]] = {"CANCEL_ORDERS": [], "FLATTEN": []}
+    fund = scene()
     fund.open(4)
     fund.paper.place(NewOrder("rests", B, "LONG", 1.0, Kind.LIMIT, 50.0))
     seen = fund.look()
