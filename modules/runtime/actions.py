@@ -20,6 +20,7 @@ from typing import TypeVar
 
 import structlog
 
+from evaluators.timelines import DEFAULT_MAX_GAP
 from modules.assembly import Supplied
 from modules.emergency_stop_system import CANCEL, FLATTEN
 from modules.estimates.progress import is_known
@@ -63,6 +64,8 @@ ADDS_EVERY_MS = int(ProfitAmplificationLayer.interval * 1000)
 class Actions:
     """The hands of a fund at `venue`. `ledger` knows how positions began, `bundle` gives the rules in force.
 
+    New risk that was allowed longer than `max_gap` (ms) ago is not taken: no snapshot counts for as long as that.
+
     A failure of one action is no reason to leave out the next one; what could not be done is logged, and is decided
     anew with the next snapshot.
     """
@@ -71,6 +74,7 @@ class Actions:
     execution: SmartExecution
     ledger: Ledger = field(default_factory=Ledger)
     bundle: Callable[[], Bundle] = packaged_bundle
+    max_gap: int = DEFAULT_MAX_GAP
     _ended: deque[tuple[OrderState, Purpose]] = field(default_factory=deque)
     _refused: list[OrderEnd] = field(default_factory=list)
     _wanted: dict[str, Request] = field(default_factory=dict)
@@ -146,7 +150,7 @@ class Actions:
         leaving = [] if flattened else exits(answer, positions_of(inputs))
         self._take_off(leaving, inputs)
         for key in _in_turn(answer, inputs):
-            self._trade(key, inputs.book.requests[key], answer, inputs)
+            self._trade(key, answer, inputs)
         self._count()
         if not flattened:
             gone = {part.key for part in leaving}
@@ -295,7 +299,13 @@ class Actions:
             self._asked_at[key] = ts
             self._wanted[f"add-{key}"] = request
 
-    def _trade(self, key: str, request: Request, answer: Answer, inputs: Inputs) -> None:
+    def _trade(self, key: str, answer: Answer, inputs: Inputs) -> None:
+        request, does = inputs.book.requests[key], effect_of(inputs.book.requests[key], inputs.book.positions).effect
+        late = self.execution.clock() - inputs.ts
+        if late > self.max_gap and does not in EXITS:
+            # What was sent before it has taken its time, and the market that it was allowed in is gone.
+            log.warning("a request was allowed too long ago to be carried out", request=key, late_ms=late)
+            return
         ticker: Ticker | None = inputs.market.tickers.get(request.symbol)
         try:
             self.execution.execute(key, request, answer, ticker)

@@ -123,7 +123,7 @@ def compose(  # noqa: PLR0913 -- the parts of a fund, each by its name
             opened.callback(candles.close)
         learning = _learning(opened, folder, candles) if learns else None
         models = models if learning is None else learning.records
-        actions = Actions(venue, execution, ledger, lambda: fund.bundle)
+        actions = Actions(venue, execution, ledger, lambda: fund.bundle, max_gap)
         world = VenueWorld(
             venue, ledger, controls, book, candles, actions.ended, models, _obeyed(actions, learning), actions.refused,
             actions.wanted, execution.intents.ticket_of, actions.unsure,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from modules.inputs import Request
 from modules.judge import packaged_bundle
@@ -181,6 +182,28 @@ def test_a_stop_that_could_not_be_carried_out_is_carried_out_at_the_next_snapsho
     assert (fund.held, fund.paper.open_orders()) != (None, [])
     fund.step(ess__actions=stop)
     assert (fund.held, fund.paper.open_orders()) == (None, [])
+
+
+def test_new_risk_that_was_allowed_too_long_ago_is_not_taken_and_an_exit_is() -> None:
+    fund = scene()
+    fund.open(4)
+    fund.actions.max_gap = 10_000
+    now = fund.paper.time()
+
+    def eleven_seconds_pass() -> None:
+        fund.paper.advance(fund.paper.time() + 11_000)
+
+    fund.venue.after["place"] = [eleven_seconds_pass]
+    slow, late = (Request(B, "LONG", now, 500.0, stop=40.0, client_id=name) for name in ("slow", "late"))
+    with capture_logs() as logs:
+        fund.step({"a": slow, "b": late}, **allowed("a", "b"))
+    assert {"slow", "late"} & set(fund.actions.execution.intents.worked) == {"slow"}
+    assert [line["request"] for line in logs if line.get("late_ms", 0) > 10_000] == ["b"]
+
+    fund.venue.after["place"] = [eleven_seconds_pass]
+    reduce, close = (Request(A, "SHORT", now, 100.0, reduce_only=True, client_id=name) for name in ("reduce", "close"))
+    fund.step({"a": reduce, "b": close}, **allowed("a", "b"))
+    assert size(fund) == pytest.approx(2.0), "exits go, however long the first one takes"
 
 
 def test_an_exit_goes_where_the_rules_do_not_say_how_orders_trade(monkeypatch: pytest.MonkeyPatch) -> None:
