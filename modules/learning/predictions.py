@@ -14,12 +14,15 @@ from typing import Any
 from zlib import crc32
 
 import numpy as np
+import structlog
 
 from modules.feeds.candles import Candles
 from modules.inputs.models import Comparison, Predictions
 from modules.learning.outcomes import STOP, made
 from modules.venues.journal import Journal, Unkept, journal_at
 from policy_dsl.quantities import MS_PER_DAY
+
+log = structlog.get_logger()
 
 KEPT_DAYS = 120
 """How long an outcome counts."""
@@ -98,11 +101,36 @@ class PredictionRecord:
         self._journal = journal_at(self.path)
         for record in self._journal.records:
             self._apply(record)
+        self._make_smaller()
         self._journal.records = ()  # Months of them: what still counts has been taken note of.
 
     def close(self) -> None:
         """Let go of the file."""
         self._journal.close()
+
+    def _make_smaller(self) -> None:
+        """Leave out of the file what counts no longer, if that is at least half of the predictions in it."""
+        records = self._journal.records
+        lines = [line for record in records if (line := self._shortened(record)) is not None]
+        if 2 * _predictions_in(lines) <= _predictions_in(records):
+            try:
+                self._journal.rewrite(lines)
+            except OSError as error:
+                log.warning("the record of predictions was not made smaller", error=str(error))
+
+    def _shortened(self, record: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """A line with the predictions that wait for their outcome and the outcomes that count; None without any.
+
+        The newest bar's stay in any case: it is not predicted twice.
+        """
+        at = record["at"]
+        waiting = {(m.model, m.version) for m in self._open if m.at == at}
+        made_then = [m for m in record["made"] if (m[0], m[1]) in waiting or at == self.newest]
+        settled = [s for s in record["settled"] if self.newest - s[2] <= KEPT_DAYS * MS_PER_DAY]
+        if not (made_then or settled):
+            return None
+        prices = {name: record[name] for name in ("price", "volatility") if made_then}
+        return {"at": at, "settled": settled, "given_up": [], "made": made_then, **prices}
 
     def take(self, candles: Candles, volatility: Mapping[str, float], predicted: Sequence[Made]) -> None:
         """Note what came of earlier predictions by these candles, and what is predicted at their last bar.
@@ -182,6 +210,10 @@ class PredictionRecord:
             self._open += [Made(at, model, version, h, p) for model, version, h, p in record["made"]]
         waiting = {m.at for m in self._open}
         self._bars = {bar: told for bar, told in self._bars.items() if bar in waiting}
+
+
+def _predictions_in(records: Iterable[Mapping[str, Any]]) -> int:
+    return sum(len(record["made"]) for record in records)
 
 
 def _settle(one: Made, bar: _Bar, path: Candles, column: Mapping[str, int]) -> list[Any] | None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
+from modules.disk import Disk
 from modules.estimates.prediction_record import bias_probability
 from modules.feeds.candles import Candles
+from modules.inputs.models import Predictions
 from modules.learning.outcomes import COST, STOP
 from modules.learning.predictions import KEPT_DAYS, Made, PredictionRecord
 from modules.venues.journal import JournalError
@@ -217,3 +221,67 @@ def test_a_damaged_record_is_refused_by_name(tmp_path: Path) -> None:
     path.write_bytes(b"{broken\n{}\n")
     with pytest.raises(JournalError, match="line 1"):
         PredictionRecord(path)
+
+
+def lived(record: PredictionRecord, market: Candles, bars: range) -> None:
+    """Two versions predict at every bar of the market but each seventh, one of them three bars ahead."""
+    for bar in bars:
+        at, p = int(market.closed[bar - 1]), 0.5 + 0.4 * np.sin(bar)
+        said = [Made(at, "m", "v1", 1, {"A": p, "B": 1 - p}), Made(at, "m", "v2", 3, {"A": 1 - p, "B": p})]
+        record.take(first_bars(market, bar), VOLATILITY, said if bar % 7 else [])
+
+
+def told(record: PredictionRecord) -> list[object]:
+    found = [record.predictions("m", version) for version in ("v1", "v2")]
+    return [record.newest, record.losses("m", "v1"), record.losses("m", "v2"), *(vars_of(f) for f in found)]
+
+
+def vars_of(found: Predictions) -> list[object]:
+    return [getattr(found, f.name).tolist() for f in fields(found)]
+
+
+def test_a_file_that_is_made_smaller_at_each_start_tells_the_same(tmp_path: Path) -> None:
+    prices = np.exp(np.random.default_rng(5).normal(0, 0.01, (120, 2)).cumsum(axis=0))
+    market = candles_of(prices, ("A", "B"), reach=0.01)
+    whole, restarted = PredictionRecord(tmp_path / "whole.jsonl"), PredictionRecord(tmp_path / "restarted.jsonl")
+    for start in range(1, 121, 10):
+        lived(whole, market, range(start, start + 10))
+        lived(restarted, market, range(start, start + 10))
+        restarted = reopened(restarted)
+        assert told(restarted) == told(whole)
+    sizes = [path.stat().st_size for path in (tmp_path / "restarted.jsonl", tmp_path / "whole.jsonl")]
+    assert sizes[0] < 0.6 * sizes[1]
+    whole.close()
+    restarted.close()
+
+
+def test_outcomes_that_count_no_longer_leave_the_file(record: PredictionRecord) -> None:
+    for bars in range(1, 6):
+        record.take(now(bars), VOLATILITY, [say(bars, A=0.6, B=0.4)])
+    later = candles_of(CLOSE, ("A", "B"), reach=0.0, end=closed(6) + (KEPT_DAYS + 1) * MS_PER_DAY)
+    record.take(first_bars(later, 1), VOLATILITY, [Made(int(later.closed[0]), "m", "v1", 1, {"A": 0.7})])
+    again = reopened(record)
+    assert again.losses("m", "v1") == ()
+    assert record.path is not None
+    assert len(record.path.read_text().splitlines()) == 1, "the bar that was predicted last"
+    again.take(first_bars(later, 2), VOLATILITY, [])
+    assert len(again.losses("m", "v1")) == 1
+    again.close()
+
+
+def test_a_disk_that_refuses_a_smaller_file_is_no_reason_not_to_open_it(
+    record: PredictionRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for bars in range(1, 7):
+        record.take(now(bars), VOLATILITY, [say(bars, A=0.6, B=0.4)])
+
+    def full(_disk: Disk, path: Path, _content: bytes) -> None:
+        raise OSError(errno.ENOSPC, "no space left", str(path))
+
+    before = told(record)
+    monkeypatch.setattr(Disk, "write", full)
+    with capture_logs() as logs:
+        again = reopened(record)
+    assert ["not made smaller" in line["event"] for line in logs] == [True]
+    assert told(again) == before
+    again.close()
