@@ -64,8 +64,11 @@ class Identity:
         return self.place == here()
 
 
-def end(processes: Iterable[Identity], patience: float) -> None:
-    """End them with all that is left of their sessions, those killed that take longer than `patience` seconds."""
+def end(processes: Iterable[Identity], patience: float) -> list[Identity]:
+    """End them with all that is left of their sessions, those killed that take longer than `patience` seconds.
+
+    Those that are still there are told: they are another user's, or wait for a disk that does not answer.
+    """
     found = [one for one in processes if one.is_of_here()]
     asked = [handle for one in found if (handle := _asked_to_end(one)) is not None]
     try:
@@ -76,6 +79,7 @@ def end(processes: Iterable[Identity], patience: float) -> None:
     finally:
         for handle in asked:
             os.close(handle)
+    return [one for one in found if one.is_there()]
 
 
 def _asked_to_end(one: Identity) -> int | None:
@@ -88,7 +92,7 @@ def _asked_to_end(one: Identity) -> int | None:
     if not one.is_there():
         os.close(handle)
         return None
-    with suppress(ProcessLookupError):
+    with suppress(ProcessLookupError, PermissionError):
         signal.pidfd_send_signal(handle, signal.SIGTERM)
     return handle
 

@@ -117,9 +117,9 @@ def keep(path: Path, grace: float) -> None:
             past = Past(path)
         except JournalInUseError:
             continue  # it is back, and ends this one once it has a keeper of its own
-        left = {name: one.identity for name, one in past.running.items() if one.identity.is_there()}
-        end(left.values(), PATIENCE)
-        past.end(left)
+        there = {name: one.identity for name, one in past.running.items() if one.identity.is_there()}
+        left = end(there.values(), PATIENCE)
+        past.end(name for name, one in there.items() if one not in left)
         past.close()
         return
 

@@ -5,6 +5,7 @@ It outlives the fund, so that no crash gives a service a new budget, or a second
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,11 +46,13 @@ class Past:
     running: dict[str, Started] = field(default_factory=dict)
     keeper: Identity | None = None
     _journal: Journal | Unkept = field(init=False)
+    _file: tuple[int, int] | None = None
     _lock: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
         """Read it. Raises JournalError where it is damaged, or in use."""
         self._journal = _opened(self.path, self.patience)
+        self._file = _file(self.path)
         try:
             for record in self._journal.records:
                 self._apply(record)
@@ -80,6 +83,8 @@ class Past:
 
     def _add(self, record: Mapping[str, Any]) -> None:
         with self._lock:
+            if self._file != _file(self.path):
+                raise OSError(errno.ESTALE, "it was taken away or replaced", str(self.path))
             self._journal.append(record)
             self._apply(record)
 
@@ -106,6 +111,15 @@ def _opened(path: Path | None, patience: float) -> Journal | Unkept:
             if monotonic() >= until:
                 raise
         sleep(BETWEEN_TRIES)
+
+
+def _file(path: Path | None) -> tuple[int, int] | None:
+    """Which file it is; None where there is none."""
+    try:
+        found = None if path is None else path.stat()
+    except FileNotFoundError:
+        return None
+    return None if found is None else (found.st_dev, found.st_ino)
 
 
 def _document(identity: Identity) -> dict[str, Any]:

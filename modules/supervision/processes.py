@@ -92,9 +92,9 @@ class Processes:
         command = self.commands.get(name)
         if command is None:
             raise BackendError(f"no service is called `{name}`")
-        found = self._running.pop(name, None)
-        if found is not None:
-            _end([found])
+        found = self._running.get(name)
+        if found is not None and _end([found]):
+            raise BackendError(f"`{name}` does not end, and there are not to be two: process {found.identity.pid}")
         try:
             with self._lock:
                 if self._is_closed:
@@ -104,13 +104,12 @@ class Processes:
             raise BackendError(f"`{name}` does not start: {error}") from error
 
     def close(self) -> list[str]:
-        """End all of them, and start no more; those that were there."""
+        """End all of them, and start no more; those that were there and are not any more."""
         with self._lock:
             self._is_closed = True
             there = sorted(name for name in self._running if self.is_alive(name))
-            _end(list(self._running.values()))
-            self._running.clear()
-            return there
+            left = _end(list(self._running.values()))
+            return [name for name in there if self._running[name].identity not in left]
 
     def _started(self, name: str, command: Command) -> _Running:
         child = begun(command, (*AFTER_A_WORD, *command.argv), subprocess.PIPE)
@@ -173,8 +172,10 @@ def _tell(child: subprocess.Popen[bytes]) -> None:
     child.stdin.write(b"\n")
 
 
-def _end(found: Sequence[_Running]) -> None:
-    end((one.identity for one in found), PATIENCE)
+def _end(found: Sequence[_Running]) -> list[Identity]:
+    """End them; those that do not."""
+    left = end((one.identity for one in found), PATIENCE)
     for one in found:
-        if one.child is not None:
+        if one.child is not None and one.identity not in left:
             one.child.wait()
+    return left

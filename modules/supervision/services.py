@@ -76,7 +76,7 @@ class Services:
             lambda name: by_name[name].affects_trading,
             self.patrol.silence,
             self.patrol.is_busy,
-            self.past.restart,
+            self._count,
             self.past.restarted,
         )
         self.patrol.failed = self.watch.failed
@@ -104,9 +104,7 @@ class Services:
         self._has_started = True
         if self.past.keeper is not None:
             end([self.past.keeper], 0.0)
-        left = [name for name in self.past.running if name not in self.processes.commands]
-        end([self.past.running[name].identity for name in left], PATIENCE)
-        self.past.end(left)
+        self._end_unnamed()
         if self.processes.commands and self.past.path is not None:
             self._keeper = Keeper(self.past.path, self.past.keep, self.grace)
             self._keeper.start()
@@ -127,11 +125,21 @@ class Services:
                 self.patrol.close()
                 there = self.processes.close()
                 # Who ends the fund may have ended them at the same moment: they did not die while it looked.
-                self.past.end(n for n in self.processes.commands if n in there or self.patrol.was_there(n))
+                gone = [n for n in self.processes.commands if not self.processes.is_alive(n)]
+                self.past.end(n for n in gone if n in there or self.patrol.was_there(n))
         finally:
             if self._keeper is not None:
                 self._keeper.close()
             self.past.close()
+
+    def _end_unnamed(self) -> None:
+        """End the processes of an earlier fund that nobody names any more."""
+        others = {n: one.identity for n, one in self.past.running.items() if n not in self.processes.commands}
+        left = end(others.values(), PATIENCE)
+        for name in sorted(others):
+            if others[name] in left:
+                log.warning("a process of an earlier fund does not end", service=name, pid=others[name].pid)
+        self.past.end(name for name, identity in sorted(others.items()) if identity not in left)
 
     def _begin(self, one: WatchedService, started: Started | None) -> None:
         """Start a process, or take over the one that an earlier fund started.
@@ -150,6 +158,13 @@ class Services:
         except BackendError as error:
             log.warning("a service does not start", service=one.name, error=str(error))
             self.patrol.faults[one.name] = str(error)
+
+    def _count(self, name: str, ts: int) -> None:
+        try:
+            self.past.restart(name, ts)
+        except OSError as error:
+            self.patrol.faults[name] = f"a restart could not be kept on disk: {error}"
+            raise
 
     def _record(self, name: str, identity: Identity) -> None:
         (fingerprint,) = (one.fingerprint for one in self.named if one.name == name)

@@ -74,7 +74,7 @@ def _path(text: str) -> str:
 
 
 def _argv(words: list[str]) -> list[str]:
-    if not words or not words[0].strip():
+    if not words or not words[0].strip() or words[0].startswith("-"):
         raise ValueError("it names no program")
     return words
 

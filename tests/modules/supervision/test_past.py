@@ -58,3 +58,16 @@ def test_without_a_file_it_is_known_as_long_as_the_process_lasts() -> None:
     past.restart("feed", 1000)
     assert past.restarted == {"feed": [1000]}
     past.close()
+
+
+def test_nothing_is_kept_in_a_file_that_was_taken_away(tmp_path: Path) -> None:
+    path = tmp_path / "services.jsonl"
+    past = Past(path)
+    past.restart("feed", 1000)
+    path.rename(tmp_path / "elsewhere")
+    for _ in range(2):
+        with pytest.raises(OSError, match="taken away or replaced"):
+            past.restart("feed", 2000)
+        path.touch()
+    assert past.restarted == {"feed": [1000]}
+    past.close()

@@ -93,6 +93,21 @@ def test_one_that_is_taken_over_is_the_one_and_a_restart_ends_it_first(tmp_path:
     assert later.close() == ["feed"]
 
 
+def test_beside_one_that_does_not_end_none_is_started(
+    tmp_path: Path, processes: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processes.restart("feed")
+    first = ran(tmp_path / "ran")
+    with monkeypatch.context() as patched:
+        patched.setattr("modules.supervision.processes.end", lambda found, _: list(found))
+        with pytest.raises(BackendError, match=f"`feed` does not end, and there are not to be two: process {first}"):
+            processes.restart("feed")
+        assert processes.close() == []
+    assert processes.pid("feed") == first
+    assert processes.close() == ["feed"]
+    assert not processes.is_alive("feed")
+
+
 def test_once_they_are_ended_none_is_started(tmp_path: Path, processes: Processes) -> None:
     processes.restart("feed")
     one = Identity.of(ran(tmp_path / "ran"))

@@ -245,6 +245,20 @@ def test_one_that_ends_at_the_same_moment_as_the_fund_did_not_die(folder: Path) 
         assert soon(partial(has_run, folder, 2))
 
 
+def test_a_restart_that_cannot_be_kept_is_not_done_and_says_why(folder: Path) -> None:
+    with started(folder) as services:
+        assert soon(partial(has_run, folder, 1))
+        os.kill(alive(folder)[0], signal.SIGKILL)
+        assert soon(partial(is_down, services))
+        (folder / "fund" / SERVICES).rename(folder / "elsewhere")
+        services.repair({"feed": ["RESTART"]}, NOW, None)
+        assert not services.patrol.is_busy("feed")
+        assert "could not be kept on disk" in services.patrol.faults["feed"]
+        (folder / "elsewhere").rename(folder / "fund" / SERVICES)
+        services.repair({"feed": ["RESTART"]}, NOW, None)
+        assert soon(partial(has_run, folder, 2))
+
+
 def test_what_the_machine_does_not_have_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(folder))
     (folder / "services.toml").write_text("[services.store]\nunit = 'store'\n", encoding="utf-8")

@@ -112,6 +112,7 @@ def test_what_is_wrong_in_the_file_is_said(tmp_path: Path, text: str, said: str)
         ("commnd = ['a']", " `commnd`: there is no such key"),
         ("command = 'a'", f" `command`: {WORDS}"),
         ("command = []", " `command`: it names no program"),
+        ("command = ['-a']", " `command`: it names no program"),
         ("command = ['a', 1]", f" `command.1`: {TEXT}"),
         ('command = ["a\\u0000"]', " `command.0`: it holds a zero byte"),
         ("unit = '--now'", f" `unit`: `--now` {A_NAME}"),
