@@ -18,7 +18,7 @@ from modules.estimates.windows import cross_section_rank
 from modules.feeds.candles import Candles
 from modules.inputs import ClosedTrade, Inputs, Listing
 from modules.sample_market import sample_inputs
-from modules.sources.feed import FeedSource
+from modules.sources.feed import NO_PRICE, FeedSource
 from modules.supply import Row, Supply
 from policy_dsl.quantities import MS_PER_DAY
 
@@ -173,7 +173,7 @@ class _State:
         if what is not None:
             return f"{what}, which is not traded"
         if "price_age" not in feed:
-            return "no price has arrived"
+            return "nobody knows how old its price is" if symbol in self.inputs.market.tickers else NO_PRICE
         return None if _is_fresh(feed) else f"its price is {feed['price_age']:.0f} s old"
 
     def standing(self, symbol: str, share: float | None, ranked: int) -> Standing | str:

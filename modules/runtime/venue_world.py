@@ -37,6 +37,7 @@ from modules.inputs import (
 from modules.judge import Answer
 from modules.runtime.controls import Controls
 from modules.runtime.ledger import Ledger, Purpose
+from modules.sources.feed import age_ms
 from modules.universe_os import UniverseOS
 from modules.venues.desk import outcome_of_state
 from modules.venues.intents import Ticket
@@ -117,7 +118,9 @@ class VenueWorld:
         listings = self._listed(ts)
         tickers: Mapping[str, Ticker] = self._ask(ts, self.venue.tickers) or {}
         funding: Mapping[str, float] = self._ask(ts, self.venue.funding) or {}
-        newest = max((t.at for t in tickers.values()), default=None)
+        # One price of a wrong clock must not hide that all the others have gone quiet.
+        dated = [t.at for t in tickers.values() if age_ms(t.at, ts) is not None]
+        newest = max(dated, default=min((t.at for t in tickers.values()), default=None))
         depths: dict[str, Depth] = {}
         # What the venue does not list is a mistake of whoever asks, and no failure of the venue.
         for symbol in sorted(wanted if listings is None else set(wanted) & set(listings)):

@@ -17,6 +17,10 @@ HOURS_BACK = 3 / 24
 
 NO_PRICE = "no price has arrived"
 
+AHEAD_MS = 60_000
+"""A snapshot is dated before the venue is asked, so that its prices are a little younger than it is. What is dated
+further ahead has a clock that is wrong, and how old it is nobody knows."""
+
 
 class FeedSource:
     """`market.data_age` and `market.hour_move`, and a row for each symbol that is listed or has a price."""
@@ -31,10 +35,12 @@ class FeedSource:
         """Ages at the time of the snapshot; a spread of crossed or absent quotes is unknown."""
         market, reasons = inputs.market, {}
         single: dict[str, Any] = {}
-        if market.newest is None:
-            reasons["market.data_age"] = "no market event has arrived"
+        age = None if market.newest is None else age_ms(market.newest, inputs.ts)
+        if age is None:
+            why = "no market event has arrived" if market.newest is None else _ahead(market.newest, inputs.ts)
+            reasons["market.data_age"] = why
         else:
-            single["market.data_age"] = max(0, inputs.ts - market.newest) / 1000
+            single["market.data_age"] = age / 1000
         move = _hour_move(market, inputs.ts)
         if isinstance(move, str):
             reasons["market.hour_move"] = move
@@ -44,12 +50,21 @@ class FeedSource:
         for symbol in sorted(_symbols(market)):
             ticker = market.tickers.get(symbol)
             rows[symbol] = {} if ticker is None else _priced(ticker, inputs.ts)
-            if ticker is None:
-                reasons[f'symbol["{symbol}"].price_age'] = NO_PRICE
+            if "price_age" not in rows[symbol]:
+                reasons[f'symbol["{symbol}"].price_age'] = NO_PRICE if ticker is None else _ahead(ticker.at, inputs.ts)
             if symbol in market.funding:
                 rows[symbol]["funding_rate"] = market.funding[symbol]
         told = market.listings is not None or market.tickers
         return Supply(single=single, rows={"symbol": rows} if told else {}, reasons=reasons)
+
+
+def age_ms(at: int, now: int) -> int | None:
+    """How old what is dated `at` (ms) is at `now`, never negative; None where a clock is wrong."""
+    return max(0, now - at) if at - now <= AHEAD_MS else None
+
+
+def _ahead(at: int, now: int) -> str:
+    return f"it is dated {(at - now) / 1000:.0f} s ahead: a clock is wrong"
 
 
 def _symbols(market: Market) -> set[str]:
@@ -81,12 +96,14 @@ def _is_traded(market: Market, symbol: str) -> bool:
 
 def _last(ticker: Ticker | None, now: int) -> float:
     """The last price, NaN where it is no price or not fresh."""
-    is_fresh = ticker is not None and 0 <= now - ticker.at <= FRESH_MS
+    age = None if ticker is None else age_ms(ticker.at, now)
+    is_fresh = age is not None and age <= FRESH_MS
     return ticker.last if ticker is not None and is_fresh and 0 < ticker.last < math.inf else math.nan
 
 
 def _priced(ticker: Ticker, ts: int) -> dict[str, Any]:
-    row: dict[str, Any] = {"price_age": max(0, ts - ticker.at) / 1000}
+    age = age_ms(ticker.at, ts)
+    row: dict[str, Any] = {} if age is None else {"price_age": age / 1000}
     middle = (ticker.bid + ticker.ask) / 2
     if math.isfinite(middle) and 0 < ticker.bid <= ticker.ask:
         row["spread"] = (ticker.ask - ticker.bid) / middle

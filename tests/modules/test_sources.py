@@ -167,6 +167,16 @@ def test_a_listed_symbol_without_a_price_has_a_row_and_no_age() -> None:
     assert fed(listings={"NEWUSDT": Listing("NEWUSDT")}) == {"NEWUSDT": {}}
 
 
+@pytest.mark.parametrize(("ahead", "age"), [(-2_000, 2.0), (0, 0.0), (400, 0.0), (60_000, 0.0), (60_001, None)])
+def test_what_is_dated_ahead_is_new_within_reason_and_never_new_for_ever(ahead: int, age: float | None) -> None:
+    supply = FeedSource().compute(
+        Inputs("main", NOW, market=Market(tickers={"A": Ticker(NOW + ahead, 1.0)}, newest=NOW + ahead))
+    )
+    assert (supply.single.get("market.data_age"), supply.row("symbol", "A").get("price_age")) == (age, age)
+    for path in ("market.data_age", 'symbol["A"].price_age'):
+        assert supply.reasons.get(path) == (None if age is not None else "it is dated 60 s ahead: a clock is wrong")
+
+
 @pytest.mark.parametrize(
     ("bid", "ask", "spread"),
     [(99.0, 101.0, 0.02), (101.0, 99.0, None), (float("nan"), 101.0, None), (0.0, 1.0, None), (100.0, 100.0, 0.0)],
@@ -221,7 +231,9 @@ def test_a_close_of_the_hour_before_stands_in_for_one_that_is_missing() -> None:
     assert moved(candles=hours(close), tickers=prices(80, 80)) == pytest.approx(-0.2)
 
 
-@pytest.mark.parametrize(("age", "is_known"), [(0, True), (300_000, True), (300_001, False), (-1, False)])
+@pytest.mark.parametrize(
+    ("age", "is_known"), [(0, True), (300_000, True), (300_001, False), (-300, True), (-60_000, True), (-60_001, False)]
+)
 def test_a_price_that_is_not_fresh_tells_nothing(age: int, is_known: bool) -> None:
     found = moved(candles=hours([[100.0], [100.0]]), tickers=prices(90, age=age))
     assert (found == pytest.approx(-0.1)) if is_known else "0 of 1 symbols" in str(found)

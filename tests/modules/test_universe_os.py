@@ -184,6 +184,12 @@ def test_a_symbol_whose_price_is_stale_leaves(age: int, stays: bool) -> None:
     assert supply.row("symbol", "SOLUSDT")["in_universe"] is stays
 
 
+def test_a_symbol_whose_price_has_a_wrong_clock_leaves() -> None:
+    supply = computed(inputs_of(VOLUMES, tickers={"SOLUSDT": ticker(1e9, at=NOW + HOUR)}))
+    assert supply.row("symbol", "SOLUSDT")["in_universe"] is False
+    assert reason(supply, "SOLUSDT", "tier") == "nobody knows how old its price is"
+
+
 @pytest.mark.parametrize("symbol", ["USDCUSDT", "USDTUSDT", "WETHUSDT", "WBNBUSDT", "EURUSDT"])
 def test_stable_and_wrapped_coins_are_not_tradeable(symbol: str) -> None:
     supply = computed(inputs_of({**VOLUMES, symbol: 9e9}))

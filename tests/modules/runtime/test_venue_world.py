@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from modules.inputs import Request
 from modules.runtime.controls import Controls
 from modules.runtime.ledger import Ledger, Purpose
 from modules.runtime.venue_world import VENUE, VenueWorld
+from modules.sources import FeedSource
 from modules.venues.amounts import floored
 from modules.venues.intents import Ticket
 from modules.venues.paper import PaperExchange
@@ -53,6 +55,23 @@ def test_a_position_has_the_stop_of_the_order_that_opened_it(venue: PaperExchang
     assert held.first_quantity == held.quantity
     (again,) = (world.inputs(venue.time() + 1, None, {}).book.positions or {}).values()
     assert again == held
+
+
+def test_one_price_of_a_wrong_clock_does_not_hide_that_the_others_have_gone_quiet(
+    venue: PaperExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quiet = dict(venue.tickers())
+    later = venue.time() + 400_000
+    odd = {**quiet, "BTCUSDT": replace(quiet["BTCUSDT"], at=later * 1000)}
+    monkeypatch.setattr(venue, "tickers", lambda: odd)
+    seen = VenueWorld(venue, Ledger(), Controls()).inputs(later, None, {})
+    told = FeedSource().compute(seen)
+    assert told.single["market.data_age"] >= 400
+    assert "price_age" not in told.row("symbol", "BTCUSDT")
+    monkeypatch.setattr(venue, "tickers", lambda: {"BTCUSDT": odd["BTCUSDT"]})
+    alone = FeedSource().compute(VenueWorld(venue, Ledger(), Controls()).inputs(later, None, {}))
+    assert "market.data_age" not in alone.single
+    assert "a clock is wrong" in alone.reasons["market.data_age"]
 
 
 def test_what_the_venue_does_not_answer_is_unknown_and_a_failure(
