@@ -19,7 +19,7 @@ from typing import Any, ClassVar, TypeVar
 from modules.assembly import Supplied
 from modules.estimates.depth import collar
 from modules.facts.levels import URGENCY
-from modules.inputs import Book, Inputs, Listing, Market, OrderEnd, Request, Ticker
+from modules.inputs import Book, Inputs, Listing, Market, OrderEnd, Position, Request, Ticker
 from modules.judge import Answer, Judge
 from modules.request_facts import request_facts
 from modules.sources.book import BookSource
@@ -220,7 +220,8 @@ class SmartExecution:
     ) -> Execution:
         name, after = named
         terms = terms_of(key, answer)
-        does = effect_of(request, _known(self.venue.positions))
+        positions = _known(self.venue.positions)
+        does = effect_of(request, positions)
         is_exit = does.effect in EXITS
         ticket = Ticket(
             name, request.symbol, request.side, quantity, ticker.price, self.clock(), does.side or request.side,
@@ -231,7 +232,19 @@ class SmartExecution:
             named_after=after,
         )  # fmt: skip
         with self._locks[request.symbol]:
+            if ticket.adds_risk and ticket.leverage is not None:
+                self._set_leverage(request.symbol, ticket.leverage, positions or {})
             return self._desk.work(ticket, terms, self._listing(request.symbol))
+
+    def _set_leverage(self, symbol: str, judged: float, positions: Mapping[str, Position]) -> None:
+        """Let the venue trade with the leverage that was judged, or with less: that of a position is not raised.
+
+        Raises VenueError where the venue does not: new risk does not begin with a leverage that nobody has judged.
+        """
+        held = [_finite(p.leverage) for p in positions.values() if p.symbol == symbol and p.quantity > 0]
+        known = [leverage for leverage in held if leverage is not None]
+        if not known or judged < min(known):
+            self.venue.set_leverage(symbol, judged)
 
     def _priced(self, symbol: str) -> tuple[Ticker, Mapping[str, Ticker]]:
         """The ticker of a symbol, and all of them. Raises Rejected where it has no price."""

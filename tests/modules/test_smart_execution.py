@@ -17,7 +17,7 @@ from modules.judge import RULES as PACKAGED
 from modules.judge import Answer, Judge
 from modules.module import Module
 from modules.smart_execution import SmartExecution, terms_of
-from modules.venues import Kind, NotPermitted, Rejected, Unreachable
+from modules.venues import Kind, NotPermitted, Rejected, Unreachable, Venue
 from modules.venues.desk import Patience
 from modules.venues.intents import stem
 from modules.venues.paper import Conditions, PaperExchange
@@ -357,6 +357,50 @@ def test_a_request_is_executed_as_it_was_answered() -> None:
     found = on.execute("r1", BUY, answer())
     assert (found.outcome, found.filled) == ("FILLED", 7.0)
     assert on.execute("r1", BUY, answer()) == found
+
+
+def leverage(venue: Venue) -> float:
+    (held,) = venue.positions().values()
+    assert held.leverage is not None
+    return held.leverage
+
+
+def test_a_position_begins_with_the_leverage_that_was_judged() -> None:
+    on = aelm(decide=lambda _key, _request: answer())
+    on.execute("r1", replace(BUY, leverage=3.0), answer())
+    assert leverage(on.venue) == 3
+
+
+@pytest.mark.parametrize(("judged", "then"), [(2.0, 2.0), (3.0, 3.0), (8.0, 3.0), (None, 3.0)])
+def test_what_is_added_lowers_the_leverage_of_a_position_and_never_raises_it(judged: float | None, then: float) -> None:
+    on = aelm(decide=lambda _key, _request: answer())
+    on.execute("r1", replace(BUY, leverage=3.0, notional=100.0), answer())
+    on.execute("r1", replace(BUY, leverage=judged, notional=100.0, client_id="more"), answer())
+    assert len(on.intents.worked) == 2
+    assert leverage(on.venue) == then
+
+
+def test_nothing_is_sent_where_the_venue_does_not_take_the_leverage() -> None:
+    venue = Flaky(exchange())
+    on = aelm(venue.as_venue(), decide=lambda _key, _request: answer())
+    venue.before["set_leverage"] = [Unreachable("no answer")]
+    with pytest.raises(Unreachable):
+        on.execute("r1", replace(BUY, leverage=3.0), answer())
+    with pytest.raises(Rejected, match="leverage"):
+        on.execute("r1", replace(BUY, leverage=5_000.0), answer())
+    assert (venue.calls["place"], on.intents.worked) == (0, {})
+    on.execute("r1", replace(BUY, leverage=3.0), answer())
+    assert leverage(on.venue) == 3, "and it can be asked for again"
+
+
+def test_an_exit_asks_for_no_leverage() -> None:
+    venue = Flaky(exchange())
+    on = aelm(venue.as_venue(), decide=lambda _key, _request: answer())
+    on.execute("r1", replace(BUY, notional=100.0), answer())
+    venue.before["set_leverage"] = [Unreachable("no answer")]
+    sale = replace(BUY, side="SHORT", leverage=2.0, notional=100.0, reduce_only=True, client_id="out")
+    on.execute("r1", sale, answer())
+    assert on.venue.positions() == {}
 
 
 def test_a_request_that_the_rules_deny_is_not_executed() -> None:
