@@ -57,6 +57,7 @@ class Patrol:
     _beats: dict[str, float] = field(default_factory=dict)
     _counted_from: dict[str, float] = field(default_factory=dict)
     _repairs: dict[str, tuple[str, Thread]] = field(default_factory=dict)
+    _told: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     _wake: dict[str, Event] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
@@ -151,16 +152,29 @@ class Patrol:
         try:
             repair()
         except Exception as error:  # noqa: BLE001 -- a repair that fails is one more failure of the service
-            log.warning("a repair failed", service=name, repair=item, error=str(error))
             self.faults[name] = str(error)
             self.failed(name, item)
         else:
             self.faults.pop(name, None)
-            log.info("repaired", service=name, repair=item, seconds=round(monotonic() - began, 3))
         finally:
+            self._tell(name, item, monotonic() - began)
             if item == RESTART:
                 self._counted_from[name] = monotonic()
             self._wake[name].set()
+
+    def _tell(self, name: str, item: str, seconds: float) -> None:
+        """Write down what came of a repair, unless it was the same the last time: some are done every few seconds."""
+        fault = self.faults.get(name)
+        came = item, fault
+        if item == RESTART or self._told.get(name) != came:
+            log.info(
+                "repaired" if fault is None else "a repair failed",
+                service=name,
+                repair=item,
+                seconds=round(seconds, 3),
+                error=fault,
+            )
+        self._told[name] = came
 
     # --- looking ---------------------------------------------------------------------------------------------------
 

@@ -127,9 +127,9 @@ class Services:
                 # Who ends the fund may have ended them at the same moment: they did not die while it looked.
                 gone = [n for n in self.processes.commands if not self.processes.is_alive(n)]
                 self.past.end(n for n in gone if n in there or self.patrol.was_there(n))
-        finally:
             if self._keeper is not None:
                 self._keeper.close()
+        finally:
             self.past.close()
 
     def _end_unnamed(self) -> None:

@@ -99,11 +99,8 @@ class Watch:
         `known` is the time (ms) of what they went by, now where nothing is said: what they permit by a state from
         before the last repair was that repair.
         """
-        due = [
-            n
-            for n in sorted(set(actions) & set(self.backend.names()))
-            if self._is_due(n, ts if known is None else known)
-        ]
+        at = ts if known is None else known
+        due = [name for name in self.backend.names() if name in actions and self._is_due(name, at)]
         permitted = [(name, item) for name in due for item in self._in_turn(name, actions[name])]
         return [(name, item) for name, item in permitted if self._done(name, item, ts)]
 
@@ -126,14 +123,15 @@ class Watch:
     def _looked(self, name: str, ts: int) -> Service:
         known = self._services[name]
         known.began = ts if known.began is None else known.began
-        answers = self._is_alive(name)
+        answers, why = self._is_alive(name)
         works = bool(answers) and self._works(name)
         known.checks.append((ts, works))
         while ts - known.checks[0][0] > COUNTED_MS:
             known.checks.popleft()
         while known.restarted and ts - known.restarted[0] > RESTARTS_MS:
             known.restarted.popleft()
-        self._note(name, ts, None if works else "unhealthy" if answers else "unknown" if answers is None else "down")
+        kind = None if works else "unhealthy" if answers else "unknown" if answers is None else "down"
+        self._note(name, ts, kind, why)
         known.seen = self._last_seen(name, ts, works=works)
         return Service(
             affects_trading=self.affects_trading(name),
@@ -146,11 +144,11 @@ class Watch:
             began=known.began,
         )
 
-    def _note(self, name: str, ts: int, kind: str | None) -> None:
+    def _note(self, name: str, ts: int, kind: str | None, why: str | None) -> None:
         """How it does now: what is wrong with it, None where it does well."""
         known = self._services[name]
         if kind != known.kind:
-            log.info("a service has changed", service=name, now=kind or "well", was=known.kind or "well")
+            log.info("a service has changed", service=name, now=kind or "well", was=known.kind or "well", why=why)
         if kind is not None:
             self._fail(name, kind, ts)
         known.kind = kind
@@ -169,12 +167,12 @@ class Watch:
         beat = ts - round(silence) * 1000
         return beat if before is None else max(before, beat)
 
-    def _is_alive(self, name: str) -> bool | None:
+    def _is_alive(self, name: str) -> tuple[bool | None, str | None]:
+        """Whether it is there; None where nobody can tell, and why."""
         try:
-            return self.backend.is_alive(name)
+            return self.backend.is_alive(name), None
         except BackendError as error:
-            log.debug("a service cannot be asked for", service=name, error=str(error))
-            return None
+            return None, str(error)
 
     def _works(self, name: str) -> bool:
         check = self.checks.get(name)

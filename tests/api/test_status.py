@@ -15,6 +15,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
+from api.commands import status
 from api.service.app import create_app
 from tests.api.conftest import Run
 from tests.api.service.test_service import HAND, MINUTE, Served, serving
@@ -126,3 +127,35 @@ def test_where_nobody_answers_the_command_says_what_to_do(run: Run, served: Serv
         assert "tells no status: Not Found" in run("status", "--port", str(port), code=2).stderr
     with at_a_port(create_app(served.running)) as port:
         assert "no snapshot has been decided yet" in run("status", "--port", str(port), code=2).stderr
+
+
+def test_a_service_that_does_not_do_well_is_told_with_what_is_known_of_it(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule = {
+        "rule": "healing.spent",
+        "because": "restarting it does not help",
+        "definite": True,
+        "at": "healing.rules:53",
+    }
+    unsure = {**rule, "rule": "healing.coming_up", "definite": False}
+    known = {"status": "DOWN", "affects_trading": True, "restarts": 3, "last_seen": 40.2, "rules": [rule, unsure]}
+    unknown = {"status": None, "affects_trading": None, "restarts": None, "last_seen": None, "rules": [unsure]}
+    found = {
+        "ts": "2026-01-07T00:00:00Z", "deciding": True, "unready": None, "fault": None, "halted": False, "outputs": [],
+        "hands": [], "failing": {}, "missing": 0,
+        "services": [
+            {"service": "feed", "fault": "no such program", **known},
+            {"service": "store", "fault": None, **unknown},
+            {"service": "venue", "fault": None, **unknown, "status": "UP"},
+        ],
+    }  # fmt: skip
+    monkeypatch.setattr(status, "_asked", lambda _: found)
+    assert run("status").stdout.splitlines()[2:] == [
+        "service feed: DOWN, restarts in an hour: 3, last seen 40 s ago, and trading depends on it",
+        "  healing.spent: restarting it does not help, healing.rules:53",
+        "  healing.coming_up: restarting it does not help (for want of a fact), healing.rules:53",
+        "  the last repair failed: no such program",
+        "service store: nobody knows how it does, restarts in an hour: unknown",
+        "  healing.coming_up: restarting it does not help (for want of a fact), healing.rules:53",
+    ]

@@ -209,6 +209,7 @@ def test_a_process_of_another_start_of_the_machine_ended_with_it(folder: Path) -
         assert soon(lambda: len(alive(folder)) == 1)
 
 
+@pytest.mark.slow
 def test_without_a_fund_to_come_back_they_are_ended_and_begin_anew_with_the_next(folder: Path) -> None:
     with killed(folder, grace=0.2):
         assert soon(lambda: alive(folder) == [])
@@ -228,9 +229,15 @@ def test_a_keeper_waits_while_a_fund_is_there_and_is_itself_replaced(
         assert soon(lambda: keepers(folder)[-1] != first and keepers(folder)[-1].is_there())
         assert soon(lambda: len(alive(folder)) == 1)
         assert services.processes.is_alive("feed")
-    past = Past(folder / "fund" / SERVICES)
-    past.close()
-    keep(folder / "fund" / SERVICES, 0.0)  # nothing is left to end
+
+
+def test_the_keeper_ends_what_is_there_so_that_it_begins_anew(folder: Path) -> None:
+    with crashed(folder):
+        keep(folder / "fund" / SERVICES, 0.0)
+        assert alive(folder) == []
+        with started(folder) as services:
+            assert soon(partial(has_run, folder, 2))
+            assert services.look(NOW)["feed"].restarted == ()
 
 
 def test_one_that_ends_at_the_same_moment_as_the_fund_did_not_die(folder: Path) -> None:
