@@ -167,13 +167,11 @@ class Patrol:
         fault = self.faults.get(name)
         came = item, fault
         if item == RESTART or self._told.get(name) != came:
-            log.info(
-                "repaired" if fault is None else "a repair failed",
-                service=name,
-                repair=item,
-                seconds=round(seconds, 3),
-                error=fault,
-            )
+            seconds = round(seconds, 3)
+            if fault is None:
+                log.info("repaired", service=name, repair=item, seconds=seconds)
+            else:
+                log.warning("a repair failed", service=name, repair=item, seconds=seconds, error=fault)
         self._told[name] = came
 
     # --- looking ---------------------------------------------------------------------------------------------------
