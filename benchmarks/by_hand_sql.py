@@ -52,6 +52,7 @@ FACTS = {
 """Rules over facts of the moment: their conditions, and the contraries."""
 
 OVER_TIME = {
+    "ess.closing": "closing",
     "ess.reset_left_on": "reset_left_on",
     "orchestrator.high_volatility": "high",
     "orchestrator.ranging": "ranging",
@@ -152,6 +153,8 @@ def _so_far() -> str:
       SELECT book, ts, t, f, d, models, is_shallow, hand,
         max(CASE WHEN reset THEN t END) OVER w AS reset_at,
         max(CASE WHEN {_any("d", HALTING)} THEN t END) OVER w AS halted_at,
+        max(CASE WHEN {_any("d", FLATTENING)} THEN t END) OVER w AS caused_at,
+        max(CASE WHEN reset IS DISTINCT FROM FALSE THEN t END) OVER w AS asked_at,
         max(CASE WHEN is_high THEN t END) OVER w AS high_at,
         max(CASE WHEN is_high IS NULL THEN t END) OVER w AS high_dark,
         max(CASE WHEN is_ranging THEN t END) OVER w AS ranging_at,
@@ -197,6 +200,7 @@ def _judged() -> str:
         {_within("high_at", "high_dark", 900_000)} AS high,
         {_within("ranging_at", "ranging_dark", 900_000)} AS ranging,
         {_within("trendless_at", "trendless_dark", 900_000)} AS no_trend,
+        coalesce(caused_at > t - 900000, FALSE) AND NOT coalesce(asked_at > t - 900000, FALSE) AS closing,
         NOT {_within("unset_until", "unset_dark", 600_000)} AS reset_left_on,
         NOT is_shallow AND {_within("open_until", "open_dark", 14_400_000)} AS sunk,
         CASE WHEN NOT {_within("deep_until", "deep_dark", 14_400_000)}
@@ -234,8 +238,8 @@ def _held() -> str:
         no_trend IS NOT FALSE AS no_trend, weak IS NOT FALSE AS weak, many_stops IS NULL AS uncounted, lock_until,
         CASE {mode} ELSE 5 END AS mode, NOT coalesce(paused_at > t - 600000, FALSE) AS trades,
         {_fired("locks.drawdown")} OR coalesce(sunk_at >= coalesce(recovered_at, sunk_at), FALSE) AS waiting,
-        {_any("d", HALTING)} AS cancel,
-        {_any("d", FLATTENING)} AND NOT {_fired("ess.flatten_by_choice")} AS flatten
+        {_any("d", (*HALTING, "ess.closing"))} AS cancel,
+        {_any("d", (*FLATTENING, "ess.closing"))} AND NOT {_fired("ess.flatten_by_choice")} AS flatten
       FROM held
     )"""
 

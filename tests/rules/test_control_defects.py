@@ -119,10 +119,13 @@ def test_w13_good_news_from_elsewhere_releases_no_stop() -> None:
 
 
 def test_w18_a_second_fall_is_acted_upon_as_the_first_was() -> None:
-    fallen: Document = {"account": {"drawdown": 0.06}, "operator": {"flatten_on_stop": True}}
-    deeper: Document = {"account": {"drawdown": 0.3}, "operator": {"flatten_on_stop": True}}
-    found = [shown(d, default_bundle().program)["ess.actions"] for d in followed(fallen, {}, deeper)]
-    assert [sorted(actions) for actions in found] == [["CANCEL_ORDERS", "FLATTEN"], [], ["CANCEL_ORDERS", "FLATTEN"]]
+    fine: Document = {"account": {"drawdown": 0}, "operator": {"flatten_on_stop": True, "reset_requested": False}}
+    asked: Document = {"account": {"drawdown": 0}, "operator": {"flatten_on_stop": True, "reset_requested": True}}
+    fallen, deeper = (fine | {"account": {"drawdown": drawdown}} for drawdown in (0.06, 0.3))
+    documents = (fallen, asked, fine, deeper)
+    found = [shown(d, default_bundle().program)["ess.actions"] for d in followed(*documents)]
+    both = ["CANCEL_ORDERS", "FLATTEN"]
+    assert [sorted(actions) for actions in found] == [both, [], [], both]
 
 
 @pytest.mark.parametrize("word", ["critical", "Down", "DOWN "])

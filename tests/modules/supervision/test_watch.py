@@ -101,7 +101,7 @@ def test_a_service_is_back_when_it_answers_and_not_when_its_restart_says_done() 
     after = watch.look(NOW + SECOND)
     supply = SelfHealing().compute(Inputs("main", NOW + SECOND, machinery=Machinery(after, tuple(watch.failures))))
     assert supply.rows["service"]["feed"]["status"] == "DOWN"
-    assert supply.single["system.errors_per_minute"] == 2
+    assert supply.single["system.errors_per_minute"] == 1
     state = {"book": "main", "ts": format_time(NOW + SECOND), "service": supply.rows["service"]}
     answer = JUDGE.answer_to(snapshot_from_document(state, CATALOGUE, calm=True))
     assert answer.of("orchestrator.allow_trades") is False
