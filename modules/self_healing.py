@@ -46,9 +46,15 @@ class SelfHealing:
             single["system.error_rate"] = sum(s.failures for s in services.values()) / requests
         else:
             reasons["system.error_rate"] = "nothing was asked of any service in five minutes"
-        since = ts - MINUTE_MS if inputs.before is None else inputs.before.ts
-        news = [f for f in inputs.machinery.failures if since < f.at <= ts]
+        news = [f for f in inputs.machinery.failures if _told_by(inputs) < f.at <= ts]
         return Supply(single, {"service": rows}, {"error": tuple(_event(f) for f in news)}, reasons)
+
+
+def _told_by(inputs: Inputs) -> int:
+    """The time up to which failures have been told: by this process, or else in the snapshot before."""
+    if inputs.told is not None:
+        return inputs.told
+    return inputs.ts - MINUTE_MS if inputs.before is None else inputs.before.ts
 
 
 def _row(service: Service, ts: int) -> Row:

@@ -20,7 +20,7 @@ class Inputs:
 
     `before` is the stored snapshot before this one: what a module must remember over a restart, it reads there.
     `decided` is the decision that was made of it, None where nobody knows. `known` are the facts of modules that ran
-    before it.
+    before it. `told` is when (ms) the module that this is for supplied last, None for the first time.
     """
 
     book_name: str
@@ -32,3 +32,4 @@ class Inputs:
     before: Snapshot | None = None
     decided: Decision | None = None
     known: Supply = field(default_factory=Supply)
+    told: int | None = None

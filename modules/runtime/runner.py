@@ -24,6 +24,8 @@ log = structlog.get_logger()
 DEFAULT_PATIENCE = 5.0
 """Seconds that a module may take before the snapshot goes on without its facts."""
 
+EARLY_MS = 500
+"""A module runs as much before its interval is over: snapshots are never quite even, and it would wait for another."""
 
 PARTING_SECONDS = 1.0
 """How long runs may go on once the fund ends."""
@@ -84,6 +86,7 @@ class Runner:
     _busy: dict[str, _Work] = field(default_factory=dict)
     _beside: dict[str, _Work] = field(default_factory=dict)
     _again: set[str] = field(default_factory=set)
+    _told: dict[str, int] = field(default_factory=dict)
     _had_candles: bool = False
 
     def supplied(self, inputs: Inputs) -> list[Supplied]:
@@ -105,19 +108,23 @@ class Runner:
     def _next(self, module: Module, inputs: Inputs, known: Supply) -> Supplied:
         if not self.is_on(module.name):
             self.runs.pop(module.name, None)
+            self._told.pop(module.name, None)
             self._beside.pop(module.name, None)
             return _nothing(module, inputs.ts, f"{module.name} is switched off")
         if self.behind is not None and module.interval > self.behind:
             return self._run_beside(module, inputs, known)
         if self._is_due(module, inputs.ts):
-            return self._run(module, replace(inputs, known=known))
+            return self._run(module, self._seen_by(module, inputs, known))
         return _without_events(self._supplied[module.name])
 
     def _is_due(self, module: Module, ts: int) -> bool:
         last = self.runs.get(module.name)
         if last is None or last.fault is not None or module.name in self._again:
             return True
-        return ts - last.at >= module.interval * 1000
+        return ts - last.at >= module.interval * 1000 - EARLY_MS
+
+    def _seen_by(self, module: Module, inputs: Inputs, known: Supply) -> Inputs:
+        return replace(inputs, known=known, told=self._told.get(module.name))
 
     def _run(self, module: Module, inputs: Inputs) -> Supplied:
         work = self._begin(module, inputs, waits=self.patience is None)
@@ -135,7 +142,7 @@ class Runner:
         elif supplied is not None:
             supplied = _without_events(supplied)
         if module.name not in self._beside and self._is_due(module, inputs.ts):
-            begun = self._begin(module, replace(inputs, known=known))
+            begun = self._begin(module, self._seen_by(module, inputs, known))
             if begun is None:
                 return self._still_busy(module, inputs.ts)
             self._beside[module.name] = begun
@@ -172,6 +179,7 @@ class Runner:
             log.warning("module failed", module=module.name, error=wrong)
             return self._failed(module, work, wrong)
         self.runs[module.name] = Run(work.ts, work.seconds)
+        self._told[module.name] = work.ts
         if module.owners and not (supply.single or supply.rows or supply.events):
             self._again.add(module.name)
         return Supplied(module.name, module.owners, work.ts, supply)

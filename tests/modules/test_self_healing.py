@@ -65,6 +65,13 @@ def test_failures_of_a_minute_are_counted_and_told_once() -> None:
     assert found.events["error"] == ({"service": "feed", "kind": "timeout"},)
 
 
+def test_failures_between_two_of_its_runs_are_told_whatever_snapshots_come_between() -> None:
+    failures = tuple(Failure(NOW - ms, "feed", "timeout") for ms in (4_000, 3_000, 500))
+    between = Snapshot("main", NOW - 1_000, {})
+    assert len(supply({"feed": UP}, failures, before=between, told=NOW - 5_000).events["error"]) == 3
+    assert len(supply({"feed": UP}, failures, before=between, told=NOW - 3_000).events["error"]) == 1
+
+
 def test_a_heartbeat_in_the_future_is_one_of_now() -> None:
     assert supply({"feed": replace(UP, seen=NOW + 5)}).rows["service"]["feed"]["last_seen"] == 0
     assert "last_seen" not in supply({"feed": replace(UP, seen=None)}).rows["service"]["feed"]

@@ -83,6 +83,19 @@ def test_a_module_runs_at_its_interval_and_not_between(counting: Counting) -> No
     assert [equity(run, NOW + s * 1000)[0] for s in (0, 30, 59, 60, 61, 120)] == [1, 1, 1, 2, 2, 3]
 
 
+def test_a_snapshot_that_comes_a_moment_early_does_not_make_a_module_wait_for_the_next(counting: Counting) -> None:
+    run = runner(counting)
+    assert [equity(run, NOW + ms)[0] for ms in (0, 59_499, 59_500, 118_999, 119_000)] == [1, 1, 2, 2, 3]
+
+
+def test_a_module_knows_when_it_supplied_last(counting: Counting) -> None:
+    run = runner(counting)
+    counting.answers = [Supply({"account.equity": 1.0}), RuntimeError("no"), Supply({"account.equity": 1.0})]
+    for second in (0, 60, 61, 121):
+        run.supplied(Inputs("main", NOW + second * 1000))
+    assert [seen.told for seen in counting.seen] == [None, NOW, NOW, NOW + 61_000]
+
+
 def test_modules_see_what_those_before_them_supplied(counting: Counting) -> None:
     found = runner(counting, Reading()).supplied(Inputs("main", NOW))
     assert found[1].supply.single == {"account.gross_exposure": 1.0}
