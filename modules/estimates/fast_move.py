@@ -53,7 +53,9 @@ def median_move(before: Panel, now: Panel) -> Panel:
     either = (np.isfinite(before) | np.isfinite(now)).sum(axis=1)
     enough = (known > 0) & (known >= QUORUM * either)
     out = np.full((len(move), 1), np.nan)
-    out[enough, 0] = np.nanmedian(move[enough], axis=1)
+    # In order, what is not known comes last; so the two in the middle of the others are where their number says.
+    ordered, count, row = np.sort(move[enough], axis=1), known[enough], np.arange(int(enough.sum()))
+    out[enough, 0] = (ordered[row, (count - 1) // 2] + ordered[row, count // 2]) / 2
     return out
 
 
