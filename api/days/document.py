@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from evaluators.timestamps import format_time
 from modules.trading_day.arms import Arm
 from modules.trading_day.days import Wanted
+from modules.trading_day.denials import deniers
 from modules.trading_day.kpis import kpis
 from modules.trading_day.lived import Days, Lived
 from modules.trading_day.measures import Estimate, drawdown
@@ -21,6 +23,7 @@ def document(wanted: Wanted, days: Days) -> dict[str, Any]:
         "days": len(days),
         "minutes": wanted.minutes,
         "kpis": [_kpi(kpi) for kpi in kpis(days)],
+        "pba_denials": [asdict(denier) for denier in deniers(days)],
         "lived": [
             {
                 "day": format_time(day.runs[Arm.ALL].midnight),
@@ -77,6 +80,7 @@ def _run(run: Lived) -> dict[str, Any]:
         "allowed": sum(a.verdict == "ALLOW" for a in run.asked),
         "trades": len(run.trades),
         "added_to": sum(t.added for t in run.trades),
+        "positions_that_were": {str(stage): count for stage, count in run.stages.items()},
         "open_at_the_end": run.still_open,
         "liquidations": len(run.liquidations),
         "resets": [format_time(at) for at in run.resets],

@@ -13,6 +13,7 @@ from api.terminal import console, count_of, progress_told, show_json
 from evaluators.timestamps import format_time
 from modules.trading_day.arms import Arm
 from modules.trading_day.days import Wanted, lived_days
+from modules.trading_day.denials import Denier, deniers
 from modules.trading_day.kpis import kpis
 from modules.trading_day.lived import Days, LivedDay
 from modules.trading_day.mishaps import SERVICES
@@ -46,6 +47,11 @@ TIMELINE = (
 )
 """Columns, and how wide they are relative to each other."""
 
+PORTFOLIO = 2
+"""The phase of the balancer."""
+
+DENIERS = ("rule", "looks at", "denied", "with no other policy", "harmless of those", "the only rule")
+
 
 def simulate_days(wanted: Wanted, *, as_json: bool) -> None:
     """Live through the days and print what they say. Raises as `lived_days` does."""
@@ -63,6 +69,8 @@ def simulate_days(wanted: Wanted, *, as_json: bool) -> None:
     _show_timeline(screen, days[0])
     for phase, title in PHASES.items():
         _show_phase(screen, title, [kpi for kpi in found if kpi.phase == phase])
+        if phase == PORTFOLIO:
+            _show_deniers(screen, deniers(days))
     for line in _foot():
         screen.print(line)
 
@@ -114,6 +122,20 @@ def _show_phase(screen: Console, title: str, found: list[Kpi]) -> None:
     for kpi in found:
         verdict = "" if kpi.verdict is Verdict.NO_TARGET else kpi.verdict.value
         table.add_row(kpi.name, found_text(kpi), sample_text(kpi), kpi.target, verdict, style=STYLES.get(kpi.verdict))
+    screen.print(table)
+    screen.print()
+
+
+def _show_deniers(screen: Console, found: tuple[Denier, ...]) -> None:
+    title = "What the balancer denied: proposals, by rule (several may deny one)"
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for name in DENIERS:
+        table.add_column(name, justify="left" if name in DENIERS[:2] else "right")
+    for denier in found:
+        harmless = f"{denier.harmless} of {denier.known}" if denier.known else ""
+        table.add_row(
+            denier.rule, denier.looks_at, f"{denier.denied}", f"{denier.alone}", harmless, f"{denier.only}"
+        )  # fmt: skip
     screen.print(table)
     screen.print()
 

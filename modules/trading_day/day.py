@@ -19,6 +19,7 @@ from modules.trading_day.arms import Arm
 from modules.trading_day.batches import BatchedStore
 from modules.trading_day.brief import BriefFund
 from modules.trading_day.exchange import DayExchange
+from modules.trading_day.growth import ADD, Growth
 from modules.trading_day.lived import Asked, Lived, Moment, Trade
 from modules.trading_day.market import DAY, DayMarket, day_market
 from modules.trading_day.mishaps import Mishaps
@@ -42,9 +43,6 @@ OPERATOR_WAITS = 15
 """Minutes that the operator of the day lets pass before asking for a reset, and between two of those."""
 
 DENY, HALTED = "DENY", "HALTED"
-ADD = "ADD_SIZE"
-"""How the names of the orders begin that PAL asks for."""
-
 OnMinute = Callable[[], None]
 
 
@@ -120,6 +118,7 @@ class Run:
         self.known_trades = len(self.parts.ledger.trades)
         self.halted_since: int | None = None
         self.universe_runs: list[int] = []
+        self.growth = Growth(bundle)
 
     def __enter__(self) -> Self:
         return self
@@ -150,7 +149,7 @@ class Run:
             self.arm, self.day.seed, midnight, self.day.troubles, tuple(self.moments), tuple(self.curve),
             tuple(self.asked), tuple(self.trades), self.services.recoveries(), tuple(self.exchange.liquidated),
             tuple(self.resets), len(self.parts.ledger.lots), self.store.stored(),
-            max(((b - a) // 1000 for a, b in gaps), default=0), every,
+            max(((b - a) // 1000 for a, b in gaps), default=0), every, self.growth.stages(),
         )  # fmt: skip
 
     # --- what is asked ---------------------------------------------------------------------------------------------
@@ -188,6 +187,7 @@ class Run:
         step = self.fund.step(at, requests)
         self.book_trades(before)
         self.note_requests(step, requests)
+        self.growth.note(step, {**self.parts.ledger.lots, **before})
         self.moments.append(self.moment(step))
         is_halted = step.answer.of("ess.state") == HALTED
         self.halted_since = None if not is_halted else self.halted_since or at
@@ -230,12 +230,14 @@ class Run:
             if request.reduce_only:
                 continue
             verdict = str(step.answer.of("verdict", key))
-            denied = tuple(r.rule for r in step.told.reasons if _denies(r, key)) if verdict == DENY else ()
+            denying = [r for r in step.told.reasons if _denies(r, key)] if verdict == DENY else []
+            denied = tuple(r.rule for r in denying)
             worked = self.parts.execution.intents.worked.get(key)
             end = None if worked is None else worked.end
             filled = 0.0 if end is None else end.filled
             slippage = None if end is None else end.slippage
-            self.asked.append(Asked(key, step.ts, request.symbol, verdict, denied, filled, slippage))
+            sure = tuple(r.rule for r in denying if r.definite)
+            self.asked.append(Asked(key, step.ts, request.symbol, verdict, denied, filled, slippage, sure))
             if filled > 0:
                 self.holding[request.symbol] = next(s for s in self.day.signals if s.id == key)
 

@@ -22,6 +22,7 @@ from modules.facts import CATALOGUE
 from modules.judge import RULES
 from modules.trading_day.arms import Arm, rules_of
 from modules.trading_day.day import live, plan
+from modules.trading_day.limits import limits
 from modules.trading_day.lived import Days, LivedDay
 from modules.trading_day.market import DAY
 from modules.trading_day.mishaps import mishaps
@@ -111,8 +112,8 @@ def lived_day(wanted: Wanted, number: int, bundles: Mapping[Arm, Bundle], on_min
             arm: live(day, arm, bundles[arm], minutes=wanted.lived, every=wanted.every, on_minute=on_minute)
             for arm in wanted.arms
         }
-        most = _most_drawdown(bundles[Arm.ALL])
-        return LivedDay(runs, replayed(runs[Arm.ALL], day.market, day.signals, most))
+        most, looks = _most_drawdown(bundles[Arm.ALL]), limits(bundles[Arm.ALL])
+        return LivedDay(runs, replayed(runs[Arm.ALL], day.market, day.signals, most, looks), looks)
 
 
 def _most_drawdown(bundle: Bundle) -> float:

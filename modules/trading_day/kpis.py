@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from modules.trading_day.arms import Arm
-from modules.trading_day.lived import Days, Lived, Moment
-from modules.trading_day.measures import difference, drawdown, mean, over_days, rate, rate_of_days
+from modules.trading_day.denials import false_positives
+from modules.trading_day.lived import Days, Lived, LivedDay, Moment, Stage
+from modules.trading_day.measures import difference, drawdown, mean, over_days, rate
 from modules.trading_day.mishaps import CRASH
 from modules.trading_day.verdicts import Kpi, Unit, Verdict, always, at_least, at_most
 from modules.universe_os import UniverseOS
@@ -59,39 +60,13 @@ def _portfolio(days: Days) -> Iterable[Kpi]:
             2, f"{name}, of equity", "PBA prevents over-concentration", at_least(less, 0.0),
             estimates=(("with PBA", over_days(here)), ("without", over_days(there)), ("lower by", less)),
         )  # fmt: skip
-    yield from _false_positives(days)
+    yield from false_positives(days)
     yield _recovery(days)
     asked = [a for run in with_it for a in run.asked if not _in_trouble(run, a.at)]
     allowed = rate(sum(a.verdict == "ALLOW" for a in asked), len(asked), "proposals outside the mishaps")
     yield Kpi(
         2, "proposals allowed in quiet hours", "trading continues", at_least(allowed, 0.0), estimates=(("", allowed),)
     )
-
-
-def _false_positives(days: Days) -> Iterable[Kpi]:
-    """Of what was allowed or denied by PBA alone: others deny for reasons that say nothing of the balancer."""
-    judged = [[r for r in day.replayed if r.alone or r.verdict == "ALLOW"] for day in days]
-    told = [[r for r in day if r.is_harmless is not None] for day in judged]
-    harmless = rate_of_days(
-        [(sum(r.alone and r.is_harmless is True for r in d), sum(r.is_harmless is True for r in d)) for d in told],
-        "harmless proposals",
-    )
-    unknown = sum(r.alone and r.is_harmless is None for day in judged for r in day)
-    yield Kpi(
-        2, "false positives of PBA: harmless, and denied by it alone", "under 5%", at_most(harmless, 0.05),
-        estimates=(("", harmless),), note="by replay of each proposal; docs/simulated-day.md says what is harmless",
-    )  # fmt: skip
-    denied = rate_of_days(
-        [(sum(r.alone and r.is_harmless is True for r in d), sum(r.alone for r in d)) for d in told],
-        "proposals that PBA alone denied",
-    )
-    yield Kpi(
-        2, "of what PBA alone denied, harmless", "", Verdict.NO_TARGET, estimates=(("", denied),),
-        note=f"{unknown} more were open at midnight, or more than the book held",
-    )  # fmt: skip
-    for name, alone in (("what PBA alone denied", True), ("what was allowed", False)):
-        r = over_days([mean([p.r_multiple for p in d if p.alone is alone and p.r_multiple is not None]) for d in told])
-        yield Kpi(2, f"mean R of {name}, by replay", "", Verdict.NO_TARGET, Unit.R, (("", r),))
 
 
 def _recovery(days: Days) -> Kpi:
@@ -115,7 +90,7 @@ def _recovery(days: Days) -> Kpi:
 
 
 def _amplification(days: Days) -> Iterable[Kpi]:
-    yield _r_multiple(days)
+    yield from _r_multiple(days)
     worse = adds = 0
     for day in days:
         plain = {t.signal: t for t in day.runs[Arm.NO_PAL].trades}
@@ -133,11 +108,24 @@ def _amplification(days: Days) -> Iterable[Kpi]:
     )  # fmt: skip
 
 
-def _r_multiple(days: Days) -> Kpi:
+def _r_multiple(days: Days) -> Iterable[Kpi]:
+    """Of the trades that both runs made, which differ by what PAL did to them, and of all trades."""
+    same = [_same_trades(day) for day in days]
+    here, there = ([mean([pair[i] for pair in day]) for day in same] for i in (0, 1))
+    yield _gain("mean R of the trades made with and without PAL", here, there, f"{sum(map(len, same))} trades")
     here, there = ([_mean_r(r) for r in _of(days, arm)] for arm in (Arm.ALL, Arm.NO_PAL))
+    made = [sum(len(r.trades) for r in _of(days, arm)) for arm in (Arm.ALL, Arm.NO_PAL)]
+    note = f"{made[0]} trades and {made[1]}: what PAL lets run takes room from others"
+    yield _gain("mean R of a trade", here, there, note)
+    runs = _of(days, Arm.ALL)
+    added = rate(sum(t.added for r in runs for t in r.trades), sum(len(r.trades) for r in runs), "trades")
+    stages = {stage: sum(r.stages.get(stage, 0) for r in runs) for stage in Stage}
+    way = "; ".join(f"{stage}: {count}" for stage, count in stages.items())
+    yield Kpi(3, "trades that PAL added to", "", Verdict.NO_TARGET, estimates=(("", added),), note=f"positions, {way}")
+
+
+def _gain(name: str, here: Sequence[float | None], there: Sequence[float | None], note: str) -> Kpi:
     more, base = difference(here, there), over_days(there)
-    added = sum(t.added for r in _of(days, Arm.ALL) for t in r.trades)
-    trades = sum(len(r.trades) for r in _of(days, Arm.ALL))
     if base.value is None or not more.is_known:
         verdict = Verdict.TOO_FEW
     elif not base.is_over(0.0):
@@ -145,10 +133,16 @@ def _r_multiple(days: Days) -> Kpi:
     else:
         verdict = at_least(more, 0.2 * base.value)
     return Kpi(
-        3, "mean R of a trade", "+20% with PAL", verdict, Unit.R,
-        (("with PAL", over_days(here)), ("without", base), ("more by", more)),
-        f"PAL added to {added} of {trades} trades, and lets winners run",
+        3, name, "+20% with PAL", verdict, Unit.R,
+        (("with PAL", over_days(here)), ("without", base), ("more by", more)), note,
     )  # fmt: skip
+
+
+def _same_trades(day: LivedDay) -> list[tuple[float, float]]:
+    """R with PAL and without it of each trade that both runs made."""
+    plain = {t.signal: t.r_multiple for t in day.runs[Arm.NO_PAL].trades}
+    pairs = ((t.r_multiple, plain.get(t.signal)) for t in day.runs[Arm.ALL].trades)
+    return [(here, there) for here, there in pairs if here is not None and there is not None]
 
 
 # --- phase 4 ---------------------------------------------------------------------------------------------------------

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 
 from modules.trading_day.arms import Arm
+from modules.trading_day.limits import Looks
 from modules.trading_day.mishaps import Mishaps
 from modules.trading_day.services import Recovery
 
@@ -37,7 +39,8 @@ class Moment:
 class Asked:
     """A proposal that was put to the fund: what it did with it, and by which rules.
 
-    `slippage` is (average price - mid) / mid against the fund, None where nothing was filled.
+    `sure` are those of the rules that deny it on what is known, and not only because something is not. `slippage` is
+    (average price - mid) / mid against the fund, None where nothing was filled.
     """
 
     signal: str
@@ -47,6 +50,7 @@ class Asked:
     denied_by: tuple[str, ...] = ()
     filled: float = 0.0
     slippage: float | None = None
+    sure: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,17 @@ class Trade:
     profit: float | None
     r_multiple: float | None
     added: bool = False
+
+
+class Stage(StrEnum):
+    """How far a position has come on the way to being added to."""
+
+    WINNER = "a winner"
+    FAR = "over the R that an add takes"
+    STRONG = "that far in a strong trend"
+    GRANTED = "an add was granted"
+    ASKED = "asked for"
+    ALLOWED = "allowed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +102,18 @@ class Lived:
     """The longest time between two runs of Universe OS, seconds."""
     every: int = 1
     """How many minutes lie between two looks where nothing is wrong."""
+    stages: Mapping[Stage, int] = field(default_factory=dict)
+    """How many positions came so far; none where the rules do not add to any."""
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
     """A proposal as the run with all policies answered it, and what it would have come to by itself.
 
-    `alone` says whether PBA was the only one that denied it. `profit` (after fees) and `r_multiple` are None where it
-    could not be traded, or was open at the end; `breaches` says whether the fund with it would have lost more, while it
-    was open, than its rules bear.
+    `alone` says whether PBA was the only one that denied it, and `for_room` whether one of its rules did so that looks
+    at the whole book, and would have denied as much in any other symbol. `profit` (after fees) and `r_multiple` are
+    None where it could not be traded, or was open at the end; `breaches` says whether the fund with it would have lost
+    more, while it was open, than its rules bear.
     """
 
     signal: str
@@ -104,6 +122,7 @@ class Replayed:
     profit: float | None = None
     r_multiple: float | None = None
     breaches: bool = False
+    for_room: bool = False
 
     @property
     def is_harmless(self) -> bool | None:
@@ -117,6 +136,8 @@ class LivedDay:
 
     runs: Mapping[Arm, Lived]
     replayed: tuple[Replayed, ...]
+    limits: Mapping[str, Looks] = field(default_factory=dict)
+    """What each rule of the balancer that judges requests looks at."""
 
 
 Days = tuple[LivedDay, ...]

@@ -8,20 +8,22 @@ holds other things by then, and has no room.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
 from modules.estimates.depth import walk
 from modules.feeds.candles import Panel
 from modules.simulated_market import MINUTE_MS
+from modules.trading_day.limits import OWN, Looks
 from modules.trading_day.lived import Asked, Lived, Replayed
 from modules.trading_day.market import DayMarket
 from modules.trading_day.signals import Signal
 from modules.venues.paper import Conditions
 
-OWN = "pba."
+NO_LIMITS: Mapping[str, Looks] = MappingProxyType({})
 FEE = Conditions().taker_fee
 
 
@@ -39,17 +41,26 @@ class Trial:
         return float(self.worth[-1])
 
 
-def replayed(run: Lived, market: DayMarket, signals: Sequence[Signal], most_drawdown: float) -> tuple[Replayed, ...]:
+def replayed(
+    run: Lived,
+    market: DayMarket,
+    signals: Sequence[Signal],
+    most_drawdown: float,
+    limits: Mapping[str, Looks] = NO_LIMITS,
+) -> tuple[Replayed, ...]:
     """The fate of every proposal that was put to the fund in this run.
 
-    `most_drawdown` is how far below its peak of the day the fund's equity may come, a ratio.
+    `most_drawdown` is how far below its peak of the day the fund's equity may come, a ratio; `limits` says what each
+    rule of the balancer looks at.
     """
     known, curve = {s.id: s for s in signals}, np.asarray(run.curve)
     out = []
     for asked in run.asked:
         trial = tried(market, known[asked.signal], (asked.at - market.midnight) // MINUTE_MS, len(curve))
+        alone = is_denied_by_pba_alone(asked)
+        for_room = alone and any(limits.get(rule) is Looks.ROOM for rule in asked.denied_by)
         if trial is None:
-            out.append(Replayed(asked.signal, asked.verdict, is_denied_by_pba_alone(asked)))
+            out.append(Replayed(asked.signal, asked.verdict, alone, for_room=for_room))
             continue
         with_it = curve.copy()
         if asked.filled <= 0:  # what was filled is part of the curve already
@@ -60,10 +71,8 @@ def replayed(run: Lived, market: DayMarket, signals: Sequence[Signal], most_draw
         while_open = slice(trial.first, trial.first + len(trial.worth))
         breaches = bool((lost[while_open] > most_drawdown).any())
         out.append(
-            Replayed(
-                asked.signal, asked.verdict, is_denied_by_pba_alone(asked), trial.profit, trial.r_multiple, breaches
-            )
-        )
+            Replayed(asked.signal, asked.verdict, alone, trial.profit, trial.r_multiple, breaches, for_room)
+        )  # fmt: skip
     return tuple(out)
 
 
@@ -99,7 +108,7 @@ def tried(market: DayMarket, signal: Signal, minute: int, minutes: int) -> Trial
 
 def is_denied_by_pba_alone(asked: Asked) -> bool:
     """Whether every rule that denied it is one of the balancer's."""
-    return bool(asked.denied_by) and all(rule.startswith(OWN) for rule in asked.denied_by)
+    return bool(asked.denied_by) and all(rule.startswith(f"{OWN}.") for rule in asked.denied_by)
 
 
 def _average(market: DayMarket, symbol: str, ts: int, buys: bool, quantity: float) -> float | None:

@@ -17,7 +17,8 @@ from api.days.texts import estimate_text, figure_text, sample_text
 from modules.trading_day.arms import Arm
 from modules.trading_day.days import QUICK, Wanted
 from modules.trading_day.kpis import kpis
-from modules.trading_day.lived import Asked, Days
+from modules.trading_day.limits import Looks
+from modules.trading_day.lived import Asked, Days, Replayed
 from modules.trading_day.measures import over_days, rate
 from modules.trading_day.verdicts import Unit
 from tests.api.conftest import Run
@@ -39,9 +40,10 @@ def lived(days: int) -> Days:
             day(
                 run(moments=seen, asked=asked, curve=curve, trades=[trade("s1", 0.5 + number)]),
                 run(Arm.NONE, curve=(*(100.0,) * (MINUTES - 1), 90.0), asked=asked),
+                replayed=[Replayed("s1", "ALLOW", False), Replayed("s2", "DENY", False)],
             )
         )
-    return tuple(made)
+    return tuple(replace(told, limits={"pba.correlation": Looks.BALANCE}) for told in made)
 
 
 @pytest.fixture
@@ -73,6 +75,8 @@ def test_a_person_reads_what_is_shown_and_what_is_not(wanted: list[Wanted], caps
     assert "ess.halted" in said
     assert "signals killed, back after 6.0 s" in said
     assert "Phase 1: observation" in said
+    assert "What the balancer denied" in said
+    assert "pba.correlation" in said.partition("What the balancer denied")[2]
     assert len(wanted) == 1
 
 
@@ -105,6 +109,18 @@ def test_a_program_gets_the_same_in_full(wanted: list[Wanted], capsys: pytest.Ca
     assert [s["what"] for s in first["timeline"]][1] == "outage"
     assert first["repairs"] == [{"at": "2026-01-07T00:05:00Z", "service": "signals", "seconds": 6.0}]
     assert set(first["runs"]) == {str(arm) for arm in Arm}
+    assert first["runs"]["all policies"]["positions_that_were"] == {}
+    assert said["pba_denials"] == [
+        {
+            "rule": "pba.correlation",
+            "looks_at": "balance",
+            "denied": 3,
+            "alone": 0,
+            "only": 0,
+            "harmless": 0,
+            "known": 0,
+        }
+    ]
     assert wanted
 
 

@@ -19,7 +19,8 @@ from modules.trading_day.batches import AT_ONCE, BatchedStore
 from modules.trading_day.brief import binding
 from modules.trading_day.day import Plan, Run, live, looks_of, plan
 from modules.trading_day.days import Wanted, lived_days
-from modules.trading_day.lived import Lived, LivedDay
+from modules.trading_day.growth import Growth
+from modules.trading_day.lived import Lived, LivedDay, Stage
 from modules.trading_day.shared import SharedModules
 from modules.trading_day.timeline import repairs, timeline
 from policy_dsl.bundle import Bundle
@@ -92,6 +93,24 @@ def test_nothing_is_allowed_during_a_stop_and_something_is_before(lived: Lived) 
     assert {a.verdict for a in lived.asked if a.at in halted} == {"DENY"}
     assert any(a.filled > 0 for a in lived.asked)
     assert all(a.denied_by for a in lived.asked if a.verdict == "DENY")
+
+
+def test_a_denial_is_sure_where_it_rests_on_what_is_known(lived: Lived) -> None:
+    denied = [a for a in lived.asked if a.verdict == "DENY"]
+    assert all(set(a.sure) <= set(a.denied_by) for a in denied)
+    within = [a for a in denied if TROUBLES.outage.holds(a.at)]
+    assert within
+    assert all(len(a.sure) < len(a.denied_by) for a in within)
+    assert all(a.sure == () for a in lived.asked if a.verdict == "ALLOW")
+
+
+def test_positions_are_followed_on_the_way_to_an_add(lived: Lived, bundle: Bundle) -> None:
+    assert set(lived.stages) == set(Stage)
+    assert lived.stages[Stage.FAR] <= lived.stages[Stage.WINNER]
+    assert lived.stages[Stage.STRONG] <= lived.stages[Stage.FAR]
+    assert lived.stages[Stage.ALLOWED] <= lived.stages[Stage.ASKED] <= lived.stages[Stage.GRANTED]
+    others = replace(bundle.program, outputs=tuple(o for o in bundle.program.outputs if not o.id.startswith("pal.")))
+    assert Growth(replace(bundle, program=others)).stages() == {}
 
 
 def test_a_killed_service_is_back_within_half_a_minute(lived: Lived) -> None:

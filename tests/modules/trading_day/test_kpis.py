@@ -8,8 +8,10 @@ from dataclasses import replace
 import pytest
 
 from modules.trading_day.arms import Arm
+from modules.trading_day.denials import Denier, deniers
 from modules.trading_day.kpis import kpis
-from modules.trading_day.lived import Asked, Days, LivedDay, Moment, Replayed
+from modules.trading_day.limits import Looks
+from modules.trading_day.lived import Asked, Days, LivedDay, Moment, Replayed, Stage
 from modules.trading_day.verdicts import Kpi, Verdict
 from tests.modules.trading_day.made_days import MINUTES, at, day, days, moment, run, trade
 
@@ -114,6 +116,79 @@ def test_false_positives_are_harmless_proposals_that_pba_alone_denied() -> None:
     other = found(lived, "of what PBA alone denied, harmless")
     assert other.estimates[0][1].value == pytest.approx(4 / 208)
     assert other.note.startswith("4 more")
+
+
+def test_what_there_was_no_room_for_is_told_apart_and_stays_in_the_whole() -> None:
+    full = [replace(r, for_room=True) for r in replays(30, 0, harmless=True)]
+    lived = days(*(day(replayed=[*full, *replays(1, 99, harmless=True)]) for _ in range(4)))
+    whole = found(lived, "false positives of PBA: harmless, and denied by it alone")
+    assert whole.estimates[0][1].value == pytest.approx(31 / 130)
+    assert whole.verdict is Verdict.MISSED
+    judged = found(lived, "false positives of PBA where the whole book had room")
+    assert judged.estimates[0][1].value == 0.01
+    assert judged.verdict is Verdict.SHOWN
+    assert judged.note == "120 of 124 that PBA alone denied had no room"
+
+
+def test_a_denial_without_a_limit_that_is_known_to_be_passed_is_a_false_alarm() -> None:
+    rules = ("pba.correlation", "pba.total_exposure")
+    asked = [
+        *(Asked(f"a{i}", at(1), "BTCUSDT", "ALLOW") for i in range(98)),
+        Asked("sure", at(1), "BTCUSDT", "DENY", rules, sure=rules[:1]),
+        Asked("unsure", at(1), "BTCUSDT", "DENY", rules),
+        Asked("others too", at(1), "BTCUSDT", "DENY", (*rules, "ess.halted")),
+    ]
+    lived = days(*(day(run(asked=asked)) for _ in range(3)))
+    kpi = found(lived, "false alarms of PBA: denied by it alone, and no limit known to be passed")
+    assert kpi.estimates[0][1].value == pytest.approx(1 / 99)
+    assert kpi.estimates[0][1].n == 3 * 99
+    assert kpi.verdict is Verdict.SHOWN
+
+
+def test_of_each_rule_is_told_what_it_cost() -> None:
+    correlation, exposure, quiet = "pba.correlation", "pba.total_exposure", "pba.leverage"
+    asked = [
+        Asked("a", at(1), "BTCUSDT", "DENY", (correlation,)),
+        Asked("b", at(2), "BTCUSDT", "DENY", (correlation, exposure)),
+        Asked("c", at(3), "BTCUSDT", "DENY", ("ess.halted", correlation)),
+        Asked("d", at(4), "BTCUSDT", "ALLOW"),
+    ]
+    fates = [
+        Replayed("a", "DENY", True, 1.0, 1.0),
+        Replayed("b", "DENY", True, -1.0, -1.0, for_room=True),
+        Replayed("c", "DENY", False, 1.0, 1.0),
+        Replayed("d", "ALLOW", False),
+    ]
+    looks = {correlation: Looks.BALANCE, exposure: Looks.ROOM, quiet: Looks.REQUEST}
+    made = replace(day(run(asked=asked), replayed=fates), limits=looks)
+    assert deniers(days(made, made)) == (
+        Denier(correlation, Looks.BALANCE, denied=6, alone=4, only=2, harmless=2, known=4),
+        Denier(exposure, Looks.ROOM, denied=2, alone=2, only=0, harmless=0, known=2),
+    )
+
+
+def test_what_pal_does_is_told_of_the_trades_that_both_runs_made() -> None:
+    """Each run has trades of its own, which say nothing of what PAL did to the others."""
+    made = [
+        day(
+            run(trades=[trade("same", 1.3 + 0.01 * i), trade("mine", -5.0)]),
+            run(Arm.NO_PAL, trades=[trade("same", 1.0 + 0.01 * i), trade("other", 9.0)]),
+        )
+        for i in range(4)
+    ]
+    kpi = found(days(*made), "mean R of the trades made with and without PAL")
+    assert [round(found.value or 0.0, 9) for _, found in kpi.estimates] == [1.315, 1.015, 0.3]
+    assert kpi.verdict is Verdict.SHOWN
+    assert kpi.note == "4 trades"
+    assert found(days(*made), "mean R of a trade").estimates[2][1].value == pytest.approx(-6.85)
+
+
+def test_how_far_positions_came_on_the_way_to_an_add_is_told() -> None:
+    stages = {Stage.WINNER: 3, Stage.FAR: 2, Stage.STRONG: 0}
+    made = day(replace(run(trades=[trade("a", 1.0)] * 5), stages=stages))
+    kpi = found(days(made, made), "trades that PAL added to")
+    assert kpi.note.startswith("positions, a winner: 6; over the R that an add takes: 4; that far in a strong trend: 0")
+    assert (kpi.estimates[0][1].value, kpi.estimates[0][1].n) == (0.0, 10)
 
 
 def test_many_false_positives_miss_the_target() -> None:

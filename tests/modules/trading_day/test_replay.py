@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from modules.feeds.candles import Candles, Panel
+from modules.trading_day.limits import Looks
 from modules.trading_day.lived import Asked
 from modules.trading_day.market import DayMarket
 from modules.trading_day.replay import FEE, is_denied_by_pba_alone, replayed, tried
@@ -92,3 +93,13 @@ def test_who_denied_it_alone() -> None:
     assert is_denied_by_pba_alone(asked())
     assert not is_denied_by_pba_alone(asked(denied_by=("pba.correlation", "locks.fund_locked")))
     assert not is_denied_by_pba_alone(asked("ALLOW", ()))
+
+
+def test_a_denial_is_for_room_where_one_of_its_rules_looks_at_the_whole_book() -> None:
+    looks = {"pba.correlation": Looks.BALANCE, "pba.total_exposure": Looks.ROOM}
+    both = ("pba.correlation", "pba.total_exposure")
+    found = replayed(
+        run(asked=[asked(), asked(denied_by=both), asked(denied_by=(*both, "ess.halted"))]),
+        market_of(flat()), [LONG], 0.03, looks,
+    )  # fmt: skip
+    assert [r.for_room for r in found] == [False, True, False]
