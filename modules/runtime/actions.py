@@ -237,7 +237,8 @@ class Actions:
         bundle = self.bundle()
         if self._judge is None or self._judge.bundle.program.hash != bundle.program.hash:
             self._judge = Judge(bundle)
-        answer = self._judge.answer(ts, [Supplied("hands", BookSource.owners, ts, Supply(rows={"request": rows}))])
+        asked = Supplied("hands", BookSource.owners, ts, Supply(rows={"request": rows}))
+        answer = self._judge.answer(ts, [asked], why=False)
         found: dict[str, Terms] = {}
         for key in rows:
             try:
