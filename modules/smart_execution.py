@@ -233,14 +233,17 @@ class SmartExecution:
         )  # fmt: skip
         with self._locks[request.symbol]:
             if ticket.adds_risk and ticket.leverage is not None:
-                self._set_leverage(request.symbol, ticket.leverage, positions or {})
+                self._set_leverage(request.symbol, ticket.leverage, positions)
             return self._desk.work(ticket, terms, self._listing(request.symbol))
 
-    def _set_leverage(self, symbol: str, judged: float, positions: Mapping[str, Position]) -> None:
+    def _set_leverage(self, symbol: str, judged: float, positions: Mapping[str, Position] | None) -> None:
         """Let the venue trade with the leverage that was judged, or with less: that of a position is not raised.
 
-        Raises VenueError where the venue does not: new risk does not begin with a leverage that nobody has judged.
+        Raises VenueError where the venue does not: new risk does not begin with a leverage that nobody has judged. The
+        same where nobody knows the positions, for one of them might be raised.
         """
+        if positions is None:
+            raise VenueError(f"nobody knows what is held of `{symbol}`, so its leverage cannot be set")
         held = [_finite(p.leverage) for p in positions.values() if p.symbol == symbol and p.quantity > 0]
         known = [leverage for leverage in held if leverage is not None]
         if not known or judged < min(known):

@@ -17,7 +17,7 @@ from modules.judge import RULES as PACKAGED
 from modules.judge import Answer, Judge
 from modules.module import Module
 from modules.smart_execution import SmartExecution, terms_of
-from modules.venues import Kind, NotPermitted, Rejected, Unreachable, Venue
+from modules.venues import Kind, NotPermitted, Rejected, Unreachable, Venue, VenueError
 from modules.venues.desk import Patience
 from modules.venues.intents import stem
 from modules.venues.paper import Conditions, PaperExchange
@@ -391,6 +391,18 @@ def test_nothing_is_sent_where_the_venue_does_not_take_the_leverage() -> None:
     assert (venue.calls["place"], on.intents.worked) == (0, {})
     on.execute("r1", replace(BUY, leverage=3.0), answer())
     assert leverage(on.venue) == 3, "and it can be asked for again"
+
+
+def test_the_leverage_of_a_position_that_nobody_can_see_is_not_raised() -> None:
+    venue = Flaky(exchange())
+    on = aelm(venue.as_venue(), decide=lambda _key, _request: answer())
+    on.execute("r1", replace(BUY, leverage=3.0, notional=100.0), answer())
+    more = replace(BUY, leverage=8.0, notional=100.0, client_id="more")
+    venue.before["positions"] = [Unreachable("no answer")] * 2
+    with pytest.raises(VenueError, match="nobody knows what is held"):
+        on.execute("r1", more, answer())
+    assert leverage(on.venue) == 3
+    assert "more" not in on.intents.worked
 
 
 def test_an_exit_asks_for_no_leverage() -> None:
