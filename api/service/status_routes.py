@@ -15,7 +15,7 @@ from api.values import OutputTexts, Shown
 from api.why import change_line, changes, stays_line
 from evaluators.timestamps import format_time
 from modules.facts import CATALOGUE
-from modules.runtime.controls import Call
+from modules.runtime.controls import FLATTEN, Call
 from modules.runtime.fund import Step
 from modules.runtime.switchboard import DISABLE, ENABLE
 
@@ -58,7 +58,7 @@ def _outputs(running: Running, step: Step) -> Iterator[dict[str, Any]]:
             "output": shown.output,
             "value": shown.text,
             "since": format_time(min(since, kept.since) if kept is not None else since),
-            "since_is_exact": exact or kept is not None,
+            "since_is_exact": exact or (kept is not None and kept.since <= since),
             "rules": [
                 {"rule": r.rule, "because": r.because, "definite": r.definite, "at": r.place(step.bundle.sources)}
                 for r in step.told.reasons
@@ -82,11 +82,13 @@ def _otherwise(step: Step, shown: Shown, texts: OutputTexts) -> str | None:
 
 
 def _standing(running: Running) -> Iterator[Call]:
-    """What people have asked for and not taken back: the stop, a hand on the risk mode, modules switched off."""
+    """What people have asked for and not taken back: the stop, what it closes, a held risk mode, modules off."""
     controls = running.board.controls
-    calls = list(controls.calls)
-    if controls.operator().stop_requested:
+    calls, operator = list(controls.calls), controls.operator()
+    if operator.stop_requested:
         yield from [call for call in calls if call.what == "stop"][-1:]
+    if operator.flatten_on_stop:
+        yield from [call for call in calls if call.what == FLATTEN][-1:]
     hand = controls.hand()
     if hand is not None:
         yield hand

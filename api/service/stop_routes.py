@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -39,6 +40,16 @@ def add_stop_routes(app: FastAPI, running: Running) -> None:
     def new_peak(hand: Hand) -> dict[str, Any]:
         """Let the peak of equity and the losing streak count from now on, so that old losses halt no longer."""
         return _after(running, controls.reset_peak, hand, STATE)
+
+    @app.post("/v1/ess:flatten_on_stop")
+    def flatten_on_stop(hand: Hand) -> dict[str, Any]:
+        """Let a stop close positions, from now on: one that holds already, too, as far as the rules permit it."""
+        return _after(running, partial(controls.flatten_on_stop, flatten=True), hand, STATE)
+
+    @app.post("/v1/ess:keep_on_stop")
+    def keep_on_stop(hand: Hand) -> dict[str, Any]:
+        """Let a stop leave positions as they are, from now on; so it is where nobody has said anything."""
+        return _after(running, partial(controls.flatten_on_stop, flatten=False), hand, STATE)
 
     @app.get("/v1/hfos")
     def mode() -> dict[str, Any]:

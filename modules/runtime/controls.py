@@ -13,8 +13,9 @@ from modules.inputs.machinery import NO_HAND
 from modules.venues.journal import Journal, JournalError, Unkept, journal_at
 
 HOLD, RELEASE, NEW_PEAK = "hold", "release", "new_peak"
+FLATTEN, KEEP = "flatten", "keep"
 """How a call is written down: `hold MODE` lets the risk mode be no bolder, `release` takes that back, `new_peak` lets
-equity count from then on."""
+equity count from then on; `flatten` lets a stop close positions, `keep` takes that back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class Controls:
 
     def flatten_on_stop(self, at: int, person: str, reason: str, *, flatten: bool) -> None:
         """Say whether a stop closes positions. Raises PolicyError (RF851) without a person or a reason."""
-        self._call(Call(at, "flatten" if flatten else "keep", person, reason))
+        self._call(Call(at, FLATTEN if flatten else KEEP, person, reason))
 
     def hold_risk_mode(self, at: int, mode: str, person: str, reason: str) -> None:
         """Let the fund's risk mode be no bolder than `mode`, a name of `risk_mode`, until somebody releases it.
@@ -149,7 +150,7 @@ class Controls:
             case "shown":
                 self._operator = replace(self._operator, reset_requested=False)
             case "flatten" | "keep":
-                self._operator = replace(self._operator, flatten_on_stop=call.what == "flatten")
+                self._operator = replace(self._operator, flatten_on_stop=call.what == FLATTEN)
             case "release":
                 self._operator = replace(self._operator, risk_mode=NO_HAND)
             case "new_peak":

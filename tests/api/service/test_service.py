@@ -310,6 +310,20 @@ def test_the_stop_is_pulled_and_re_armed_by_a_person_and_the_answer_is_the_next_
     assert [call.what for call in served.running.board.controls.calls] == ["stop", "reset"]
 
 
+def test_a_stop_closes_positions_where_a_person_has_chosen_that(served: Served) -> None:
+    def stopped() -> tuple[bool, list[str]]:
+        hands = [hand["what"] for hand in served.http.get("/v1/status").json()["hands"]]
+        return "FLATTEN" in served.http.get("/v1/ess").json()["actions"], hands
+
+    served.http.post("/v1/ess:trip", json=HAND)
+    assert stopped() == (False, ["stop"])
+    assert problem(served.http.post("/v1/ess:flatten_on_stop", json={"person": "ada"}))[0] == 422
+    assert "FLATTEN" in served.http.post("/v1/ess:flatten_on_stop", json=HAND).json()["actions"]
+    assert stopped() == (True, ["stop", "flatten"])
+    assert "FLATTEN" not in served.http.post("/v1/ess:keep_on_stop", json=HAND).json()["actions"]
+    assert stopped() == (False, ["stop"])
+
+
 def test_a_hand_holds_the_risk_mode_down_until_it_is_released(served: Served) -> None:
     held = served.http.post("/v1/hfos:hold", json={**HAND, "mode": "SAFE"}).json()
     assert held["risk_mode"] == "SAFE"
