@@ -25,7 +25,7 @@ from modules.self_healing import SelfHealing
 from modules.supervision.past import SERVICES
 from modules.supervision.services import Services
 from modules.supervision.watch_file import WatchedService, read_watch_file
-from modules.venues.journal import JournalError
+from modules.venues.journal import JournalError, JournalInUseError
 
 GAPS = 3
 """So many intervals may two snapshots lie apart where the rules do not say."""
@@ -92,7 +92,7 @@ def hosted(settings: Hosting) -> Iterator[Hosted]:
                 max_gap=bundle.configuration.max_gap or GAPS * settings.every_ms,
             )
         except JournalError as error:
-            raise refusal("RF853", str(error), "stop that process, or choose another folder with --data") from error
+            raise refusal("RF853", str(error), _way_out(error)) from error
         stack.callback(composed.close)
         composed.fund.world = MeasuredWorld(composed.fund.world)
         if named and services is not None:
@@ -107,6 +107,14 @@ def hosted(settings: Hosting) -> Iterator[Hosted]:
             stack.callback(services.rest)
             services.start()
         yield Hosted(composed, running, schedule, venue, services)
+
+
+def _way_out(error: JournalError) -> str:
+    """What a person can do about a file of the folder that cannot be had."""
+    first = (
+        "stop that process" if isinstance(error, JournalInUseError) else "put a sound copy of the folder in its place"
+    )
+    return f"{first}, or choose another folder with --data"
 
 
 def _services(settings: Hosting, named: Sequence[WatchedService]) -> Services | None:

@@ -64,6 +64,8 @@ def test_a_folder_that_is_damaged_is_refused_by_name(run: Run, tmp_path: Path) -
     (tmp_path / "fund" / "market.json").write_text("{", encoding="utf-8")
     said = run("serve", "--port", "0", "--data", "fund", code=2).stderr
     assert "`fund/market.json` is damaged" in said
+    assert "put a sound copy of the folder in its place" in said
+    assert "stop that process" not in said, "nobody has it open"
 
 
 def test_what_was_decided_asked_and_held_outlives_a_kill(run: Run, tmp_path: Path) -> None:
