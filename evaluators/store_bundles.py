@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from os.path import commonpath
+from pathlib import PurePosixPath
 
 import duckdb
 
@@ -31,15 +33,21 @@ class Activation:
 
 
 def save_bundle(connection: duckdb.DuckDBPyConnection, bundle: str, files: Mapping[str, str]) -> None:
-    """Keep the files of a bundle; the same again does nothing.
+    """Keep the files of a bundle; the same again does nothing, from whichever folder they were read.
 
     Raises PolicyError (RF780) where other files are kept under that hash.
     """
     found = read_bundle(connection, bundle)
     if found is None:
         connection.execute("INSERT INTO log.bundle VALUES (?, ?)", [bundle, json.dumps(dict(files), sort_keys=True)])
-    elif dict(found.files) != dict(files):
+    elif _within_their_folder(found.files) != _within_their_folder(files):
         raise refusal("RF780", f"bundle `{bundle}` is stored already, with other files")
+
+
+def _within_their_folder(files: Mapping[str, str]) -> dict[str, str]:
+    """The files by name within the folder that holds them all: where that folder is has no part in the hash."""
+    folder = commonpath([PurePosixPath(name).parent for name in files]) if files else ""
+    return {str(PurePosixPath(name).relative_to(folder)): text for name, text in files.items()}
 
 
 def read_bundle(connection: duckdb.DuckDBPyConnection, bundle: str) -> StoredBundle | None:

@@ -176,6 +176,16 @@ def test_a_bundle_is_put_in_force_only_in_place_of_the_expected_one(store: Store
     assert len(store.activations()) == 1
 
 
+@pytest.mark.parametrize("folder", ["", "rules/", "../rules/", "/opt/ringfence/rules/"])
+def test_a_bundle_is_the_same_wherever_its_folder_is(store: Store, folder: str) -> None:
+    files = {"a.rules": "1", "more/b.rules": "2"}
+    store.save_bundle("b1", files)
+    store.save_bundle("b1", {folder + name: text for name, text in files.items()})
+    assert store.bundles() == (StoredBundle("b1", files, None),)
+    others = {"a.rules": "1", "b.rules": "2"}
+    assert codes(lambda: store.save_bundle("b1", {folder + name: text for name, text in others.items()})) == ["RF780"]
+
+
 def test_a_bundle_never_changes(store: Store) -> None:
     store.save_bundle("b1", {"a": "1"})
     assert codes(lambda: store.save_bundle("b1", {"a": "2"})) == ["RF780"]

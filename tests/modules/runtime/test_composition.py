@@ -19,7 +19,7 @@ from modules.runtime.switches import Switches
 from modules.venues.intents import Execution, Intents, NamedAfter, Ticket
 from modules.venues.paper import PaperExchange
 from modules.venues.venue import Kind, NewOrder, NotPermitted
-from policy_dsl.bundle import load_text
+from policy_dsl.bundle import check_files, load_text
 from policy_dsl.configuration import Mode
 from policy_dsl.diagnostics import PolicyError
 
@@ -113,6 +113,17 @@ def test_a_folder_in_use_is_refused_and_is_free_after_closing(tmp_path: Path) ->
         small(PaperExchange(), tmp_path)
     first.close()
     small(PaperExchange(), tmp_path).close()
+
+
+def test_a_fund_goes_on_by_the_same_rules_when_their_folder_has_moved(tmp_path: Path) -> None:
+    hashes = []
+    for folder in ("rules/", "/opt/ringfence/rules/"):
+        bundle = check_files({"pba.rules": DESK.encode()}, CATALOGUE, prefix=folder).bundle
+        assert bundle is not None
+        again = compose(PaperExchange(), tmp_path, bundle, patience=60, max_gap=180_000)
+        hashes.append(again.fund.bundle.hash)
+        again.close()
+    assert hashes[0] == hashes[1]
 
 
 def test_orders_that_an_earlier_process_left_behind_are_settled_and_reach_the_ledger(tmp_path: Path) -> None:
