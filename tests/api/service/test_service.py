@@ -21,9 +21,10 @@ from api.service.app import create_app
 from api.service.module_routes import check_mode
 from api.service.problems import Problem
 from api.service.running import Running
+from evaluators.keeping import Kept, Kind
 from evaluators.snapshot import Snapshot
 from evaluators.store import Store
-from evaluators.timestamps import parse_time
+from evaluators.timestamps import format_time, parse_time
 from modules.emergency_stop_system import EmergencyStopSystem
 from modules.facts import CATALOGUE
 from modules.inputs import Account, Book, Inputs, Machinery, Request
@@ -308,6 +309,20 @@ def test_the_stop_is_pulled_and_re_armed_by_a_person_and_the_answer_is_the_next_
     assert "ess.manual_stop" not in armed["because"]
     assert armed["kept"] == []
     assert [call.what for call in served.running.board.controls.calls] == ["stop", "reset"]
+
+
+@pytest.mark.parametrize(("asked_for", "is_exact"), [(-MINUTE, True), (MINUTE, False)])
+def test_a_stop_may_have_held_before_the_service_began_whatever_latched_it_later(
+    served: Served, asked_for: int, is_exact: bool
+) -> None:
+    began = served.running.step().ts
+    served.clock.ms += 2 * MINUTE
+    step = served.running.step()
+    latch = Kept("ess.state", None, 0, Kind.LATCHED, ("ess.drawdown",), began + asked_for, None)
+    served.running.fund.last = replace(step, told=replace(step.told, kept=(latch,)))
+    found = served.http.get("/v1/status").json()["outputs"][0]
+    since = format_time(min(began, began + asked_for))
+    assert (found["output"], found["since"], found["since_is_exact"]) == ("ess.state", since, is_exact)
 
 
 def test_a_stop_closes_positions_where_a_person_has_chosen_that(served: Served) -> None:
