@@ -6,7 +6,7 @@ import re
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from policy_dsl.literals import LiteralError, read
 from policy_dsl.quantities import Unit
@@ -31,6 +31,13 @@ def seconds(text: str) -> float:
     if quanta is None or quanta <= 0:
         raise ValueError(f"`{text}` is no duration such as 5s")
     return quanta / 1000
+
+
+def _quoted(value: object) -> object:
+    if isinstance(value, int | float):
+        said = f'`{value}` is no duration: write one with its unit, in quotes, as in "{SILENCE}"'
+        raise ValueError(said)  # noqa: TRY004 -- pydantic makes a finding of a ValueError alone
+    return value
 
 
 def _duration(text: str) -> str:
@@ -79,7 +86,7 @@ def _argv(words: list[str]) -> list[str]:
     return words
 
 
-Duration = Annotated[str, AfterValidator(_duration)]
+Duration = Annotated[str, BeforeValidator(_quoted), AfterValidator(_duration)]
 Page = Annotated[str, AfterValidator(_own_page)]
 Name = Annotated[str, AfterValidator(_name)]
 Variable = Annotated[str, AfterValidator(_variable)]

@@ -137,7 +137,11 @@ def test_what_is_wrong_in_a_table_is_said_with_the_table_and_the_key(tmp_path: P
         ("{}", ": a heartbeat is one of `file` and `url`"),
         ("{ file = 'a', url = 'http://localhost/' }", ": a heartbeat is one of `file` and `url`"),
         ("{ fil = 'a' }", " `fil`: there is no such key"),
-        ("{ file = 'a', within = 15 }", f" `within`: {TEXT}"),
+        (
+            "{ file = 'a', within = 15 }",
+            ' `within`: `15` is no duration: write one with its unit, in quotes, as in "15s"',
+        ),
+        ("{ file = 'a', within = ['15s'] }", f" `within`: {TEXT}"),
         ("{ file = 'a', within = '0s' }", " `within`: `0s` is no duration such as 5s"),
         ("{ file = 'a', within = '5%' }", " `within`: `5%` is no duration such as 5s"),
         ("{ file = 'a', gone_after = '5s' }", ": `gone_after` (5s) is shorter than `within` (15s)"),
