@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -36,28 +36,35 @@ class Case:
     snapshot: Snapshot
     decision: Decision
     index: Index = field(init=False, repr=False, compare=False)
+    fired: Mapping[str, set[str]] = field(init=False, repr=False, compare=False)
+    """The rows on which a rule fired, by rule."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "index", index_of(self.program))
+        fired: dict[str, set[str]] = {}
+        for firing in self.decision.firings:
+            fired.setdefault(firing.rule, set()).add(firing.key)
+        object.__setattr__(self, "fired", fired)
 
     def binds(self, rule: Rule, effect: BindingEffect, firing: Firing) -> bool:
         """Whether the final value of the effect's output, on any row it reaches, is what the effect asks for."""
         output = self.index.outputs[effect.output]
-        return any(self._decides(effect, output, final, at) for final, at in self._reached(rule, output, firing))
+        reached = self._reached(rule, output, firing)
+        return any(self._decides(effect, output, final, key, at) for key, final, at in reached)
 
-    def _reached(self, rule: Rule, output: Output, firing: Firing) -> Iterator[tuple[OutputValue, Bindings]]:
-        """Each value of the output that a firing reaches, with the rows in scope there."""
+    def _reached(self, rule: Rule, output: Output, firing: Firing) -> Iterator[tuple[str, OutputValue, Bindings]]:
+        """Each value of the output that a firing reaches, with its row ("" for all) and the rows in scope there."""
         final, own = self.decision.outputs[output.id], bindings_of(rule, firing.key, self.snapshot)
         if output.entity is None:
-            yield cast(OutputValue, final), own
+            yield "", cast(OutputValue, final), own
             return
         values, rows = cast(PerRow, final), self.snapshot.collection(output.entity) or {}
         for key in sorted(values) if rule.scope is None else [firing.key]:
             if key in values:
                 row = {output.entity: BoundRow(output.entity, key, rows[key])} if rule.scope is None else {}
-                yield values[key], {**own, **row}
+                yield key, values[key], {**own, **row}
 
-    def _decides(self, effect: BindingEffect, output: Output, final: OutputValue, at: Bindings) -> bool:
+    def _decides(self, effect: BindingEffect, output: Output, final: OutputValue, key: str, at: Bindings) -> bool:
         narrowed = True if effect.where is None else evaluate(effect.where, self.snapshot, at, self.decision.outputs)
         if narrowed is False:
             return False
@@ -65,7 +72,7 @@ class Case:
             granted = {item for item, _ in cast(Grants, final)}
             if isinstance(effect, Permit):
                 return effect.item in granted
-            return isinstance(effect, Forbid) and self._permitted(effect, output)
+            return isinstance(effect, Forbid) and self._permitted(effect, output, key)
         assert isinstance(effect, Tighten)
         if final == output.starts or self._is_over(effect, at):
             return False
@@ -95,12 +102,13 @@ class Case:
             rule = rules[firing.rule]
             for effect in rule.effects:
                 if isinstance(effect, Tighten) and effect.output == output.id and effect.how is How.TO:
-                    for value, at in self._reached(rule, output, firing):
+                    for _, value, at in self._reached(rule, output, firing):
                         if value == final == self._asked(effect, output, at):
                             return True
         return False
 
-    def _permitted(self, effect: Forbid, output: Output) -> bool:
-        """A forbid decides where a permit fired that it takes back."""
+    def _permitted(self, effect: Forbid, output: Output, key: str) -> bool:
+        """A forbid decides where a permit fired that it takes back: on the same row, or on all."""
         permitting = self.index.permitting.get((output.id, effect.item), frozenset())
-        return any(firing.rule in permitting for firing in self.decision.firings)
+        rows = [self.fired[rule] for rule in permitting if rule in self.fired]
+        return any(not key or key in found or "" in found for found in rows)

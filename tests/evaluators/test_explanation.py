@@ -127,6 +127,33 @@ def test_a_forbid_binds_where_it_takes_a_permit_back(bundle: Bundle) -> None:
     assert found == {"stop.losing": ("stop.acts",)}
 
 
+GROWING = """
+policy grow version 1.0.0
+output acts for each position: set of ADD
+
+rule winning for each position
+  when position.r_multiple > 1R
+  permit ADD
+
+rule large for each position
+  when position.notional > 1_000 USD
+  forbid ADD
+"""
+
+
+def test_a_forbid_binds_on_the_rows_where_a_permit_fired_and_on_no_others() -> None:
+    program = load_text({"grow.rules": GROWING}, CATALOGUE).program
+    large = 5_000_000_000
+    rows = {
+        "p1": {"r_multiple": -1, "notional": large},
+        "p2": {"r_multiple": 2_000_000_000, "notional": 0},
+        "p3": {"r_multiple": 2_000_000_000, "notional": large},
+    }
+    held = with_rows(state(), "position", rows)
+    found = [(r.rule, r.key) for r in reasons(program, held, Interpreter(program).decide(held))]
+    assert found == [("grow.large", "p3"), ("grow.winning", "p2")]
+
+
 def test_what_an_observing_rule_would_do_is_explained_apart(bundle: Bundle) -> None:
     snapshot = state(account__drawdown=20_000_000)
     decision = Interpreter(bundle.program).decide(snapshot)
