@@ -52,6 +52,7 @@ class _Seen:
     seen: int | None = None
     began: int | None = None
     kind: str | None = None
+    is_new: bool = True
     failed: dict[str, int] = field(default_factory=dict)
     repaired: dict[str, int] = field(default_factory=dict)
 
@@ -148,10 +149,11 @@ class Watch:
         """How it does now: what is wrong with it, None where it does well."""
         known = self._services[name]
         if kind != known.kind:
-            log.info("a service has changed", service=name, now=kind or "well", was=known.kind or "well", why=why)
+            was = None if known.is_new else known.kind or "well"
+            log.info("a service has changed", service=name, now=kind or "well", was=was, why=why)
         if kind is not None:
             self._fail(name, kind, ts)
-        known.kind = kind
+        known.kind, known.is_new = kind, False
 
     def _fail(self, name: str, kind: str, ts: int) -> None:
         """One more failure, unless there was one of this kind a moment ago; each restart that fails is one."""

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from evaluators.documents import snapshot_from_document
 from evaluators.timestamps import format_time
@@ -68,6 +69,17 @@ def test_a_service_that_is_down_is_restarted_and_one_that_works_is_not() -> None
     assert watch.repair(permitted(watch, NOW), NOW) == [("feed", "RESTART")]
     assert watch.repair(permitted(watch, NOW + SECOND), NOW + SECOND) == []
     assert backend.restarts == ["feed"]
+
+
+def test_a_service_that_was_down_from_the_first_look_on_is_not_said_to_have_been_well() -> None:
+    backend = Fake({"feed": False, "execution": True})
+    watch = Watch(backend)
+    with capture_logs() as logs:
+        watch.look(NOW)
+        backend.alive["execution"] = False
+        watch.look(NOW + SECOND)
+    changes = [(line["service"], line["was"], line["now"]) for line in logs if line["event"] == "a service has changed"]
+    assert changes == [("feed", None, "down"), ("execution", "well", "down")]
 
 
 def test_restarts_that_do_not_help_wait_longer_each_time_and_end_with_the_budget() -> None:
