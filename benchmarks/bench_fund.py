@@ -124,6 +124,21 @@ class Timed:
         self.acted = perf_counter() - started
 
 
+@dataclass
+class Writing:
+    """What writes to a store, and how long it took last."""
+
+    write: Callable[..., Any]
+    seconds: float = 0.0
+
+    def __call__(self, *given: Any) -> Any:
+        """As the store does."""
+        started = perf_counter()
+        found = self.write(*given)
+        self.seconds = perf_counter() - started
+        return found
+
+
 @dataclass(frozen=True)
 class Took:
     """One snapshot: seconds in all, those of them in which this process had a processor, and by part."""
@@ -134,7 +149,7 @@ class Took:
     due: frozenset[str]
 
 
-def one(composed: Composed, world: Timed, ts: int, requests: Mapping[str, Request]) -> Took:
+def one(composed: Composed, world: Timed, writing: Writing, ts: int, requests: Mapping[str, Request]) -> Took:
     """Live through a snapshot."""
     runner = composed.runner
     started, began = perf_counter(), process_time()
@@ -143,8 +158,8 @@ def one(composed: Composed, world: Timed, ts: int, requests: Mapping[str, Reques
     ran = {name: run.seconds for name, run in runner.runs.items() if run.at == ts}
     faults = {name: run.fault for name, run in runner.runs.items() if run.fault is not None}
     assert not faults, faults
-    parts = {**ran, "look at the venue": world.looked, "act": world.acted}
-    parts["decide and store"] = total - sum(parts.values())
+    parts = {**ran, "look at the venue": world.looked, "store": writing.seconds, "act": world.acted}
+    parts["decide and tell why"] = total - sum(parts.values())
     every = {module.name: module.interval for module in runner.modules}
     return Took(total, busy, parts, frozenset(name for name in ran if every[name] * 1000 > EVERY_MS))
 
@@ -171,6 +186,8 @@ def lived(snapshots: int, folder: Path, see: Callable[[str], None]) -> tuple[lis
     composed = compose(paper, folder, packaged_bundle(), candles=market.candles, models=lambda _: told, patience=600.0)
     world = Timed(composed.fund.world)
     composed.fund.world = world
+    writing = Writing(composed.store.write)
+    composed.store.write = writing  # type: ignore[method-assign, assignment]  # because it is measured
     took = []
     ts = paper.time()
     for number in range(snapshots):
@@ -186,7 +203,7 @@ def lived(snapshots: int, folder: Path, see: Callable[[str], None]) -> tuple[lis
             )
             for n in range(2)
         }  # fmt: skip
-        took.append(one(composed, world, ts, asked))
+        took.append(one(composed, world, writing, ts, asked))
     after = process.memory_info().rss / 1e6
     composed.close()
     return took, before, after

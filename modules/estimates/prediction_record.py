@@ -74,7 +74,8 @@ def drift_probabilities(inputs: Mapping[str, tuple[Floats, Floats]]) -> dict[str
     tests: list[tuple[str, float]] = []
     for name in sorted(inputs):
         trained, seen = inputs[name]
-        tests += [(name, float(stats.ks_2samp(trained[:, i], seen[:, i]).pvalue)) for i in range(trained.shape[1])]
+        if trained.shape[1] > 0:
+            tests += [(name, float(p)) for p in stats.ks_2samp(trained, seen, axis=0).pvalue]
     if not tests:
         return {}
     corrected = stats.false_discovery_control([p for _, p in tests])

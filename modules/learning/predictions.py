@@ -112,7 +112,8 @@ class PredictionRecord:
         """Leave out of the file what counts no longer, if that is at least half of the predictions in it."""
         records = self._journal.records
         lines = [line for record in records if (line := self._shortened(record)) is not None]
-        if 2 * _predictions_in(lines) <= _predictions_in(records):
+        before = _predictions_in(records)
+        if before and 2 * _predictions_in(lines) <= before:
             try:
                 self._journal.rewrite(lines)
             except OSError as error:
