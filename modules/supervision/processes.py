@@ -139,11 +139,9 @@ def _check_program(command: Command) -> None:
 def begun(command: Command, argv: Sequence[str], stdin: int) -> subprocess.Popen[bytes]:
     """A process of `argv` in a session of its own, with all else as the command has it. Raises OSError."""
     _check_program(command)
-    output = (
-        subprocess.DEVNULL
-        if command.log is None
-        else os.open(command.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
-    )
+    if command.cwd is not None and not command.cwd.is_dir():
+        raise FileNotFoundError(f"there is no folder `{command.cwd}` to start it in")
+    output = subprocess.DEVNULL if command.log is None else _opened(command.log)
     try:
         return subprocess.Popen(  # noqa: S603 -- the commands are the operator's own configuration
             argv,
@@ -158,6 +156,13 @@ def begun(command: Command, argv: Sequence[str], stdin: int) -> subprocess.Popen
     finally:
         if command.log is not None:
             os.close(output)
+
+
+def _opened(log: Path) -> int:
+    try:
+        return os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+    except OSError as error:
+        raise OSError(f"its log `{log}` cannot be written: {(error.strerror or 'no access').lower()}") from error
 
 
 def _identified(name: str, child: subprocess.Popen[bytes]) -> Identity:

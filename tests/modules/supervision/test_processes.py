@@ -130,8 +130,14 @@ def test_a_program_is_looked_for_where_it_would_run(tmp_path: Path) -> None:
     assert made.is_alive("feed")
     made.close()
     gone = Processes({"feed": Command(("sh",), cwd=tmp_path / "gone")})
-    with pytest.raises(BackendError, match="gone"):
+    with pytest.raises(BackendError, match=r"`feed` does not start: there is no folder `.*gone` to start it in"):
         gone.restart("feed")
+
+
+def test_a_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    made = Processes({"feed": Command(("sh",), log=tmp_path / "nowhere" / "feed.log")})
+    with pytest.raises(BackendError, match=r"does not start: its log `.*feed\.log` cannot be written: no such file"):
+        made.restart("feed")
 
 
 def test_two_commands_are_told_apart_and_secrets_are_not_in_the_mark() -> None:
