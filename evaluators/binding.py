@@ -12,7 +12,7 @@ from evaluators.expressions import evaluate
 from evaluators.program_index import Index, index_of
 from evaluators.scene import Bindings, BoundRow
 from evaluators.snapshot import Snapshot
-from policy_dsl.program import Forbid, How, Output, Permit, Program, Rule, Tighten
+from policy_dsl.program import Alert, Forbid, How, Output, Permit, Program, Rule, Tighten
 from policy_dsl.types import ItemSet, Quantity
 
 BindingEffect = Tighten | Forbid | Permit
@@ -45,6 +45,19 @@ class Case:
         for firing in self.decision.firings:
             fired.setdefault(firing.rule, set()).add(firing.key)
         object.__setattr__(self, "fired", fired)
+
+    def tells(self) -> Iterator[tuple[Rule, Firing, tuple[str, ...]]]:
+        """Each enforced rule that fired, if it binds something or alerts, with its row and the outputs it binds."""
+        for firing in self.decision.firings:
+            rule = self.index.rules[firing.rule]
+            bound = self.bound(rule, firing)
+            if bound or any(isinstance(effect, Alert) for effect in rule.effects):
+                yield rule, firing, bound
+
+    def bound(self, rule: Rule, firing: Firing) -> tuple[str, ...]:
+        """The outputs of a rule that fired whose final value is what it asks for."""
+        effects = (effect for effect in rule.effects if not isinstance(effect, Alert))
+        return tuple(dict.fromkeys(effect.output for effect in effects if self.binds(rule, effect, firing)))
 
     def binds(self, rule: Rule, effect: BindingEffect, firing: Firing) -> bool:
         """Whether the final value of the effect's output, on any row it reaches, is what the effect asks for."""

@@ -10,6 +10,7 @@ from typing import cast
 from evaluators.binding import Case, bindings_of
 from evaluators.decision import Decision, Firing
 from evaluators.expressions import evaluate
+from evaluators.identity_key import One
 from evaluators.scene import Bindings, Outputs
 from evaluators.snapshot import Snapshot
 from policy_dsl.diagnostics import Source, Span
@@ -82,44 +83,36 @@ class Reason:
 
 def reasons(program: Program, snapshot: Snapshot, decision: Decision) -> tuple[Reason, ...]:
     """The reasons of a decision, by rule and row: enforced rules that fired and bind something, or alert."""
-    rules, case = {r.id: r for r in program.rules}, Case(program, snapshot, decision)
-    told = []
-    for firing in decision.firings:
-        rule = rules[firing.rule]
-        bound = _bound(rule, firing, case)
-        # What neither binds nor alerts is left out before anything is written about it.
-        if bound or any(isinstance(effect, Alert) for effect in rule.effects):
-            told.append(_reason(rule, firing, bound, snapshot, decision))
-    return tuple(told)
+    case = Case(program, snapshot, decision)
+    return tuple(_reason(rule, firing, bound, snapshot, decision) for rule, firing, bound in case.tells())
 
 
 def observed(program: Program, snapshot: Snapshot, decision: Decision) -> tuple[Reason, ...]:
     """The reasons of what the observing rules would have done, judged by the outputs as they would be."""
-    rules = {r.id: r for r in program.rules}
     whole = Decision(decision.book, decision.ts, {**decision.outputs, **decision.would_be}, decision.observed)
     case = Case(program, snapshot, whole)
-    return tuple(_reason(rules[f.rule], f, _bound(rules[f.rule], f, case), snapshot, whole) for f in decision.observed)
-
-
-def _bound(rule: Rule, firing: Firing, case: Case) -> tuple[str, ...]:
-    """The outputs of a rule that fired whose final value is what it asks for."""
-    effects = (effect for effect in rule.effects if not isinstance(effect, Alert))
-    return tuple(dict.fromkeys(effect.output for effect in effects if case.binds(rule, effect, firing)))
+    fired = ((case.index.rules[firing.rule], firing) for firing in decision.observed)
+    return tuple(_reason(rule, firing, case.bound(rule, firing), snapshot, whole) for rule, firing in fired)
 
 
 def _reason(rule: Rule, firing: Firing, bound: tuple[str, ...], snapshot: Snapshot, decision: Decision) -> Reason:
-    bindings, plan = bindings_of(rule, firing.key, snapshot), _plan(_One(rule))
+    bindings, plan = bindings_of(rule, firing.key, snapshot), _plan(One(rule))
     return Reason(
         rule=rule.id,
         key=firing.key,
         definite=firing.definite,
         because=because(rule, snapshot, bindings, decision.outputs),
         binds=bound,
-        alerts=tuple(e.level for e in rule.effects if isinstance(e, Alert)),
+        alerts=alerts_of(rule),
         seen=tuple(_seen(plan, snapshot, bindings, decision.outputs)),
         margins=tuple(_margins(plan, snapshot, bindings, decision.outputs)),
         span=rule.span,
     )
+
+
+def alerts_of(rule: Rule) -> tuple[AlertLevel, ...]:
+    """The levels of the alerts that a rule raises when it fires."""
+    return tuple(effect.level for effect in rule.effects if isinstance(effect, Alert))
 
 
 def because(rule: Rule, snapshot: Snapshot, bindings: Bindings, outputs: Outputs) -> str:
@@ -172,26 +165,15 @@ class _Plan:
     compares: tuple[_Part, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _One:
-    """A rule that is equal to itself alone: comparing whole rules would take longer than what is kept of them."""
-
-    rule: Rule
-
-    def __hash__(self) -> int:
-        return id(self.rule)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _One) and other.rule is self.rule
-
-
 @lru_cache(maxsize=4096)
-def _plan(one: _One) -> _Plan:
+def _plan(one: One[Rule]) -> _Plan:
     reads = (
-        n for n in _read(one.rule) if isinstance(n, FactRead | RowRead | OutputRead) and not isinstance(n.type, ItemSet)
+        n
+        for n in _read(one.value)
+        if isinstance(n, FactRead | RowRead | OutputRead) and not isinstance(n.type, ItemSet)
     )
     compares = (
-        n for n in walk(one.rule.guard)
+        n for n in walk(one.value.guard)
         if isinstance(n, Compare | OneOf) or (isinstance(n, Lookback) and isinstance(n.type, Truth))
     )  # fmt: skip
     return _Plan(tuple(map(_part, reads)), tuple(map(_part, compares)))

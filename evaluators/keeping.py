@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from evaluators.decision import Decision, OutputValue, PerRow
+from evaluators.program_index import index_of
 from evaluators.recollection import Origin
 from policy_dsl.program import Constant, Output, Program, Rule, Tighten
 from policy_dsl.standing import HELD, SURE, author_name
@@ -65,7 +66,7 @@ def _kept(program: Program, decision: Decision, origin: Origin) -> Iterator[Kept
     rules: tuple[str, ...]
     if hidden.startswith(HELD):
         rule, number = author_name(hidden).rsplit(".", 1)
-        effect = cast(Tighten, next(r for r in program.rules if r.id == rule).effects[int(number)])
+        effect = cast(Tighten, index_of(program).rules[rule].effects[int(number)])
         output, rules, kind = program.output(effect.output), (rule,), Kind.HELD
     else:
         output = program.output(author_name(hidden))
@@ -89,7 +90,7 @@ def _values(output: Output, decision: Decision, origin: Origin) -> Iterator[tupl
 
 def _asking(program: Program, output: Output, origin: Origin) -> Iterator[str]:
     """The rules that fired then and ask for that value, as far as their figures tell."""
-    rules = {rule.id: rule for rule in program.rules}
+    rules = index_of(program).rules
     for id in dict.fromkeys(f.rule for f in origin.firings if f.key in ("", origin.key or f.key)):
         if any(_asks(effect, output, origin.value) for effect in _tightening(rules[id])):
             yield id

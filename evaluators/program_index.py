@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from evaluators.identity_key import One
 from policy_dsl.program import Output, Permit, Program, Rule
 from policy_dsl.types import Type
 
@@ -23,29 +24,16 @@ class Index:
     arguments: Mapping[Item, tuple[Type, ...]]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class One:
-    """A program that is equal to itself alone: comparing whole programs would take longer than what is kept of them."""
-
-    program: Program
-
-    def __hash__(self) -> int:
-        return id(self.program)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, One) and other.program is self.program
-
-
 def index_of(program: Program) -> Index:
     """The index of a program."""
     return _index(One(program))
 
 
 @lru_cache(maxsize=64)
-def _index(one: One) -> Index:
+def _index(one: One[Program]) -> Index:
     permitting: dict[Item, set[str]] = {}
     arguments: dict[Item, tuple[Type, ...]] = {}
-    for rule in one.program.rules:
+    for rule in one.value.rules:
         for effect in rule.effects:
             if isinstance(effect, Permit):
                 item = (effect.output, effect.item)
@@ -53,8 +41,8 @@ def _index(one: One) -> Index:
                 # Every permit of one item has arguments of the same types.
                 arguments.setdefault(item, tuple(a.type for a in effect.arguments))
     return Index(
-        {output.id: output for output in one.program.outputs},
-        {rule.id: rule for rule in one.program.rules},
+        {output.id: output for output in one.value.outputs},
+        {rule.id: rule for rule in one.value.rules},
         {item: frozenset(rules) for item, rules in permitting.items()},
         arguments,
     )

@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 from evaluators.decision import Decision
 from evaluators.event_window import Dependence, Results
 from evaluators.following import Following
-from evaluators.program_index import One
+from evaluators.identity_key import One
 from evaluators.python.runtime import NOTHING, Outputs, decision, namespace
 from evaluators.python.source import source_of
 from evaluators.recollection import Firings, Origin, Part, Recollection
@@ -181,7 +181,7 @@ class PythonBook:
         return tuple(self._recollection.origins(ts))
 
 
-_in_use: WeakValueDictionary[One, Both] = WeakValueDictionary()
+_in_use: WeakValueDictionary[One[Program], Both] = WeakValueDictionary()
 """Programs are compiled once for all evaluators that there are of them; each has the same memo of what followed."""
 
 

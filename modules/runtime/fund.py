@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from traceback import format_exception
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import structlog
 
@@ -95,6 +95,9 @@ class Fund:
     max_gap: int
     book: str = "main"
     last: Step | None = None
+    follower: ClassVar[type[StoreFollower]] = StoreFollower
+    """What decides and tells the snapshots of the book."""
+
     _follower: StoreFollower = field(init=False)
     _stepping: Lock = field(default_factory=Lock)
 
@@ -116,7 +119,7 @@ class Fund:
     def _following(self, bundle: Bundle) -> StoreFollower:
         files = {name: source.text for name, source in bundle.sources.items()}
         self.store.save_bundle(bundle.program.hash, files)
-        return StoreFollower(self.store, bundle.program, max_gap=self.max_gap, on_replay=_tell_of_replay)
+        return self.follower(self.store, bundle.program, max_gap=self.max_gap, on_replay=_tell_of_replay)
 
     def _decided(self) -> Decision | None:
         """The newest decision; after a restart the one that is stored, None where there is none."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from evaluators.binding import Case
 from evaluators.decision import Decision
-from evaluators.explanation import Reason
+from evaluators.explanation import Reason, alerts_of
 from evaluators.python.evaluator import PythonBook
 from evaluators.snapshot import Snapshot
 from evaluators.store_follower import StoreFollower
 from evaluators.telling import Told
 from modules.runtime.fund import Fund
-from policy_dsl.bundle import Bundle
-from policy_dsl.program import Alert, Program, Rule
+from policy_dsl.program import Program
 
 
 class BriefFollower(StoreFollower):
@@ -34,21 +33,12 @@ class BriefFollower(StoreFollower):
 class BriefFund(Fund):
     """A fund whose steps tell the rules that bind and nothing more of them."""
 
-    def _following(self, bundle: Bundle) -> StoreFollower:
-        files = {name: source.text for name, source in bundle.sources.items()}
-        self.store.save_bundle(bundle.program.hash, files)
-        return BriefFollower(self.store, bundle.program, max_gap=self.max_gap)
+    follower = BriefFollower
 
 
 def binding(program: Program, snapshot: Snapshot, decision: Decision) -> tuple[Reason, ...]:
     """The enforced rules that fired and bind something, or alert, by rule and row."""
-    rules: dict[str, Rule] = {rule.id: rule for rule in program.rules}
-    case, out = Case(program, snapshot, decision), []
-    for firing in decision.firings:
-        rule = rules[firing.rule]
-        bound = [e.output for e in rule.effects if not isinstance(e, Alert) and case.binds(rule, e, firing)]
-        alerts = tuple(e.level for e in rule.effects if isinstance(e, Alert))
-        if bound or alerts:
-            binds = tuple(dict.fromkeys(bound))
-            out.append(Reason(rule.id, firing.key, firing.definite, "", binds, alerts, (), (), rule.span))
-    return tuple(out)
+    return tuple(
+        Reason(rule.id, firing.key, firing.definite, "", bound, alerts_of(rule), (), (), rule.span)
+        for rule, firing, bound in Case(program, snapshot, decision).tells()
+    )
