@@ -120,6 +120,16 @@ def kept_end(kept: Kept, program: Program) -> str:
     return f"until {format_time(cast(int, kept.until))}, unless it is asked for again"
 
 
+def rule_document(reason: Reason, bundle: Bundle) -> Entry:
+    """A rule and what it says, where what it binds and on which row is known beside it."""
+    return {
+        "rule": reason.rule,
+        "because": reason.because,
+        "definite": reason.definite,
+        "at": reason.place(bundle.sources),
+    }
+
+
 def _reason(reason: Reason, bundle: Bundle) -> Entry:
     return {
         "rule": reason.rule,

@@ -19,7 +19,7 @@ from evaluators.timestamps import format_time
 from policy_dsl.catalogue import Catalogue, Entity, Rows
 from policy_dsl.diagnostics import Findings, PolicyError
 
-__all__ = ["decision_document", "document_from_snapshot", "read_documents", "snapshot_from_document"]
+__all__ = ["decision_document", "document_from_snapshot", "read_documents", "rows_document", "snapshot_from_document"]
 
 
 def snapshot_from_document(
@@ -54,13 +54,18 @@ def document_from_snapshot(snapshot: Snapshot, catalogue: Catalogue) -> dict[str
         if entity.rows is Rows.ONE:
             written = _fields({f.name: snapshot.facts.get(f.path) for f in entity.facts.values()}, entity) or None
         elif entity.rows is Rows.KEYED:
-            rows = snapshot.rows.get(name)
-            written = None if rows is None else {key: _fields(fields, entity) for key, fields in rows.items()}
+            written = rows_document(snapshot, entity)
         elif name in snapshot.events:
             written = [_fields(fields, entity) for fields in snapshot.events[name]]
         if written is not None:
             out[name] = written
     return out
+
+
+def rows_document(snapshot: Snapshot, entity: Entity) -> dict[str, dict[str, Any]] | None:
+    """The rows of a keyed entity by key, as they stand in the document of a snapshot; None where they are missing."""
+    rows = snapshot.rows.get(entity.name)
+    return None if rows is None else {key: _fields(fields, entity) for key, fields in rows.items()}
 
 
 def _fields(fields: Fields, entity: Entity) -> dict[str, Any]:

@@ -61,3 +61,12 @@ class Disk:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def which_file(path: Path) -> tuple[int, int] | None:
+    """Which file has that name now: one that was taken away or replaced is another one. None where there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino

@@ -9,6 +9,9 @@ from modules.supply import Row, Supply
 
 HOUR_MS, MINUTE_MS = 3_600_000, 60_000
 
+ACTIONS = "healing.actions"
+"""The output that says what may be repaired."""
+
 UNWATCHED = "nobody watches the services"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from evaluators.refusals import refusal
+from modules.disk import which_file
 from modules.runtime.composition import CONTROLS, INTENTS, LEDGER, STORE
 
 
@@ -15,20 +16,12 @@ def still_in_place(folder: Path) -> Callable[[], None]:
     It raises PolicyError (RF783) for the first that is not: what the system goes on writing to it is lost at the end.
     """
     files = [folder / name for name in (STORE, LEDGER, CONTROLS, INTENTS)]
-    were = {path: _file(path) for path in files}
+    were = {path: which_file(path) for path in files}
 
     def check() -> None:
         for path, was in were.items():
-            if _file(path) != was:
+            if which_file(path) != was:
                 hint = "end the fund, put its folder back, and start it again; it decides nothing meanwhile"
                 raise refusal("RF783", f"`{path}` was taken away or replaced while the fund runs", hint)
 
     return check
-
-
-def _file(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino

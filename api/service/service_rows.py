@@ -6,19 +6,20 @@ from collections.abc import Iterator
 from typing import Any
 
 from api.service.running import Running
-from evaluators.documents import document_from_snapshot
+from api.states import rule_document
+from evaluators.documents import rows_document
 from modules.facts import CATALOGUE
 from modules.runtime.fund import Step
+from modules.self_healing import ACTIONS
 from policy_dsl.program import Rule
 
 SERVICE = "service"
-ACTIONS = "healing.actions"
 TOLD = ("status", "affects_trading", "restarts", "since_restart", "last_seen", "error_rate")
 
 
 def service_rows(running: Running, step: Step) -> Iterator[dict[str, Any]]:
     """Each service by name: its facts (None: not known; times in seconds), what may be repaired, and why not more."""
-    rows = document_from_snapshot(step.told.snapshot, CATALOGUE).get(SERVICE) or {}
+    rows = rows_document(step.told.snapshot, CATALOGUE.entities[SERVICE]) or {}
     about = {rule.id for rule in step.bundle.program.rules if _is_about_services(rule)}
     permitted = step.answer.outputs.get(ACTIONS) or {}
     faults = {} if running.services is None else running.services.patrol.faults
@@ -27,11 +28,7 @@ def service_rows(running: Running, step: Step) -> Iterator[dict[str, Any]]:
             "service": name,
             **{fact: row.get(fact) for fact in TOLD},
             "permitted": sorted(permitted.get(name, ())),
-            "rules": [
-                {"rule": r.rule, "because": r.because, "definite": r.definite, "at": r.place(step.bundle.sources)}
-                for r in step.told.reasons
-                if r.key == name and r.rule in about
-            ],
+            "rules": [rule_document(r, step.bundle) for r in step.told.reasons if r.key == name and r.rule in about],
             "fault": faults.get(name),
         }
 

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from api.service.module_routes import failing
 from api.service.running import Running
 from api.service.service_rows import service_rows
-from api.states import kept_document
+from api.states import kept_document, rule_document
 from api.values import OutputTexts, Shown
 from api.why import change_line, changes, stays_line
 from evaluators.timestamps import format_time
@@ -59,11 +59,7 @@ def _outputs(running: Running, step: Step) -> Iterator[dict[str, Any]]:
             "value": shown.text,
             "since": format_time(min(since, kept.since) if kept is not None else since),
             "since_is_exact": exact or (kept is not None and kept.since <= since),
-            "rules": [
-                {"rule": r.rule, "because": r.because, "definite": r.definite, "at": r.place(step.bundle.sources)}
-                for r in step.told.reasons
-                if shown.output in r.binds
-            ],
+            "rules": [rule_document(r, step.bundle) for r in step.told.reasons if shown.output in r.binds],
             "kept": None if kept is None else kept_document(kept, step.bundle.program),
             "otherwise": _otherwise(step, shown, texts),
         }

@@ -38,6 +38,7 @@ from modules.runtime.position_actions import (
     name_of,
     positions_of,
 )
+from modules.self_healing import ACTIONS as REPAIRS
 from modules.smart_execution import EXITS, SmartExecution, terms_of
 from modules.sources import BookSource
 from modules.sources.effects import effect_of
@@ -149,8 +150,8 @@ class Actions:
         self._repair(answer)
         leaving = [] if flattened else exits(answer, positions_of(inputs))
         self._take_off(leaving, inputs)
-        for key in _in_turn(answer, inputs):
-            self._trade(key, answer, inputs)
+        for key, is_exit in _in_turn(answer, inputs):
+            self._trade(key, answer, inputs, is_exit=is_exit)
         self._count()
         if not flattened:
             gone = {part.key for part in leaving}
@@ -182,7 +183,7 @@ class Actions:
 
     def _repair(self, answer: Answer) -> None:
         """What the rules permit for the way to the venue: no connection is kept, but what it told may be forgotten."""
-        permitted = (answer.outputs.get("healing.actions") or {}).get(VENUE_SERVICE) or {}
+        permitted = (answer.outputs.get(REPAIRS) or {}).get(VENUE_SERVICE) or {}
         if {"RECONNECT", "CLEAR_CACHE"} & set(permitted):
             self.execution.forget_listings()
 
@@ -300,10 +301,9 @@ class Actions:
             self._asked_at[key] = ts
             self._wanted[f"add-{key}"] = request
 
-    def _trade(self, key: str, answer: Answer, inputs: Inputs) -> None:
-        request, does = inputs.book.requests[key], effect_of(inputs.book.requests[key], inputs.book.positions).effect
-        late = self.execution.clock() - inputs.ts
-        if late > self.max_gap and does not in EXITS:
+    def _trade(self, key: str, answer: Answer, inputs: Inputs, *, is_exit: bool) -> None:
+        request, late = inputs.book.requests[key], self.execution.clock() - inputs.ts
+        if late > self.max_gap and not is_exit:
             # What was sent before it has taken its time, and the market that it was allowed in is gone.
             log.warning("a request was allowed too long ago to be carried out", request=key, late_ms=late)
             return
@@ -332,11 +332,12 @@ def _stopped(key: str, position: Position) -> Exit:
     return Exit(key, position, "STOP", 1.0, why_stopped(position.stop, position.first_stop), "HIGH", again=True)
 
 
-def _in_turn(answer: Answer, inputs: Inputs) -> list[str]:
-    """The requests that are allowed: those that take risk off before those that add any."""
+def _in_turn(answer: Answer, inputs: Inputs) -> list[tuple[str, bool]]:
+    """The requests that are allowed, each with whether it takes risk off: those that do before those that add any."""
     allowed = [key for key, verdict in answer.outputs.get(VERDICT, {}).items() if verdict == ALLOW]
-    does = {key: effect_of(inputs.book.requests[key], inputs.book.positions).effect for key in allowed}
-    return sorted(allowed, key=lambda key: (does[key] not in EXITS, key))
+    does = [effect_of(inputs.book.requests[key], inputs.book.positions).effect for key in allowed]
+    found = [(key, effect in EXITS) for key, effect in zip(allowed, does, strict=True)]
+    return sorted(found, key=lambda one: (not one[1], one[0]))
 
 
 def _ticket(name: str, held: Position, quantity: float, ts: int, why: str, after: NamedAfter) -> Ticket:

@@ -10,8 +10,7 @@ from evaluators.snapshot import Snapshot
 from modules.inputs import Failure, Inputs, Request, Service
 from modules.judge import Answer
 from modules.runtime.fund import World
-
-ACTIONS = "healing.actions"
+from modules.self_healing import ACTIONS
 
 
 class Watching(Protocol):
@@ -33,12 +32,10 @@ class Watching(Protocol):
 
 @dataclass(slots=True)
 class WatchedWorld:
-    """Adds to `world` the services that `watch` looks at; `known` tells of when (ms) what is known of them is.
+    """Adds to `world` the services that `watch` looks at; `seen` is what it told last.
 
-    `seen` is what it told last.
-
-    That module runs at its own interval, while requests are judged in snapshots between: what the rules permit by one
-    state of a service is permitted once.
+    `known` tells of when (ms) the facts of the services are. Self-Healing supplies them at its own interval, while
+    requests are judged in snapshots between: what the rules permit by one state of a service is permitted once.
     """
 
     world: World

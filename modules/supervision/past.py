@@ -13,6 +13,7 @@ from threading import Lock
 from time import monotonic, sleep
 from typing import Any
 
+from modules.disk import which_file
 from modules.supervision.identity import Identity
 from modules.venues.journal import Journal, JournalError, JournalInUseError, Unkept, journal_at
 
@@ -52,7 +53,7 @@ class Past:
     def __post_init__(self) -> None:
         """Read it. Raises JournalError where it is damaged, or in use."""
         self._journal = _opened(self.path, self.patience)
-        self._file = _file(self.path)
+        self._file = None if self.path is None else which_file(self.path)
         try:
             for record in self._journal.records:
                 self._apply(record)
@@ -83,7 +84,7 @@ class Past:
 
     def _add(self, record: Mapping[str, Any]) -> None:
         with self._lock:
-            if self._file != _file(self.path):
+            if self.path is not None and which_file(self.path) != self._file:
                 raise OSError(errno.ESTALE, "it was taken away or replaced", str(self.path))
             self._journal.append(record)
             self._apply(record)
@@ -111,15 +112,6 @@ def _opened(path: Path | None, patience: float) -> Journal | Unkept:
             if monotonic() >= until:
                 raise
         sleep(BETWEEN_TRIES)
-
-
-def _file(path: Path | None) -> tuple[int, int] | None:
-    """Which file it is; None where there is none."""
-    try:
-        found = None if path is None else path.stat()
-    except FileNotFoundError:
-        return None
-    return None if found is None else (found.st_dev, found.st_ino)
 
 
 def _document(identity: Identity) -> dict[str, Any]:
