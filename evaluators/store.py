@@ -178,7 +178,7 @@ class Store:
             return read_bookmark(cursor, book, bundle)
 
     @property
-    def catalogue(self) -> str:
+    def catalogue_hash(self) -> str:
         """The hash of the catalogue by which snapshots are read."""
         return self._catalogue.hash
 

@@ -69,7 +69,7 @@ class StoreFollower:
         self.store, self.program = store, program
         self.evaluator = PythonEvaluator(program, max_gap=max_gap)
         self._on_replay = on_replay
-        self._maker = maker_of(store.catalogue, max_gap)
+        self._maker = maker_of(store.catalogue_hash, max_gap)
         self._books: dict[str, _Followed] = {}
 
     def decide(self, snapshot: Snapshot) -> Decision:

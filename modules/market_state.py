@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modules.estimates import fast_move, liquidity, opportunity, trend, volatility
-from modules.estimates.windows import Panel, log_returns, over_symbols, past_rank, place_from_top
+from modules.estimates.windows import Panel, log_returns, middle, over_symbols, past_rank, place_from_top
 from modules.feeds.candles import Candles
 from policy_dsl.quantities import MS_PER_DAY
 
@@ -84,7 +84,7 @@ def market_state(candles: Candles, horizons: Horizons = Horizons()) -> MarketSta
     value = liquidity.traded_value(candles.close, candles.volume, bars_a_day)
     score = opportunity.opportunity_score(t, rank, value)
     index = over_symbols(returns, np.nanmean)
-    market_variance = volatility.forecast_variance(over_symbols(realised, np.nanmedian), horizons.least)
+    market_variance = volatility.forecast_variance(middle(realised), horizons.least)
     turbulence = volatility.turbulence_score(returns, variance)
     return MarketState(
         candles=candles,

@@ -145,7 +145,7 @@ class SmartExecution:
         if self._decide is not None:
             _check_verdict(name, answer)
         after = NamedAfter.MOMENT if client_id is None else NamedAfter.CALLER
-        return self._carry_out(name, request, answer, quantity, ticker, named=(name, after))
+        return self._carry_out(name, request, answer, quantity, ticker, after)
 
     def execute(self, key: str, request: Request, answer: Answer, ticker: Ticker | None = None) -> Execution:
         """Executes the request `key` as the fund's rules answered it. Raises as `execute_order`.
@@ -157,7 +157,7 @@ class SmartExecution:
         if request.notional is None or not (math.isfinite(request.notional) and request.notional > 0):
             raise ValueError(f"the request `{key}` does not say how much to trade")
         _check_verdict(key, answer)
-        name = request.client_id or f"{key}@{request.at}"
+        name = _name_of(key, request)
         done = self.intents.worked.get(name)
         if done is not None and done.end is not None:
             return done.end
@@ -169,7 +169,7 @@ class SmartExecution:
         if quantity <= 0:
             raise ValueError(f"{request.notional} is less than the smallest quantity of `{request.symbol}`")
         after = NamedAfter.MOMENT if request.client_id is None else NamedAfter.CALLER
-        return self._carry_out(key, request, answer, quantity, priced, named=(name, after))
+        return self._carry_out(key, request, answer, quantity, priced, after)
 
     def take_off(self, ticket: Ticket, terms: Terms | None) -> Execution:
         """Works an exit, on terms or at any price. Raises Rejected and Unsettled as `execute_order`.
@@ -209,22 +209,15 @@ class SmartExecution:
         ]
 
     def _carry_out(
-        self,
-        key: str,
-        request: Request,
-        answer: Answer,
-        quantity: float,
-        ticker: Ticker,
-        *,
-        named: tuple[str, NamedAfter],
+        self, key: str, request: Request, answer: Answer, quantity: float, ticker: Ticker, after: NamedAfter
     ) -> Execution:
-        name, after = named
         terms = terms_of(key, answer)
         positions = _known(self.venue.positions)
         does = effect_of(request, positions)
         is_exit = does.effect in EXITS
         ticket = Ticket(
-            name, request.symbol, request.side, quantity, ticker.price, self.clock(), does.side or request.side,
+            _name_of(key, request), request.symbol, request.side, quantity, ticker.price, self.clock(),
+            does.side or request.side,
             adds_risk=not is_exit, reduce_only=request.reduce_only or is_exit, worst=request.price,
             traded=ticker.volume_24h / FIVE_MINUTES_A_DAY if math.isfinite(ticker.volume_24h) else None,
             stop=_finite(request.stop), target=_finite(request.target), leverage=_finite(request.leverage),
@@ -339,6 +332,11 @@ def _known(ask: Callable[[], T]) -> T | None:
         return ask()
     except VenueError:
         return None
+
+
+def _name_of(key: str, request: Request) -> str:
+    """Under what a request is worked, and known again."""
+    return request.client_id or f"{key}@{request.at}"
 
 
 def _finite(value: float | None) -> float | None:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modules.estimates.hours import HOUR_MS
-from modules.estimates.windows import Panel
+from modules.estimates.windows import Panel, middle
 from modules.feeds.candles import Candles
 
 FRESH_MS = 300_000
@@ -52,10 +52,7 @@ def median_move(before: Panel, now: Panel) -> Panel:
     known = is_price.sum(axis=1)
     either = (np.isfinite(before) | np.isfinite(now)).sum(axis=1)
     enough = (known > 0) & (known >= QUORUM * either)
-    out = np.full((len(move), 1), np.nan)
-    # In order, what is not known comes last; so the two in the middle of the others are where their number says.
-    ordered, count, row = np.sort(move[enough], axis=1), known[enough], np.arange(int(enough.sum()))
-    out[enough, 0] = (ordered[row, (count - 1) // 2] + ordered[row, count // 2]) / 2
+    out: Panel = np.where(enough[:, None], middle(move), np.nan)
     return out
 
 

@@ -128,8 +128,7 @@ def likelier(returns: Values, reading: Reading) -> Chain:
 def likeliest(returns: Values) -> tuple[Chain, Reading] | None:
     """The chain under which returns (of variance one) are the likeliest, and what they tell of it.
 
-       None where the search does not arrive.
-    It begins at the same place every time, and nothing in it is drawn by chance.
+    None where the search does not arrive. It begins at the same place every time, and nothing in it is drawn by chance.
     """
     bars = len(returns)
 

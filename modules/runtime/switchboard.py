@@ -32,6 +32,7 @@ class Switchboard:
 
     A mode that was set by hand for a policy that is not among `policies`, those of the rules, has no effect: under
     another name these rules bind, and a fund that does not start watches nothing.
+
     `prepare` is given the switches as they would be when a mode changes, and gives what puts them in force; it raises
     what speaks against them.
     """
