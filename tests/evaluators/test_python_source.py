@@ -45,6 +45,7 @@ from policy_dsl.program import (
     Scope,
     Tighten,
 )
+from policy_dsl.standing import is_hidden
 from policy_dsl.types import COUNT, RATIO, TEXT, ItemSet, Levels
 
 MODES = Levels("mode", ("SAFE", "NORMAL"))
@@ -150,7 +151,9 @@ HOSTILE = st.sampled_from(
 @st.composite
 def hostile_programs(draw: st.DrawFn) -> Program:
     """Ids, facts, entities, items, levels and text chosen to break out of what they stand in."""
-    rule_id, fact, entity, item, output = (draw(HOSTILE) for _ in range(5))
+    fact, entity, item = (draw(HOSTILE) for _ in range(3))
+    # What is hidden no decision shows, and nobody can write.
+    rule_id, output = (draw(HOSTILE.filter(lambda text: not is_hidden(text))) for _ in range(2))
     said = tuple(draw(st.lists(HOSTILE, min_size=1, max_size=3)))
     grants = Output(output + ".set", "t", entity, ItemSet(output, (item, item + "2")), None, None)
     mode = Output(output, "t", None, MODES, 1, Direction.DOWN)
