@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from hypothesis import strategies as st
 
@@ -13,7 +14,7 @@ from policy_dsl.quantities import INT64_MAX, INT64_MIN
 from policy_dsl.types import Flag, Levels, Quantity, Reference, Value
 from tests.strategies.choices import chance, choose
 from tests.strategies.programs import EXCUSE_UNTIL, literals, paths_read
-from tests.strategies.vocabulary import CATALOGUE, DANGLING, FIGURES, KEYS, TEXTS
+from tests.strategies.vocabulary import CATALOGUE, DANGLING, EXITS, FIGURES, KEYS, TEXTS
 
 Pools = Mapping[str, list[Value]]
 """For each fact path, the values worth trying, all in range; a fact that the program does not read has one."""
@@ -38,6 +39,15 @@ def snapshots(draw: st.DrawFn, program: Program) -> Snapshot:
         {path: v for path, v in facts.items() if path not in absent},
         {entity: found for entity, found in rows.items() if entity != unsaid},
     )
+
+
+@st.composite
+def with_an_exit(draw: st.DrawFn, snapshot: Snapshot) -> Snapshot:
+    """The state, in which one request at least reduces or closes risk."""
+    requests = dict(snapshot.collection("request") or {})
+    key = choose(draw, list(requests) or KEYS["request"])
+    requests[key] = {**requests.get(key, {}), "effect": choose(draw, EXITS)}
+    return replace(snapshot, rows={**snapshot.rows, "request": requests})
 
 
 def collection(draw: st.DrawFn, entity: str, pools: Pools, missing_one_in: int) -> dict[str, Fields] | None:
