@@ -21,9 +21,11 @@ from policy_dsl.bundle import Bundle
 from policy_dsl.catalogue import Catalogue
 from policy_dsl.diagnostics import Findings
 from policy_dsl.lexer import RuleLexer
+from policy_dsl.nodes import FactRead, OutputRead, RowRead
 from policy_dsl.parser import parse
-from policy_dsl.program import FactRead, OutputRead, Program, RowRead, Rule, walk
+from policy_dsl.program import Program, Rule
 from policy_dsl.syntax import RuleDecl
+from policy_dsl.walking import walk
 from policy_dsl.writing import write_value
 
 

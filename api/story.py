@@ -12,7 +12,9 @@ from api.values import OutputTexts
 from evaluators.decision import OutputValue
 from evaluators.support import expressions_of
 from policy_dsl.bundle import Bundle
-from policy_dsl.program import Alert, Expression, FactRead, OutputRead, Rule, walk
+from policy_dsl.nodes import Expression, FactRead, OutputRead
+from policy_dsl.program import Alert, Rule
+from policy_dsl.walking import walk
 
 _AFTER_MS = 60 * 60_000
 """How long after the reset that follows a spell the output that is told is still followed: it relaxes in steps."""

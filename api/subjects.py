@@ -11,21 +11,10 @@ from evaluators.testing import promoted
 from policy_dsl.bundle import Bundle
 from policy_dsl.catalogue import Catalogue, Fact
 from policy_dsl.diagnostics import Span
-from policy_dsl.program import (
-    Alert,
-    Constant,
-    Direction,
-    FactRead,
-    Output,
-    OutputRead,
-    Param,
-    Permit,
-    Program,
-    RowRead,
-    Rule,
-    walk,
-)
+from policy_dsl.nodes import Constant, FactRead, OutputRead, RowRead
+from policy_dsl.program import Alert, Direction, Output, Param, Permit, Program, Rule
 from policy_dsl.types import DURATION, ItemSet, Type
+from policy_dsl.walking import walk
 from policy_dsl.writing import write_value
 
 

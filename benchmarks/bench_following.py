@@ -20,19 +20,8 @@ from evaluators.snapshot import Snapshot
 from modules.facts import default_catalogue
 from modules.simulator import simulate
 from policy_dsl.bundle import load
-from policy_dsl.program import (
-    NODES,
-    Constant,
-    EventFold,
-    Previous,
-    Program,
-    Row,
-    Rule,
-    Throughout,
-    Tighten,
-    Window,
-    Within,
-)
+from policy_dsl.nodes import NODES, Constant, EventFold, Previous, Row, Throughout, Window, Within
+from policy_dsl.program import Program, Rule, Tighten
 from policy_dsl.types import Flag, Truth
 
 RULES = Path(__file__).resolve().parent.parent / "rules"

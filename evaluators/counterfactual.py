@@ -12,22 +12,12 @@ from evaluators.expressions import evaluate
 from evaluators.scene import Outputs
 from evaluators.snapshot import Snapshot
 from policy_dsl.catalogue import Catalogue, Fact
+from policy_dsl.nodes import Compare, Expression, FactRead, IsTrue, OneOf, RowRead
 from policy_dsl.ordering import effect_reads, reads
-from policy_dsl.program import (
-    Alert,
-    Compare,
-    Expression,
-    FactRead,
-    IsTrue,
-    OneOf,
-    Program,
-    RowRead,
-    Rule,
-    Scope,
-    walk,
-)
+from policy_dsl.program import Alert, Program, Rule, Scope
 from policy_dsl.recall import variables_read
 from policy_dsl.types import Flag, Levels, Quantity, Value
+from policy_dsl.walking import walk
 from policy_dsl.writing import write_value
 
 Decide = Callable[[Snapshot], Decision]

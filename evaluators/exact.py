@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from policy_dsl.program import Direction, Operator, Output
+from policy_dsl.operators import Operator
+from policy_dsl.program import Direction, Output
 from policy_dsl.quantities import INT64_MAX, INT64_MIN, QUANTA_PER_ONE, Unit, divide_half_even, fits
 
 Kleene = bool | None

@@ -14,25 +14,11 @@ from evaluators.identity_key import One
 from evaluators.scene import Bindings, Outputs
 from evaluators.snapshot import Snapshot
 from policy_dsl.diagnostics import Source, Span
-from policy_dsl.program import (
-    Alert,
-    AlertLevel,
-    Compare,
-    Expression,
-    FactRead,
-    Hole,
-    Lookback,
-    OneOf,
-    OutputRead,
-    Permit,
-    Program,
-    RowRead,
-    Rule,
-    Tighten,
-    walk,
-)
+from policy_dsl.nodes import Compare, Expression, FactRead, Lookback, OneOf, OutputRead, RowRead
+from policy_dsl.program import Alert, AlertLevel, Hole, Permit, Program, Rule, Tighten
 from policy_dsl.recall import variables_read
 from policy_dsl.types import ItemSet, Quantity, Truth
+from policy_dsl.walking import walk
 from policy_dsl.writing import write_briefly, write_expression, write_value
 
 

@@ -16,20 +16,17 @@ from evaluators.history import look_back, visible_events
 from evaluators.scene import Bindings, BoundRow, Outputs, Scene
 from evaluators.snapshot import Snapshot
 from policy_dsl.events import counted_if
-from policy_dsl.program import (
+from policy_dsl.nodes import (
     Absolute,
     Aggregate,
     All,
     AnyOf,
     Arithmetic,
-    Comparator,
     Compare,
     Constant,
     EventFold,
     Expression,
-    Extreme,
     FactRead,
-    Fold,
     Includes,
     IsTrue,
     Known,
@@ -50,6 +47,7 @@ from policy_dsl.program import (
     Window,
     Within,
 )
+from policy_dsl.operators import Comparator, Extreme, Fold
 from policy_dsl.quantities import divide_half_even
 from policy_dsl.recall import variables_read
 from policy_dsl.types import Value

@@ -10,8 +10,9 @@ from evaluators.expressions import evaluate
 from evaluators.snapshot import Snapshot
 from evaluators.staging import Staged
 from policy_dsl.diagnostics import Span
-from policy_dsl.program import Aggregate, Expression, FactRead, OutputRead, RowRead, children
+from policy_dsl.nodes import Aggregate, Expression, FactRead, OutputRead, RowRead
 from policy_dsl.types import ItemSet
+from policy_dsl.walking import children
 from policy_dsl.writing import write_expression, write_value
 
 

@@ -16,16 +16,8 @@ from evaluators import exact
 from evaluators.exact import Kleene
 from evaluators.scene import BoundRow, Moment, Scene
 from evaluators.snapshot import Fields
-from policy_dsl.program import (
-    EventFold,
-    Expression,
-    Operator,
-    Previous,
-    Throughout,
-    Window,
-    WindowFold,
-    Within,
-)
+from policy_dsl.nodes import EventFold, Expression, Previous, Throughout, Window, Within
+from policy_dsl.operators import Operator, WindowFold
 from policy_dsl.recall import variables_read
 from policy_dsl.types import Value
 

@@ -20,20 +20,8 @@ from evaluators.scene import Bindings, BoundRow, Earlier, Moment, Scene
 from evaluators.snapshot import Snapshot
 from evaluators.support import looks_back
 from evaluators.timelines import DEFAULT_MAX_GAP
-from policy_dsl.program import (
-    Alert,
-    Direction,
-    Effect,
-    Expression,
-    Forbid,
-    How,
-    Output,
-    Permit,
-    Program,
-    Rule,
-    Tighten,
-    items_of,
-)
+from policy_dsl.nodes import Expression
+from policy_dsl.program import Alert, Direction, Effect, Forbid, How, Output, Permit, Program, Rule, Tighten, items_of
 from policy_dsl.types import ItemSet, Quantity, Value
 
 __all__ = ["Interpreter"]

@@ -10,7 +10,8 @@ from typing import cast
 from evaluators.decision import Decision, OutputValue, PerRow
 from evaluators.program_index import index_of
 from evaluators.recollection import Origin
-from policy_dsl.program import Constant, Output, Program, Rule, Tighten
+from policy_dsl.nodes import Constant
+from policy_dsl.program import Output, Program, Rule, Tighten
 from policy_dsl.standing import HELD, SURE, author_name
 from policy_dsl.types import Value
 

@@ -25,17 +25,9 @@ from evaluators.windows import (
     ValueWindow,
     WithinWindow,
 )
-from policy_dsl.program import (
-    Output,
-    Previous,
-    Since,
-    Strictest,
-    Throughout,
-    Until,
-    Window,
-    WindowFold,
-    Within,
-)
+from policy_dsl.nodes import Previous, Since, Strictest, Throughout, Until, Window, Within
+from policy_dsl.operators import WindowFold
+from policy_dsl.program import Output
 from policy_dsl.recall import Recalled, Track
 from policy_dsl.types import Value
 

@@ -4,19 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policy_dsl.program import (
-    TEMPORAL,
-    Alert,
-    Effect,
-    Expression,
-    Forbid,
-    Hole,
-    Permit,
-    Program,
-    Rule,
-    Tighten,
-    walk,
-)
+from policy_dsl.nodes import TEMPORAL, Expression
+from policy_dsl.program import Alert, Effect, Forbid, Hole, Permit, Program, Rule, Tighten
+from policy_dsl.walking import walk
 
 
 def looks_back(program: Program) -> bool:

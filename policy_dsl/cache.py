@@ -21,8 +21,11 @@ from typing import Any
 
 _MODULES = frozenset(
     f"policy_dsl.{name}"
-    for name in ("bundle", "cases", "configuration", "diagnostics", "program", "quantities", "syntax", "types")
-)
+    for name in (
+        "bundle", "cases", "configuration", "diagnostics", "nodes", "operators", "program", "quantities", "syntax",
+        "types",
+    )
+)  # fmt: skip
 _KEPT = 64
 _DIGEST = 32
 

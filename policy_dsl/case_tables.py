@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from policy_dsl import expressions
-from policy_dsl import program as p
+from policy_dsl import expressions, nodes
 from policy_dsl import syntax as s
 from policy_dsl.case_expectations import looks_back
 from policy_dsl.case_values import assignment
 from policy_dsl.cases import Assignment, Expectation, Moment
 from policy_dsl.context import Context, a_type
 from policy_dsl.diagnostics import Source
+from policy_dsl.operators import Comparator
 from policy_dsl.parser import parse_expression, parse_value
 from policy_dsl.types import FLAG, Flag, ItemSet, Truth
 
@@ -32,7 +32,7 @@ def typed_table(table: s.Table, at: int, source: Source, context: Context) -> tu
     return known if len(known) == len(rows) else None
 
 
-_Column = s.Path | p.Expression | None
+_Column = s.Path | nodes.Expression | None
 
 
 def _row(
@@ -67,7 +67,7 @@ def _column(cell: s.Cell, source: Source, context: Context) -> _Column:
 
 
 def _cell(
-    column: s.Path | p.Expression, cell: s.Cell, source: Source, context: Context
+    column: s.Path | nodes.Expression, cell: s.Cell, source: Source, context: Context
 ) -> Assignment | Expectation | None:
     node = parse_value(source, cell.span, context.findings)
     if node is None:
@@ -82,7 +82,7 @@ def _cell(
             context.error("RF206", f"{a_type(wanted)} is expected here", cell.span)
         return None
     if wanted != FLAG:
-        return Expectation(p.Compare(p.Comparator.EQUAL, column, value, cell.span), cell.span)
-    truth = p.IsTrue(column) if isinstance(column.type, Flag) else column
-    holds = isinstance(value, p.Constant) and value.value is True
-    return Expectation(truth if holds else p.Not(truth), cell.span)
+        return Expectation(nodes.Compare(Comparator.EQUAL, column, value, cell.span), cell.span)
+    truth = nodes.IsTrue(column) if isinstance(column.type, Flag) else column
+    holds = isinstance(value, nodes.Constant) and value.value is True
+    return Expectation(truth if holds else nodes.Not(truth), cell.span)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from policy_dsl import expressions
-from policy_dsl import program as p
+from policy_dsl import expressions, nodes
 from policy_dsl import syntax as s
 from policy_dsl.cases import Assignment
 from policy_dsl.catalogue import Entity, Fact, Rows
@@ -84,7 +83,7 @@ def _of_fact(
     made = expressions.expression(value, context, fact.type)
     if made is None:
         return None
-    if not isinstance(made, p.Constant):
+    if not isinstance(made, nodes.Constant):
         context.error("RF206", "a test gives fixed values: literals and params", value.span)
         return None
     if not _fits(made.type, fact.type):

@@ -6,7 +6,7 @@ import dataclasses
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from policy_dsl import expressions
+from policy_dsl import expressions, nodes
 from policy_dsl import program as p
 from policy_dsl import syntax as s
 from policy_dsl.context import Context, row_name
@@ -44,7 +44,7 @@ class Assignment:
 class Expectation:
     """A condition on the outputs, and where it stands."""
 
-    condition: p.Expression
+    condition: nodes.Expression
     span: Span
 
 
@@ -96,8 +96,8 @@ class Invariant:
     policy: str
     name: str
     scope: p.Scope | None
-    when: p.Expression
-    then: p.Expression
+    when: nodes.Expression
+    then: nodes.Expression
     span: Span
 
 
@@ -113,7 +113,7 @@ def typed_invariant(node: s.AlwaysDecl, context: Context) -> Invariant | None:
             return None
         context, binding = context.bind(entity, called)
         scope = p.Scope(entity, binding.variable)
-    when = p.TRUE if node.when is None else expressions.condition(node.when, context)
+    when = nodes.TRUE if node.when is None else expressions.condition(node.when, context)
     then = expressions.condition(node.then, context)
     if when is None or then is None:
         return None

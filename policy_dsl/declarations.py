@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from policy_dsl import expressions
+from policy_dsl import expressions, nodes
 from policy_dsl import program as p
 from policy_dsl import syntax as s
 from policy_dsl.catalogue import Rows
@@ -159,7 +159,7 @@ def _ordered(node: s.OutputDecl, full: str, entity: str | None, kind: Type, cont
     )
 
 
-def latch(node: s.OutputDecl, output: p.Output, context: Context) -> p.Expression | None:
+def latch(node: s.OutputDecl, output: p.Output, context: Context) -> nodes.Expression | None:
     """The typed condition of `latches until`, once every output is declared."""
     if node.latches is None:
         return None
@@ -203,7 +203,7 @@ def _can_tighten(node: s.OutputDecl, starts: Value, direction: p.Direction, ends
     return False
 
 
-def constant(node: s.Expr, expected: Type | None, context: Context) -> p.Constant | None:
+def constant(node: s.Expr, expected: Type | None, context: Context) -> nodes.Constant | None:
     """A literal or param of the expected type; None after a finding."""
     if expected is None and isinstance(node, s.Level):
         message = f"nothing says which levels `{node.text}` belongs to"
@@ -212,7 +212,7 @@ def constant(node: s.Expr, expected: Type | None, context: Context) -> p.Constan
     made = expressions.expression(node, context, expected)
     if made is None:
         return None
-    if not isinstance(made, p.Constant):
+    if not isinstance(made, nodes.Constant):
         context.error("RF206", "a fixed value stands here: a literal or a param", node.span)
         return None
     if expected is not None and made.type != expected:

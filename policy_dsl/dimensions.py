@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from policy_dsl.program import Operator
+from policy_dsl.operators import Operator
 from policy_dsl.quantities import QUANTA_PER_ONE, Unit
 
 # Quanta in one of the physical unit: rates in events a second, so that rate and duration agree.

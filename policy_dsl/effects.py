@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from policy_dsl import expressions
+from policy_dsl import expressions, nodes
 from policy_dsl import program as p
 from policy_dsl import syntax as s
 from policy_dsl.context import Context, a_type
 from policy_dsl.diagnostics import Span, did_you_mean
 from policy_dsl.names import EXIT_EFFECTS, VERDICT
+from policy_dsl.operators import Operator
 from policy_dsl.types import RATIO, TIME, ItemSet, Levels, Quantity, Type
 from policy_dsl.writing import write_value
 
@@ -30,7 +31,7 @@ def typed_effect(node: s.EffectExpr, scope: p.Scope | None, context: Context) ->
             where = _reach(output, scope, node.span, context)
             if where is False:
                 return None
-            return p.Tighten(VERDICT, p.How.TO, p.Constant(0, output.type), _row_filter(where))
+            return p.Tighten(VERDICT, p.How.TO, nodes.Constant(0, output.type), _row_filter(where))
         case s.ItemEffect():
             return _item(node, scope, context)
         case s.AlertEffect():
@@ -61,7 +62,7 @@ def _target(node: s.Path, context: Context) -> p.Output | None:
     return found
 
 
-def _reach(output: p.Output, scope: p.Scope | None, span: Span, context: Context) -> p.Expression | bool:
+def _reach(output: p.Output, scope: p.Scope | None, span: Span, context: Context) -> nodes.Expression | bool:
     """False after a finding; else the row filter of an effect that goes to every row, or True for no filter."""
     if output.entity is None:
         return True
@@ -74,21 +75,21 @@ def _reach(output: p.Output, scope: p.Scope | None, span: Span, context: Context
     return False
 
 
-def _row_filter(reach: p.Expression | bool) -> p.Expression | None:
+def _row_filter(reach: nodes.Expression | bool) -> nodes.Expression | None:
     return None if isinstance(reach, bool) else reach
 
 
-def _spare_exits(output: p.Output, context: Context) -> p.Expression | bool:
+def _spare_exits(output: p.Output, context: Context) -> nodes.Expression | bool:
     """A fund-wide rule leaves the requests that reduce or close risk alone."""
     return not_an_exit("request", context) if output.entity == "request" else True
 
 
-def not_an_exit(variable: str, context: Context) -> p.Expression:
+def not_an_exit(variable: str, context: Context) -> nodes.Expression:
     """`request.effect not in {REDUCE, CLOSE}` for the request bound to `variable`."""
     kind = context.names.catalogue.entities["request"].facts["effect"].type
     assert isinstance(kind, Levels)
     ranks = tuple(sorted(kind.rank(e) for e in EXIT_EFFECTS))
-    return p.OneOf(p.RowRead(p.Row("request", variable), "effect", kind), ranks, negated=True)
+    return nodes.OneOf(nodes.RowRead(nodes.Row("request", variable), "effect", kind), ranks, negated=True)
 
 
 def _tighten(node: s.TightenEffect, scope: p.Scope | None, context: Context) -> p.Effect | None:
@@ -133,7 +134,7 @@ def _may_hold(node: s.TightenEffect, output: p.Output, scope: p.Scope | None, co
     return False
 
 
-def _bound(node: s.TightenEffect, output: p.Output, context: Context) -> p.Expression | None:
+def _bound(node: s.TightenEffect, output: p.Output, context: Context) -> nodes.Expression | None:
     """The value of `tighten OUT to V`: of the output's type, inside its range, and stricter than its start."""
     value = expressions.expression(node.value, context, output.type)
     if value is None:
@@ -141,19 +142,19 @@ def _bound(node: s.TightenEffect, output: p.Output, context: Context) -> p.Expre
     if value.type != output.type:
         _wrong_type(node.value, value.type, output.type, context)
         return None
-    if isinstance(value, p.Constant) and value.name is None and not _binds(value, output):
+    if isinstance(value, nodes.Constant) and value.name is None and not _binds(value, output):
         span = node.value.span
         looser = f"`{output.id}` starts at a value at least as strict: this tightens nothing"
         context.error("RF404", looser, span, "name a stricter value, or remove the effect")
         return None
-    if isinstance(value, p.Constant) and value.name is None and not _in_range(value, output):
+    if isinstance(value, nodes.Constant) and value.name is None and not _in_range(value, output):
         message = f"{write_value(value.value, value.type)} is outside the range of `{output.id}`"
         context.error("RF302", message, node.value.span, _range_hint(output))
         return None
     return value
 
 
-def _in_range(value: p.Constant, output: p.Output) -> bool:
+def _in_range(value: nodes.Constant, output: p.Output) -> bool:
     low, high = output.low, output.high
     return (low is None or int(value.value) >= low) and (high is None or int(value.value) <= high)
 
@@ -162,12 +163,12 @@ def _range_hint(output: p.Output) -> str:
     return f"its range is {write_value(output.low, output.type)} to {write_value(output.high, output.type)}"
 
 
-def _binds(value: p.Constant, output: p.Output) -> bool:
+def _binds(value: nodes.Constant, output: p.Output) -> bool:
     assert output.starts is not None
     return value.value != output.starts and output.stricter(value.value, output.starts) == value.value
 
 
-def _amount(node: s.TightenEffect, how: p.How, output: p.Output, context: Context) -> p.Expression | None:
+def _amount(node: s.TightenEffect, how: p.How, output: p.Output, context: Context) -> nodes.Expression | None:
     """The shift of `tighten ... by`, or the factor of `scale`, as a ratio."""
     if how is p.How.BY:
         value = expressions.expression(node.value, context, output.type)
@@ -175,7 +176,7 @@ def _amount(node: s.TightenEffect, how: p.How, output: p.Output, context: Contex
             if value is not None:
                 _wrong_type(node.value, value.type, output.type, context)
             return None
-        if isinstance(value, p.Constant) and int(value.value) <= 0:
+        if isinstance(value, nodes.Constant) and int(value.value) <= 0:
             hint = "a shift is how much stricter: more than nothing"
             context.error("RF404", "this shift tightens nothing", node.value.span, hint)
             return None
@@ -187,7 +188,7 @@ def _amount(node: s.TightenEffect, how: p.How, output: p.Output, context: Contex
     return _factor(node, output, context)
 
 
-def _factor(node: s.TightenEffect, output: p.Output, context: Context) -> p.Expression | None:
+def _factor(node: s.TightenEffect, output: p.Output, context: Context) -> nodes.Expression | None:
     value = expressions.expression(node.value, context)
     if value is None:
         return None
@@ -196,11 +197,11 @@ def _factor(node: s.TightenEffect, output: p.Output, context: Context) -> p.Expr
         context.error("RF206", message, node.value.span)
         return None
     if value.type.unit.value == "count":
-        if isinstance(value, p.Constant):
-            value = p.Constant(int(value.value) * _ONE, RATIO, value.name)
+        if isinstance(value, nodes.Constant):
+            value = nodes.Constant(int(value.value) * _ONE, RATIO, value.name)
         else:
-            value = p.Arithmetic(p.Operator.MULTIPLY, value, p.Constant(_ONE, RATIO), RATIO)
-    if isinstance(value, p.Constant):
+            value = nodes.Arithmetic(Operator.MULTIPLY, value, nodes.Constant(_ONE, RATIO), RATIO)
+    if isinstance(value, nodes.Constant):
         down = output.direction is p.Direction.DOWN
         if not (0 <= int(value.value) < _ONE if down else int(value.value) > _ONE):
             message = f"this factor tightens nothing: `{output.id}` tightens {'down' if down else 'up'}"
@@ -210,9 +211,9 @@ def _factor(node: s.TightenEffect, output: p.Output, context: Context) -> p.Expr
     return value
 
 
-def _has_strict_end(value: p.Expression, output: p.Output, node: s.TightenEffect, context: Context) -> bool:
+def _has_strict_end(value: nodes.Expression, output: p.Output, node: s.TightenEffect, context: Context) -> bool:
     """An unknown value means the strictest end of the range, so there must be one."""
-    if isinstance(value, p.Constant) or output.strictest is not None:
+    if isinstance(value, nodes.Constant) or output.strictest is not None:
         return True
     hint = f"declare `{output.id}` with a range: `in LO to HI`"
     message = f"this value may be unknown, and `{output.id}` has no strictest end to fall back on"

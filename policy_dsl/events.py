@@ -6,11 +6,10 @@ whatever else its condition says of it; a condition that is false still rules it
 
 from __future__ import annotations
 
-from policy_dsl.program import (
+from policy_dsl.nodes import (
     TEMPORAL,
     Aggregate,
     All,
-    Comparator,
     Compare,
     Constant,
     EventFold,
@@ -24,11 +23,12 @@ from policy_dsl.program import (
     Row,
     RowKey,
     RowRead,
-    walk,
 )
+from policy_dsl.operators import Comparator
 from policy_dsl.quantities import INT64_MIN
 from policy_dsl.standing import conjuncts
 from policy_dsl.types import TIME
+from policy_dsl.walking import walk
 
 _READS = (FactRead, RowRead, RowKey, OutputRead, Aggregate, Now, Recall, Mean, Lookback, *TEMPORAL)
 """The expressions that read something."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from policy_dsl import folds, paths
-from policy_dsl import program as p
+from policy_dsl import folds, nodes, paths
 from policy_dsl import syntax as s
 from policy_dsl.context import Context, a_type, type_name
 from policy_dsl.diagnostics import Label, Span, did_you_mean
 from policy_dsl.dimensions import combine
 from policy_dsl.literals import TYPICAL_SUFFIX, LiteralError, read
+from policy_dsl.operators import Comparator, Extreme, Operator
 from policy_dsl.quantities import Unit
 from policy_dsl.types import (
     COUNT,
@@ -30,25 +30,25 @@ _BARE = (COUNT, NUMBER)
 _FEWEST_TO_PICK_FROM = 2
 
 
-def condition(node: s.Expr, context: Context) -> p.Expression | None:
+def condition(node: s.Expr, context: Context) -> nodes.Expression | None:
     """The truth of `node`; None after a finding."""
     made = expression(node, context)
     return None if made is None else as_truth(made, node.span, context)
 
 
-def as_truth(made: p.Expression, span: Span, context: Context) -> p.Expression | None:
+def as_truth(made: nodes.Expression, span: Span, context: Context) -> nodes.Expression | None:
     """A condition, or a flag standing alone as one."""
     if isinstance(made.type, Truth):
         return made
     if isinstance(made.type, Flag):
-        return p.IsTrue(made)
+        return nodes.IsTrue(made)
     number = isinstance(made.type, Quantity)
     hint = "compare it with something, as in `... > 5%`" if number else "use `is` or `in {...}`"
     context.error("RF205", f"this is {a_type(made.type)}, not a condition", span, hint)
     return None
 
 
-def expression(node: s.Expr, context: Context, expected: Type | None = None) -> p.Expression | None:
+def expression(node: s.Expr, context: Context, expected: Type | None = None) -> nodes.Expression | None:
     """The typed expression; `expected` lets a bare number or a level find its type. None after a finding."""
     match node:
         case s.Quantity():
@@ -56,9 +56,9 @@ def expression(node: s.Expr, context: Context, expected: Type | None = None) -> 
         case s.Level():
             return level(node, context, expected)
         case s.Text():
-            return p.Constant(node.text, TEXT)
+            return nodes.Constant(node.text, TEXT)
         case s.Flag():
-            return p.Constant(node.value, FLAG)
+            return nodes.Constant(node.value, FLAG)
         case s.Path():
             return paths.resolve(node, context)
         case s.Unary():
@@ -71,7 +71,7 @@ def expression(node: s.Expr, context: Context, expected: Type | None = None) -> 
             return _is(node, context)
         case s.IsKnown():
             operand = expression(node.operand, context)
-            return None if operand is None else p.Known(operand, node.negated)
+            return None if operand is None else nodes.Known(operand, node.negated)
         case s.In():
             return _one_of(node, context)
         case s.Has():
@@ -81,10 +81,10 @@ def expression(node: s.Expr, context: Context, expected: Type | None = None) -> 
             known = tuple(o for o in operands if o is not None)
             if len(known) < len(operands):
                 return None
-            return p.All(known) if isinstance(node, s.And) else p.AnyOf(known)
+            return nodes.All(known) if isinstance(node, s.And) else nodes.AnyOf(known)
         case s.Not():
             operand = condition(node.operand, context)
-            return None if operand is None else p.Not(operand)
+            return None if operand is None else nodes.Not(operand)
         case s.Timed():
             return folds.timed(node, context)
         case s.Call():
@@ -93,7 +93,7 @@ def expression(node: s.Expr, context: Context, expected: Type | None = None) -> 
             return folds.fold(node, context)
 
 
-def quantity(node: s.Quantity, context: Context, expected: Type | None = None) -> p.Constant | None:
+def quantity(node: s.Quantity, context: Context, expected: Type | None = None) -> nodes.Constant | None:
     """A literal number; a bare one takes the count or number that is expected."""
     try:
         literal = read(node.text)
@@ -112,14 +112,14 @@ def quantity(node: s.Quantity, context: Context, expected: Type | None = None) -
         message = f"`{node.text}` is finer than {a_type(kind)} can be" if fine else f"`{node.text}` is too large"
         context.error("RF105", message, node.span)
         return None
-    return p.Constant(quanta, kind)
+    return nodes.Constant(quanta, kind)
 
 
-def level(node: s.Level, context: Context, expected: Type | None) -> p.Constant | None:
+def level(node: s.Level, context: Context, expected: Type | None) -> nodes.Constant | None:
     """An upper-case word, read as a level of the type it meets."""
     if isinstance(expected, Levels):
         if node.text in expected.members:
-            return p.Constant(expected.rank(node.text), expected)
+            return nodes.Constant(expected.rank(node.text), expected)
         near = did_you_mean(node.text, expected.members) or f"{expected.name} is one of {', '.join(expected.members)}"
         context.error("RF203", f"`{node.text}` is not a level of {expected.name}", node.span, near)
     elif isinstance(expected, Text | Reference):
@@ -132,7 +132,7 @@ def level(node: s.Level, context: Context, expected: Type | None) -> p.Constant 
     return None
 
 
-def _negative(node: s.Unary, context: Context, expected: Type | None) -> p.Expression | None:
+def _negative(node: s.Unary, context: Context, expected: Type | None) -> nodes.Expression | None:
     literal = isinstance(node.operand, s.Quantity)
     operand = expression(node.operand, context, expected)
     if operand is None or _is_number(operand, node.operand.span, context) is None:
@@ -140,12 +140,12 @@ def _negative(node: s.Unary, context: Context, expected: Type | None) -> p.Expre
     if operand.type == TIME:
         context.error("RF204", "a time has no negative", node.span)
         return None
-    if literal and isinstance(operand, p.Constant):
-        return p.Constant(-int(operand.value), operand.type)
-    return p.Negate(operand, operand.type)
+    if literal and isinstance(operand, nodes.Constant):
+        return nodes.Constant(-int(operand.value), operand.type)
+    return nodes.Negate(operand, operand.type)
 
 
-def _is_number(made: p.Expression, span: Span, context: Context) -> p.Expression | None:
+def _is_number(made: nodes.Expression, span: Span, context: Context) -> nodes.Expression | None:
     if isinstance(made.type, Quantity):
         return made
     context.error("RF206", f"this is {a_type(made.type)}, not a number", span)
@@ -160,7 +160,7 @@ def _needs_other(node: s.Expr) -> bool:
     return isinstance(inner, s.Quantity) and inner.text.replace("_", "").replace(".", "").isdigit()
 
 
-def pair(left: s.Expr, right: s.Expr, context: Context) -> tuple[p.Expression, p.Expression] | None:
+def pair(left: s.Expr, right: s.Expr, context: Context) -> tuple[nodes.Expression, nodes.Expression] | None:
     """Both operands, each typed in the light of the other; None after a finding."""
     if _needs_other(left) and not _needs_other(right):
         b = expression(right, context)
@@ -189,7 +189,7 @@ def suggest_unit(node: s.Expr, wanted: Type) -> str | None:
     return None
 
 
-def _comparison(node: s.Binary, context: Context) -> p.Expression | None:
+def _comparison(node: s.Binary, context: Context) -> nodes.Expression | None:
     both = pair(node.left, node.right, context)
     if both is None:
         return None
@@ -200,10 +200,10 @@ def _comparison(node: s.Binary, context: Context) -> p.Expression | None:
     if not isinstance(a.type, Quantity) and not (isinstance(a.type, Levels) and a.type.ordered):
         context.error("RF207", f"{type_name(a.type)} has no order", node.span, "use `is` or `in {...}`")
         return None
-    return p.Compare(p.Comparator(node.operator), a, b, node.span)
+    return nodes.Compare(Comparator(node.operator), a, b, node.span)
 
 
-def _is(node: s.Is, context: Context) -> p.Expression | None:
+def _is(node: s.Is, context: Context) -> nodes.Expression | None:
     both = pair(node.left, node.right, context)
     if both is None:
         return None
@@ -211,7 +211,7 @@ def _is(node: s.Is, context: Context) -> p.Expression | None:
     if not _alike(a.type, b.type) or isinstance(a.type, Truth | ItemSet):
         mismatch(node.left, node.right, a.type, b.type, context)
         return None
-    return p.Compare(p.Comparator.DIFFERENT if node.negated else p.Comparator.EQUAL, a, b, node.span)
+    return nodes.Compare(Comparator.DIFFERENT if node.negated else Comparator.EQUAL, a, b, node.span)
 
 
 def _alike(a: Type, b: Type) -> bool:
@@ -220,7 +220,7 @@ def _alike(a: Type, b: Type) -> bool:
     return a == b or (isinstance(a, words) and isinstance(b, words) and TEXT in (a, b))
 
 
-def _one_of(node: s.In, context: Context) -> p.Expression | None:
+def _one_of(node: s.In, context: Context) -> nodes.Expression | None:
     operand = expression(node.operand, context)
     if operand is None:
         return None
@@ -229,21 +229,21 @@ def _one_of(node: s.In, context: Context) -> p.Expression | None:
         made = expression(item, context, operand.type)
         if made is None:
             return None
-        if not isinstance(made, p.Constant):
+        if not isinstance(made, nodes.Constant):
             context.error("RF206", "a set holds literals and params only", item.span, "compare with `is` and `or`")
             return None
         if not _alike(operand.type, made.type) or isinstance(operand.type, Truth | ItemSet):
             mismatch(node.operand, item, operand.type, made.type, context)
             return None
         values.append(made.value)
-    return p.OneOf(operand, tuple(sorted(set(values))), node.negated, node.span)
+    return nodes.OneOf(operand, tuple(sorted(set(values))), node.negated, node.span)
 
 
-def _has(node: s.Has, context: Context) -> p.Expression | None:
+def _has(node: s.Has, context: Context) -> nodes.Expression | None:
     operand = expression(node.operand, context)
     if operand is None:
         return None
-    if not isinstance(operand, p.OutputRead) or not isinstance(operand.type, ItemSet):
+    if not isinstance(operand, nodes.OutputRead) or not isinstance(operand.type, ItemSet):
         message = f"this is {a_type(operand.type)}, not a set"
         context.error("RF206", message, node.operand.span, "use `is` or `in {...}`")
         return None
@@ -251,15 +251,15 @@ def _has(node: s.Has, context: Context) -> p.Expression | None:
         message = f"`{operand.output}` has no item `{node.item.text}`"
         context.error("RF208", message, node.item.span, did_you_mean(node.item.text, operand.type.items))
         return None
-    return p.Includes(operand, node.item.text, node.negated)
+    return nodes.Includes(operand, node.item.text, node.negated)
 
 
-_OPERATORS = {"+": p.Operator.ADD, "-": p.Operator.SUBTRACT, "*": p.Operator.MULTIPLY, "/": p.Operator.DIVIDE}
+_OPERATORS = {"+": Operator.ADD, "-": Operator.SUBTRACT, "*": Operator.MULTIPLY, "/": Operator.DIVIDE}
 
 
-def _arithmetic(node: s.Binary, context: Context) -> p.Expression | None:
-    operator = p.Operator.MULTIPLY if node.operator == "of" else _OPERATORS[node.operator]
-    additive = operator in (p.Operator.ADD, p.Operator.SUBTRACT)
+def _arithmetic(node: s.Binary, context: Context) -> nodes.Expression | None:
+    operator = Operator.MULTIPLY if node.operator == "of" else _OPERATORS[node.operator]
+    additive = operator in (Operator.ADD, Operator.SUBTRACT)
     if additive:
         both = pair(node.left, node.right, context)
     else:
@@ -281,26 +281,26 @@ def _arithmetic(node: s.Binary, context: Context) -> p.Expression | None:
             context.error("RF204", message, node.span)
         return None
     unit, up, down = made_of
-    return p.Arithmetic(operator, left, right, Quantity(unit), up, down)
+    return nodes.Arithmetic(operator, left, right, Quantity(unit), up, down)
 
 
-def _lift(a: p.Expression, b: p.Expression) -> tuple[p.Expression, p.Expression]:
+def _lift(a: nodes.Expression, b: nodes.Expression) -> tuple[nodes.Expression, nodes.Expression]:
     """A literal count beside a number is a number."""
 
-    def lifted(one: p.Expression, other: p.Expression) -> p.Expression:
-        if isinstance(one, p.Constant) and one.type == COUNT and other.type == NUMBER and one.name is None:
-            return p.Constant(int(one.value) * 10**9, NUMBER)
+    def lifted(one: nodes.Expression, other: nodes.Expression) -> nodes.Expression:
+        if isinstance(one, nodes.Constant) and one.type == COUNT and other.type == NUMBER and one.name is None:
+            return nodes.Constant(int(one.value) * 10**9, NUMBER)
         return one
 
     return lifted(a, b), lifted(b, a)
 
 
-def _unit(made: p.Expression) -> Unit:
+def _unit(made: nodes.Expression) -> Unit:
     """The unit of what was found to be a number."""
     return made.type.unit if isinstance(made.type, Quantity) else Unit.NUMBER
 
 
-def _call(node: s.Call, context: Context, expected: Type | None) -> p.Expression | None:
+def _call(node: s.Call, context: Context, expected: Type | None) -> nodes.Expression | None:
     if node.function == "previous":
         operand = expression(node.arguments[0], context) if _arity(node, 1, context) else None
         return None if operand is None else _previous(operand, node.arguments[0].span, context)
@@ -308,13 +308,13 @@ def _call(node: s.Call, context: Context, expected: Type | None) -> p.Expression
         operand = expression(node.arguments[0], context, expected) if _arity(node, 1, context) else None
         if operand is None or _is_number(operand, node.span, context) is None:
             return None
-        return p.Absolute(operand, operand.type)
+        return nodes.Absolute(operand, operand.type)
     return _pick(node, context, expected)
 
 
-def _previous(operand: p.Expression, span: Span, context: Context) -> p.Expression | None:
+def _previous(operand: nodes.Expression, span: Span, context: Context) -> nodes.Expression | None:
     if not isinstance(operand.type, ItemSet):
-        return p.Previous(operand, operand.type)
+        return nodes.Previous(operand, operand.type)
     context.error(
         "RF206", "`previous` takes a value or a condition, not a set", span, "ask for one item: `... includes ITEM`"
     )
@@ -328,13 +328,13 @@ def _arity(node: s.Call, count: int, context: Context) -> bool:
     return False
 
 
-def _pick(node: s.Call, context: Context, expected: Type | None) -> p.Expression | None:
+def _pick(node: s.Call, context: Context, expected: Type | None) -> nodes.Expression | None:
     if len(node.arguments) < _FEWEST_TO_PICK_FROM:
         context.error("RF206", f"`{node.function}` takes two values or more", node.span)
         return None
     typed = {i: expression(a, context) for i, a in enumerate(node.arguments) if not _needs_other(a)}
     kind = next((t.type for t in typed.values() if t is not None), expected)
-    operands: list[p.Expression] = []
+    operands: list[nodes.Expression] = []
     for index, argument in enumerate(node.arguments):
         made = typed[index] if index in typed else expression(argument, context, kind)
         if made is None or _is_number(made, argument.span, context) is None:
@@ -343,7 +343,7 @@ def _pick(node: s.Call, context: Context, expected: Type | None) -> p.Expression
             mismatch(node.arguments[0], argument, operands[0].type, made.type, context)
             return None
         operands.append(made)
-    return p.Pick(p.Extreme(node.function), tuple(operands), operands[0].type)
+    return nodes.Pick(Extreme(node.function), tuple(operands), operands[0].type)
 
 
 def constant_duration(node: s.Expr, context: Context, least: int = 1) -> int | None:
@@ -351,7 +351,7 @@ def constant_duration(node: s.Expr, context: Context, least: int = 1) -> int | N
     made = expression(node, context)
     if made is None:
         return None
-    if not isinstance(made, p.Constant) or made.type != Quantity(Unit.DURATION):
+    if not isinstance(made, nodes.Constant) or made.type != Quantity(Unit.DURATION):
         if made.type == Quantity(Unit.DURATION):
             context.error("RF206", "a duration that is fixed stands here", node.span, "a literal or a param: `5m`")
         else:

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from policy_dsl import expressions
-from policy_dsl import program as p
+from policy_dsl import expressions, nodes
 from policy_dsl import syntax as s
 from policy_dsl.catalogue import Entity, Rows
 from policy_dsl.context import Context, a_type, row_name
+from policy_dsl.operators import Fold, WindowFold
 from policy_dsl.types import COUNT, DURATION, TIME, TRUTH, Quantity, Type
 
 _WINDOWS = ("highest", "lowest", "average", "change")
 
 
-def timed(node: s.Timed, context: Context) -> p.Expression | None:
+def timed(node: s.Timed, context: Context) -> nodes.Expression | None:
     """`C throughout D` and `C within D`."""
     operand = expressions.condition(node.operand, context)
     duration = expressions.constant_duration(node.duration, context)
     if operand is None or duration is None:
         return None
-    return p.Throughout(operand, duration) if node.word == "throughout" else p.Within(operand, duration)
+    return nodes.Throughout(operand, duration) if node.word == "throughout" else nodes.Within(operand, duration)
 
 
-def fold(node: s.Fold, context: Context) -> p.Expression | None:
+def fold(node: s.Fold, context: Context) -> nodes.Expression | None:
     """An aggregate over rows, a fold over events, or a trailing window over a value."""
     head = _head(node.body, node.variable is not None, context)
     entity = None if head is None else context.names.catalogue.entities[head]
@@ -72,7 +72,7 @@ def _inner(node: s.Fold, entity: Entity, context: Context) -> tuple[Context, Con
     return body, where, binding.variable
 
 
-def _rows(node: s.Fold, entity: Entity, context: Context) -> p.Expression | None:
+def _rows(node: s.Fold, entity: Entity, context: Context) -> nodes.Expression | None:
     if node.over is not None:
         hint = f"rows of `{entity.name}` are those of the snapshot; a window is over one row's value or over events"
         context.error("RF206", f"`{node.function}` over {entity.name} rows takes no window", node.over.span, hint)
@@ -84,18 +84,18 @@ def _rows(node: s.Fold, entity: Entity, context: Context) -> p.Expression | None
     where = None if node.where is None else expressions.condition(node.where, inner)
     if node.where is not None and where is None:
         return None
-    kind = p.Fold(node.function)
-    if kind in (p.Fold.COUNT, p.Fold.ANY, p.Fold.ALL):
+    kind = Fold(node.function)
+    if kind in (Fold.COUNT, Fold.ANY, Fold.ALL):
         if not _is_bare(node, entity, context):
             return None
-        if kind is p.Fold.COUNT:
-            return p.Aggregate(kind, entity.name, variable, where, None, COUNT)
-        if kind is p.Fold.ALL and where is None:
+        if kind is Fold.COUNT:
+            return nodes.Aggregate(kind, entity.name, variable, where, None, COUNT)
+        if kind is Fold.ALL and where is None:
             context.error("RF206", "`all` needs a condition", node.span, f"`all({entity.name} where ...)`")
             return None
-        return p.Aggregate(kind, entity.name, variable, None, where if where is not None else p.TRUE, TRUTH)
+        return nodes.Aggregate(kind, entity.name, variable, None, where if where is not None else nodes.TRUE, TRUTH)
     value = _value(node, body, context)
-    return None if value is None else p.Aggregate(kind, entity.name, variable, where, value, value.type)
+    return None if value is None else nodes.Aggregate(kind, entity.name, variable, where, value, value.type)
 
 
 def _is_bare(node: s.Fold, entity: Entity, context: Context) -> bool:
@@ -106,7 +106,7 @@ def _is_bare(node: s.Fold, entity: Entity, context: Context) -> bool:
     return False
 
 
-def _value(node: s.Fold, body: Context, context: Context, allowed: tuple[Type, ...] = ()) -> p.Expression | None:
+def _value(node: s.Fold, body: Context, context: Context, allowed: tuple[Type, ...] = ()) -> nodes.Expression | None:
     value = expressions.expression(node.body, body)
     if value is None:
         return None
@@ -118,7 +118,7 @@ def _value(node: s.Fold, body: Context, context: Context, allowed: tuple[Type, .
     return value
 
 
-def _events(node: s.Fold, entity: Entity, context: Context) -> p.Expression | None:
+def _events(node: s.Fold, entity: Entity, context: Context) -> nodes.Expression | None:
     if node.over is None:
         hint = f"`{node.function}({entity.name} where ... over 1h)`"
         context.error("RF206", f"events are folded over a window: `{entity.name}` needs `over`", node.span, hint)
@@ -131,19 +131,19 @@ def _events(node: s.Fold, entity: Entity, context: Context) -> p.Expression | No
     where = None if node.where is None else expressions.condition(node.where, inner)
     if duration is None or (node.where is not None and where is None):
         return None
-    kind = p.Fold(node.function)
-    if kind in (p.Fold.COUNT, p.Fold.ANY):
+    kind = Fold(node.function)
+    if kind in (Fold.COUNT, Fold.ANY):
         if not _is_bare(node, entity, context):
             return None
-        result: Type = COUNT if kind is p.Fold.COUNT else TRUTH
-        return p.EventFold(kind, entity.name, variable, where, None, duration, result, entity.time)
+        result: Type = COUNT if kind is Fold.COUNT else TRUTH
+        return nodes.EventFold(kind, entity.name, variable, where, None, duration, result, entity.time)
     value = _value(node, body, context)
     if value is None:
         return None
-    return p.EventFold(kind, entity.name, variable, where, value, duration, value.type, entity.time)
+    return nodes.EventFold(kind, entity.name, variable, where, value, duration, value.type, entity.time)
 
 
-def _window(node: s.Fold, context: Context) -> p.Expression | None:
+def _window(node: s.Fold, context: Context) -> nodes.Expression | None:
     if node.function not in _WINDOWS or node.over is None or node.where is not None or node.variable is not None:
         message = f"`{node.function}` folds rows or events, and this names none"
         hint = "`count(position where ...)`, `highest(account.drawdown over 24h)`"
@@ -156,4 +156,4 @@ def _window(node: s.Fold, context: Context) -> p.Expression | None:
     if value is None or duration is None:
         return None
     changed = node.function == "change" and value.type == TIME
-    return p.Window(p.WindowFold(node.function), value, duration, DURATION if changed else value.type)
+    return nodes.Window(WindowFold(node.function), value, duration, DURATION if changed else value.type)

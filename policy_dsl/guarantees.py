@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from policy_dsl import nodes
 from policy_dsl import program as p
 from policy_dsl.diagnostics import Findings
 from policy_dsl.names import Names
+from policy_dsl.operators import Comparator
 from policy_dsl.polarity import Move, falls_when_missing, move, moves_when_missing, output_read, rises_when_missing
 from policy_dsl.types import Levels, Type
+from policy_dsl.walking import walk
 from policy_dsl.writing import write_expression
 
 _TIGHTER = (Move.STILL, Move.RISES)
@@ -68,12 +71,12 @@ def check_arguments(rules: Iterable[p.Rule], names: Names, findings: Findings) -
 
 
 def _fixed(permit: p.Permit) -> bool:
-    return all(isinstance(a, p.Constant) for a in permit.arguments)
+    return all(isinstance(a, nodes.Constant) for a in permit.arguments)
 
 
 def _same_arguments(one: p.Permit, other: p.Permit) -> bool:
     def plain(permit: p.Permit) -> list[tuple[object, Type]]:
-        return [(a.value if isinstance(a, p.Constant) else None, a.type) for a in permit.arguments]
+        return [(a.value if isinstance(a, nodes.Constant) else None, a.type) for a in permit.arguments]
 
     return _fixed(one) and _fixed(other) and plain(one) == plain(other)
 
@@ -115,7 +118,7 @@ def _check_effect(effect: p.Effect, rule: p.Rule, names: Names, findings: Findin
         findings.error("RF406", f"a value of `{rule.id}` changes because data is missing", rule.span, hint)
 
 
-def _values(effect: p.Effect) -> tuple[p.Expression, ...]:
+def _values(effect: p.Effect) -> tuple[nodes.Expression, ...]:
     if isinstance(effect, p.Tighten):
         return (effect.value,) if effect.until is None else (effect.value, effect.until)
     return effect.arguments if isinstance(effect, p.Permit) else ()
@@ -131,12 +134,12 @@ def _check_missing(rule: p.Rule, tightening: bool, permits: bool, findings: Find
 
 def _monotone_form(rule: p.Rule, names: Names) -> str | None:
     """The nearest condition that only fires more: `risk_mode <= NORMAL` for `risk_mode is NORMAL`, now or before."""
-    for node in p.walk(rule.guard):
-        if not isinstance(node, p.Compare) or node.comparator is not p.Comparator.EQUAL:
+    for node in walk(rule.guard):
+        if not isinstance(node, nodes.Compare) or node.comparator is not Comparator.EQUAL:
             continue
         for side, value in ((node.left, node.right), (node.right, node.left)):
             read = output_read(side)
-            if read is not None and isinstance(value, p.Constant) and isinstance(read.type, Levels):
+            if read is not None and isinstance(value, nodes.Constant) and isinstance(read.type, Levels):
                 output = names.outputs[read.output]
                 sign = "<=" if output.direction is p.Direction.DOWN else ">="
                 name = write_expression(side).replace(read.output, read.output.removeprefix(f"{rule.policy}."))

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 
 from policy_dsl.diagnostics import Findings, Span
-from policy_dsl.program import Alert, Effect, Expression, Output, OutputRead, Permit, Rule, Tighten, walk
+from policy_dsl.nodes import Expression, OutputRead
+from policy_dsl.program import Alert, Effect, Output, Permit, Rule, Tighten
+from policy_dsl.walking import walk
 
 
 def reads(node: Expression | None) -> set[str]:

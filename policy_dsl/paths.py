@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from policy_dsl import nodes
 from policy_dsl import program as p
 from policy_dsl import syntax as s
 from policy_dsl.catalogue import Entity, Fact, Rows
@@ -11,11 +12,11 @@ from policy_dsl.names import VERDICT
 from policy_dsl.types import TEXT, Reference, Text
 
 
-def resolve(path: s.Path, context: Context) -> p.Expression | None:
+def resolve(path: s.Path, context: Context) -> nodes.Expression | None:
     """The typed read that `path` stands for; None after a finding."""
     bound = context.rows.get(path.head)
     if bound is not None:
-        return _of_row(path, p.Row(bound.entity, bound.variable), 0, context)
+        return _of_row(path, nodes.Row(bound.entity, bound.variable), 0, context)
     own = f"{context.policy}.{path.head}"
     if own in context.names.params or own in context.names.outputs:
         return _declared(path, own, 0, context)
@@ -46,7 +47,7 @@ def _ids(context: Context) -> list[str]:
     return [*context.names.params, *context.names.outputs]
 
 
-def _of_policy(path: s.Path, context: Context) -> p.Expression | None:
+def _of_policy(path: s.Path, context: Context) -> nodes.Expression | None:
     step = path.steps[0] if path.steps else None
     if not isinstance(step, s.Field):
         message = f"`{path.head}` is a policy, not a value"
@@ -62,7 +63,7 @@ def _of_policy(path: s.Path, context: Context) -> p.Expression | None:
     return None
 
 
-def _declared(path: s.Path, full: str, used: int, context: Context) -> p.Expression | None:
+def _declared(path: s.Path, full: str, used: int, context: Context) -> nodes.Expression | None:
     rest = path.steps[used:]
     param = context.names.params.get(full)
     if param is not None:
@@ -70,34 +71,34 @@ def _declared(path: s.Path, full: str, used: int, context: Context) -> p.Express
         if rest:
             context.error("RF202", f"param `{full}` has no parts", rest[0].span)
             return None
-        return p.Constant(param.value, param.type, full)
+        return nodes.Constant(param.value, param.type, full)
     output = context.names.outputs[full]
     if output.entity is None:
         if rest:
             context.error("RF202", f"output `{full}` has one value, not one a row", rest[0].span)
             return None
-        return p.OutputRead(full, None, output.type)
+        return nodes.OutputRead(full, None, output.type)
     if not rest:
         return _output_of_row_in_scope(path, output, context)
     if len(rest) > 1 or not isinstance(rest[0], s.Index):
         context.error("RF202", f"output `{full}` has no parts", rest[-1].span)
         return None
     row = _indexed(rest[0], output.entity, context)
-    return None if row is None else p.OutputRead(full, row, output.type)
+    return None if row is None else nodes.OutputRead(full, row, output.type)
 
 
-def _output_of_row_in_scope(path: s.Path, output: p.Output, context: Context) -> p.Expression | None:
+def _output_of_row_in_scope(path: s.Path, output: p.Output, context: Context) -> nodes.Expression | None:
     entity = output.entity or ""
     found = [b for b in context.rows.values() if b.entity == entity]
     if found:
-        return p.OutputRead(output.id, p.Row(entity, found[-1].variable), output.type)
+        return nodes.OutputRead(output.id, nodes.Row(entity, found[-1].variable), output.type)
     hint = f'write `for each {entity}`, or name one row: `{output.id}["key"]`'
     message = f"output `{output.id}` has a value for each {entity}, and no {entity} is in scope"
     context.error("RF209", message, path.span, hint)
     return None
 
 
-def _of_entity(path: s.Path, entity: Entity, context: Context) -> p.Expression | None:
+def _of_entity(path: s.Path, entity: Entity, context: Context) -> nodes.Expression | None:
     first = path.steps[0] if path.steps else None
     if entity.rows is Rows.EVENT:
         hint = f"`count({entity.name} where ... over 1h)`"
@@ -110,7 +111,7 @@ def _of_entity(path: s.Path, entity: Entity, context: Context) -> p.Expression |
         fact = _fact(entity, first, context)
         if fact is None:
             return None
-        read = p.FactRead(entity.name, fact.name, fact.type)
+        read = nodes.FactRead(entity.name, fact.name, fact.type)
         return _follow(path, read, 1, context)
     if not isinstance(first, s.Index):
         hint = f'write `for each {entity.name}`, or name one: `{entity.name}["key"]`'
@@ -120,10 +121,10 @@ def _of_entity(path: s.Path, entity: Entity, context: Context) -> p.Expression |
     return None if row is None else _of_row(path, row, 1, context)
 
 
-def _of_row(path: s.Path, row: p.Row, used: int, context: Context) -> p.Expression | None:
+def _of_row(path: s.Path, row: nodes.Row, used: int, context: Context) -> nodes.Expression | None:
     if used == len(path.steps):
         if row.variable is not None:
-            return p.RowKey(row.variable, Reference(row.entity))
+            return nodes.RowKey(row.variable, Reference(row.entity))
         context.error("RF202", "a row is not a value: name one of its facts", path.span)
         return None
     step = path.steps[used]
@@ -133,17 +134,17 @@ def _of_row(path: s.Path, row: p.Row, used: int, context: Context) -> p.Expressi
     fact = _fact(context.names.catalogue.entities[row.entity], step, context)
     if fact is None:
         return None
-    return _follow(path, p.RowRead(row, fact.name, fact.type), used + 1, context)
+    return _follow(path, nodes.RowRead(row, fact.name, fact.type), used + 1, context)
 
 
-def _follow(path: s.Path, read: p.FactRead | p.RowRead, used: int, context: Context) -> p.Expression | None:
+def _follow(path: s.Path, read: nodes.FactRead | nodes.RowRead, used: int, context: Context) -> nodes.Expression | None:
     """The rest of a path goes through a reference: `position.symbol.tier`."""
     if used == len(path.steps):
         return read
     if not isinstance(read.type, Reference):
         context.error("RF202", f"`{read.field}` is a {read.type} and has no parts", path.steps[used].span)
         return None
-    return _of_row(path, p.Row(read.type.entity, key=read), used, context)
+    return _of_row(path, nodes.Row(read.type.entity, key=read), used, context)
 
 
 def _fact(entity: Entity, step: s.Field, context: Context) -> Fact | None:
@@ -154,16 +155,16 @@ def _fact(entity: Entity, step: s.Field, context: Context) -> Fact | None:
     return fact
 
 
-def _indexed(index: s.Index, entity: str, context: Context) -> p.Row | None:
+def _indexed(index: s.Index, entity: str, context: Context) -> nodes.Row | None:
     if isinstance(index.key, s.Text):
-        return p.Row(entity, key=p.Constant(index.key.text, TEXT))
+        return nodes.Row(entity, key=nodes.Constant(index.key.text, TEXT))
     bound = context.rows.get(index.key.head) if not index.key.steps else None
     if isinstance(bound, Binding) and bound.entity == entity:
-        return p.Row(entity, bound.variable)
+        return nodes.Row(entity, bound.variable)
     key = resolve(index.key, context)
     if key is None:
         return None
     if isinstance(key.type, Text) or key.type == Reference(entity):
-        return p.Row(entity, key=key)
+        return nodes.Row(entity, key=key)
     context.error("RF206", f"a {entity} is found by its key, and this is a {key.type}", index.key.span)
     return None

@@ -5,39 +5,34 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterable
 
-from policy_dsl.program import (
+from policy_dsl.nodes import (
     Absolute,
     Aggregate,
     All,
     AnyOf,
     Arithmetic,
-    Comparator,
     Compare,
     Constant,
-    Direction,
     EventFold,
     Expression,
     FactRead,
-    Fold,
     Includes,
     IsTrue,
     Known,
     Negate,
     Not,
     OneOf,
-    Operator,
-    Output,
     OutputRead,
     Pick,
     Previous,
     Throughout,
     Window,
-    WindowFold,
     Within,
-    children,
-    walk,
 )
+from policy_dsl.operators import Comparator, Fold, Operator, WindowFold
+from policy_dsl.program import Direction, Output
 from policy_dsl.types import Levels, Quantity, Value
+from policy_dsl.walking import children, walk
 
 
 class Move(enum.Enum):

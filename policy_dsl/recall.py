@@ -12,50 +12,38 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from policy_dsl.events import counted_if
-from policy_dsl.program import (
+from policy_dsl.nodes import (
     NODES,
     Aggregate,
-    Alert,
     All,
     AnyOf,
     Arithmetic,
-    Comparator,
     Compare,
-    Effect,
     EventFold,
     Expression,
-    Extreme,
-    Fold,
-    Hole,
     Lookback,
     Mean,
     Not,
     Now,
-    Operator,
-    Output,
     OutputRead,
-    Permit,
     Pick,
     Previous,
-    Program,
     Recall,
     Row,
     RowKey,
     RowRead,
-    Rule,
     Since,
     Strictest,
     Throughout,
-    Tighten,
     Until,
     Window,
-    WindowFold,
     Within,
-    children,
-    walk,
 )
+from policy_dsl.operators import Comparator, Extreme, Fold, Operator, WindowFold
+from policy_dsl.program import Alert, Effect, Hole, Output, Permit, Program, Rule, Tighten
 from policy_dsl.standing import HIDDEN, certainly, joined, spelt_out
 from policy_dsl.types import TIME, TRUTH, Reference, Type
+from policy_dsl.walking import children, walk
 
 Temporal = Throughout | Within | Window | Previous | Strictest | Since | Until
 """The nodes that have a track."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from policy_dsl import expressions
+from policy_dsl import expressions, nodes
 from policy_dsl import program as p
 from policy_dsl import syntax as s
 from policy_dsl.builder import dotted_path
@@ -64,9 +64,9 @@ def _scope(node: s.ForEach | None, context: Context) -> tuple[p.Scope | None, Co
     return p.Scope(entity, binding.variable, node.including_exits), inner
 
 
-def _guard(node: s.RuleDecl, scope: p.Scope | None, context: Context) -> p.Expression | None:
+def _guard(node: s.RuleDecl, scope: p.Scope | None, context: Context) -> nodes.Expression | None:
     """`when and not unless`, and exits left alone."""
-    parts: list[p.Expression] = []
+    parts: list[nodes.Expression] = []
     if scope is not None and scope.entity == "request" and not scope.including_exits:
         parts.append(not_an_exit(scope.variable, context))
     for condition, negated in ((node.when, False), (node.unless, True)):
@@ -75,13 +75,13 @@ def _guard(node: s.RuleDecl, scope: p.Scope | None, context: Context) -> p.Expre
         made = expressions.condition(condition, context)
         if made is None:
             return None
-        parts.append(p.Not(made) if negated else made)
+        parts.append(nodes.Not(made) if negated else made)
     if not parts:
-        return p.TRUE
-    return parts[0] if len(parts) == 1 else p.All(tuple(parts))
+        return nodes.TRUE
+    return parts[0] if len(parts) == 1 else nodes.All(tuple(parts))
 
 
-def _excuse(node: s.Excuse | None, context: Context) -> tuple[p.Expression | None, int | None]:
+def _excuse(node: s.Excuse | None, context: Context) -> tuple[nodes.Expression | None, int | None]:
     if node is None:
         return None, None
     try:

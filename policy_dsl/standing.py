@@ -15,30 +15,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from policy_dsl.program import (
+from policy_dsl.nodes import (
     TRUE,
     All,
-    Comparator,
     Compare,
     Constant,
-    Direction,
-    Effect,
     Expression,
-    How,
     Known,
     Now,
-    Output,
     OutputRead,
-    Program,
     Row,
     RowKey,
-    Rule,
-    Scope,
     Since,
     Strictest,
-    Tighten,
     Until,
 )
+from policy_dsl.operators import Comparator
+from policy_dsl.program import Direction, Effect, How, Output, Program, Rule, Scope, Tighten
 from policy_dsl.quantities import INT64_MIN
 from policy_dsl.types import TIME, Reference
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from policy_dsl import program as p
+from policy_dsl import nodes
 from policy_dsl.literals import write, write_brief
+from policy_dsl.operators import Fold
 from policy_dsl.types import DURATION, Flag, Levels, Quantity, Type, Value
 
 UNKNOWN = "unknown"
@@ -29,99 +30,101 @@ def write_briefly(value: Value | None, kind: Type) -> str:
     return write_value(value, kind)
 
 
-def write_expression(node: p.Expression, *, outer: bool = True) -> str:
+def write_expression(node: nodes.Expression, *, outer: bool = True) -> str:
     """A typed expression in the words of the language, with names resolved and params by name."""
-    if isinstance(node, p.Lookback):
+    if isinstance(node, nodes.Lookback):
         return write_expression(node.source, outer=outer)
     text = _written(node)
-    compound = isinstance(node, p.All | p.AnyOf | p.Not | p.Arithmetic | p.Throughout | p.Within)
+    compound = isinstance(
+        node, nodes.All | nodes.AnyOf | nodes.Not | nodes.Arithmetic | nodes.Throughout | nodes.Within
+    )
     return text if outer or not compound else f"({text})"
 
 
-def _inner(node: p.Expression) -> str:
+def _inner(node: nodes.Expression) -> str:
     return write_expression(node, outer=False)
 
 
-def _written(node: p.Expression) -> str:
+def _written(node: nodes.Expression) -> str:
     match node:
-        case p.Constant():
+        case nodes.Constant():
             if node.name is not None:
                 return node.name
             return f'"{node.value}"' if isinstance(node.value, str) else write_value(node.value, node.type)
-        case p.FactRead():
+        case nodes.FactRead():
             return f"{node.entity}.{node.field}"
-        case p.RowRead():
+        case nodes.RowRead():
             return f"{_row(node.row)}.{node.field}"
-        case p.RowKey():
+        case nodes.RowKey():
             return node.variable
-        case p.OutputRead():
+        case nodes.OutputRead():
             named = node.row is not None and node.row.variable is None
             return f"{node.output}[{_inner(node.row.key)}]" if named and node.row and node.row.key else node.output
-        case p.Arithmetic():
+        case nodes.Arithmetic():
             return f"{_inner(node.left)} {node.operator.value} {_inner(node.right)}"
-        case p.Negate():
+        case nodes.Negate():
             return f"-{_inner(node.operand)}"
-        case p.Absolute():
+        case nodes.Absolute():
             return f"abs({_written(node.operand)})"
-        case p.Pick():
+        case nodes.Pick():
             return f"{node.extreme.value}({', '.join(map(_written, node.operands))})"
-        case p.Lookback():
+        case nodes.Lookback():
             return _written(node.source)
-        case p.Previous():
+        case nodes.Previous():
             return f"previous({_written(node.operand)})"
-        case p.Window():
+        case nodes.Window():
             return f"{node.fold.value}({_written(node.operand)} over {_duration(node.duration)})"
-        case p.Aggregate() | p.EventFold():
+        case nodes.Aggregate() | nodes.EventFold():
             return _fold(node)
         case _:
             return _truth(node)
 
 
-def _truth(node: p.Expression) -> str:
+def _truth(node: nodes.Expression) -> str:
     match node:
-        case p.Compare():
+        case nodes.Compare():
             return f"{_inner(node.left)} {node.comparator.value} {_inner(node.right)}"
-        case p.OneOf():
+        case nodes.OneOf():
             values = ", ".join(write_value(v, node.operand.type) for v in node.values)
             return f"{_inner(node.operand)} {'not in' if node.negated else 'in'} {{{values}}}"
-        case p.Known():
+        case nodes.Known():
             return f"{_inner(node.operand)} is {'unknown' if node.negated else 'known'}"
-        case p.Includes():
+        case nodes.Includes():
             return f"{_inner(node.operand)} {'excludes' if node.negated else 'includes'} {node.item}"
-        case p.IsTrue():
+        case nodes.IsTrue():
             return _inner(node.operand)
-        case p.All():
+        case nodes.All():
             return " and ".join(map(_inner, node.operands)) or "always"
-        case p.AnyOf():
+        case nodes.AnyOf():
             return " or ".join(map(_inner, node.operands)) or "never"
-        case p.Not():
+        case nodes.Not():
             return f"not {_inner(node.operand)}"
-        case p.Throughout():
+        case nodes.Throughout():
             return f"{_inner(node.operand)} throughout {_duration(node.duration)}"
-        case p.Within():
+        case nodes.Within():
             return f"{_inner(node.operand)} within {_duration(node.duration)}"
         case _:
             raise TypeError(f"no way to write {type(node).__name__}")
 
 
-def _row(row: p.Row) -> str:
+def _row(row: nodes.Row) -> str:
     if row.variable is not None:
         return row.variable
-    if isinstance(row.key, p.RowRead):
+    if isinstance(row.key, nodes.RowRead):
         return _written(row.key)
     return f"{row.entity}[{_written(row.key)}]" if row.key is not None else row.entity
 
 
-def _fold(node: p.Aggregate | p.EventFold) -> str:
-    entity = node.entity if isinstance(node, p.Aggregate) else node.event
-    quantified = node.fold in (p.Fold.ANY, p.Fold.ALL)
+def _fold(node: nodes.Aggregate | nodes.EventFold) -> str:
+    entity = node.entity if isinstance(node, nodes.Aggregate) else node.event
+    quantified = node.fold in (Fold.ANY, Fold.ALL)
     body = entity if node.value is None or quantified else _written(node.value)
     if node.variable != entity:
         body += f" as {node.variable}"
     where = node.value if quantified else node.where
     if where is not None:
         body += f" where {_written(where)}"
-    if isinstance(node, p.EventFold):
+    if isinstance(node, nodes.EventFold):
         body += f" over {_duration(node.duration)}"
     return f"{node.fold.value}({body})"
 

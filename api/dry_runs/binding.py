@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from evaluators.decision import Firing, OutputValue, PerRow
-from policy_dsl.program import Alert, Constant, Forbid, How, Permit, Program, Rule, Tighten
+from policy_dsl.nodes import Constant
+from policy_dsl.program import Alert, Forbid, How, Permit, Program, Rule, Tighten
 from policy_dsl.types import Value
 
 Outputs = Mapping[str, OutputValue | PerRow]

@@ -11,7 +11,8 @@ from api.dry_runs.binding import Binding, Outputs
 from api.dry_runs.result import Course, Episode, RuleCount, Verdicts
 from api.dry_runs.spans import Runs
 from evaluators.decision import Decision, Firing, OutputValue, PerRow
-from policy_dsl.program import Constant, Program, Rule, Tighten
+from policy_dsl.nodes import Constant
+from policy_dsl.program import Program, Rule, Tighten
 from policy_dsl.types import ItemSet
 
 VERDICT = "verdict"

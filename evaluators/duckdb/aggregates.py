@@ -9,7 +9,8 @@ from evaluators.duckdb import numbers
 from evaluators.duckdb.fragments import FALSE, TRUE, Case, Fragment, compose, either, every
 from evaluators.duckdb.frames import Frame
 from evaluators.duckdb.scene import Scene, variables_read
-from policy_dsl.program import Aggregate, Expression, Fold
+from policy_dsl.nodes import Aggregate, Expression
+from policy_dsl.operators import Fold
 
 REQUEST = "request"
 """A collection that is never missing, for it is the question itself; nor are the events that were heard of."""

@@ -18,7 +18,8 @@ from evaluators.duckdb.masks import LOW, Trigger, acts
 from evaluators.duckdb.reads import constant
 from evaluators.duckdb.scene import Scene
 from evaluators.exact import FACTOR_ONE, strict_end
-from policy_dsl.program import Constant, Direction, Forbid, How, Output, Permit, Rule, Tighten
+from policy_dsl.nodes import Constant
+from policy_dsl.program import Direction, Forbid, How, Output, Permit, Rule, Tighten
 from policy_dsl.types import Flag, Levels, Quantity, Value
 
 NULL = Fragment("NULL", nullable=True)

@@ -7,7 +7,8 @@ from evaluators.duckdb.fragments import Fragment
 from evaluators.duckdb.frames import EventRows, Raw
 from evaluators.duckdb.scene import Scene
 from policy_dsl.events import counted_if, matched_key, own_conditions
-from policy_dsl.program import Aggregate, EventFold, Fold
+from policy_dsl.nodes import Aggregate, EventFold
+from policy_dsl.operators import Fold
 
 
 def fold_events(node: EventFold, scene: Scene, value: Value) -> Fragment:

@@ -11,18 +11,16 @@ from evaluators.duckdb.fragments import DEEPEST, FALSE, TRUE, Fragment, compose,
 from evaluators.duckdb.kept import kept
 from evaluators.duckdb.lookbacks import look_back
 from evaluators.duckdb.scene import Scene
-from policy_dsl.program import (
+from policy_dsl.nodes import (
     Absolute,
     Aggregate,
     All,
     AnyOf,
     Arithmetic,
-    Comparator,
     Compare,
     Constant,
     EventFold,
     Expression,
-    Extreme,
     FactRead,
     Includes,
     IsTrue,
@@ -31,7 +29,6 @@ from policy_dsl.program import (
     Not,
     Now,
     OneOf,
-    Operator,
     OutputRead,
     Pick,
     Previous,
@@ -44,6 +41,7 @@ from policy_dsl.program import (
     Window,
     Within,
 )
+from policy_dsl.operators import Comparator, Extreme, Operator
 from policy_dsl.types import ItemSet, Levels
 
 _SIGNS = {

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from evaluators.duckdb.fragments import Fragment, compose
 from evaluators.identifiers import literal, quote
-from policy_dsl.program import Expression
+from policy_dsl.nodes import Expression
 
 Entities = tuple[str, ...]
 

@@ -10,8 +10,9 @@ from evaluators.duckdb.frames import Column, Frame, Frames
 from evaluators.duckdb.masks import Masks, Trigger
 from evaluators.duckdb.reads import key_of
 from evaluators.duckdb.scene import OutputColumns, Scene
-from policy_dsl.program import TRUE as ALWAYS
-from policy_dsl.program import Constant, Expression, Permit, Program, Rule, Tighten
+from policy_dsl.nodes import TRUE as ALWAYS
+from policy_dsl.nodes import Constant, Expression
+from policy_dsl.program import Permit, Program, Rule, Tighten
 from policy_dsl.standing import is_hidden
 
 REQUEST = "request"

@@ -13,7 +13,8 @@ from evaluators.duckdb.frames import Column
 from evaluators.duckdb.history import NULL, History
 from evaluators.duckdb.reads import constant
 from evaluators.duckdb.scene import OutputColumns, Scene
-from policy_dsl.program import Direction, Expression, Output, OutputRead, Since, Strictest, Until
+from policy_dsl.nodes import Expression, OutputRead, Since, Strictest, Until
+from policy_dsl.program import Direction, Output
 from policy_dsl.types import Flag, Value
 
 Compile = Callable[[Expression, Scene], Fragment]

@@ -12,7 +12,8 @@ from evaluators.duckdb import numbers
 from evaluators.duckdb.fragments import FALSE, TRUE, Case, Fragment, compose, either, listed
 from evaluators.duckdb.history import LONGEST, NULL, History
 from evaluators.duckdb.scene import Scene, variables_read
-from policy_dsl.program import Expression, Operator, Previous, Throughout, Window, WindowFold, Within
+from policy_dsl.nodes import Expression, Previous, Throughout, Window, Within
+from policy_dsl.operators import Operator, WindowFold
 
 LooksBack = Throughout | Within | Window | Previous
 

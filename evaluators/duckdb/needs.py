@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from evaluators.support import expressions_of
-from policy_dsl.program import Aggregate, EventFold, Expression, FactRead, OutputRead, Program, Row, RowRead, walk
+from policy_dsl.nodes import Aggregate, EventFold, Expression, FactRead, OutputRead, Row, RowRead
+from policy_dsl.program import Program
 from policy_dsl.types import TIME, Type
+from policy_dsl.walking import walk
 
 SNAPSHOT = "snapshot"
 KNOWN = "known."

@@ -12,7 +12,8 @@ from math import gcd
 from evaluators.duckdb.fragments import Case, Fragment, compose, either
 from evaluators.duckdb.frames import Frame
 from evaluators.exact import FACTOR_ONE
-from policy_dsl.program import Arithmetic, Constant, Operator
+from policy_dsl.nodes import Arithmetic, Constant
+from policy_dsl.operators import Operator
 
 SURE = 2**50
 """Below this an estimated quotient is off by less than one: five roundings to 53 bits."""

@@ -6,7 +6,7 @@ from evaluators.duckdb.fragments import Fragment, compose
 from evaluators.duckdb.frames import Column, Frame, Raw, position_of
 from evaluators.duckdb.scene import OutputColumns, Scene
 from evaluators.identifiers import literal
-from policy_dsl.program import Constant, FactRead, OutputRead, Row, RowKey, RowRead
+from policy_dsl.nodes import Constant, FactRead, OutputRead, Row, RowKey, RowRead
 from policy_dsl.types import Flag, Levels, Quantity, Truth, Type, Value
 
 

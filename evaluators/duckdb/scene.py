@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from evaluators.duckdb.frames import Column, Frame, Frames
-from policy_dsl.program import Aggregate, EventFold, Expression, Output, OutputRead, RowKey, RowRead, children
+from policy_dsl.nodes import Aggregate, EventFold, Expression, OutputRead, RowKey, RowRead
+from policy_dsl.program import Output
 from policy_dsl.types import Value
+from policy_dsl.walking import children
 
 
 @dataclass(frozen=True, slots=True)

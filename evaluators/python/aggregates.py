@@ -14,17 +14,10 @@ from evaluators.python.operands import Operand
 from evaluators.python.scribe import RowSlot
 from evaluators.python.truths import ALWAYS, TRUE, Condition, conjunction, either, is_none
 from policy_dsl.events import matched_key
-from policy_dsl.program import (
-    Aggregate,
-    Expression,
-    Fold,
-    OutputRead,
-    Recall,
-    RowKey,
-    RowRead,
-    walk,
-)
+from policy_dsl.nodes import Aggregate, Expression, OutputRead, Recall, RowKey, RowRead
+from policy_dsl.operators import Fold
 from policy_dsl.standing import is_hidden
+from policy_dsl.walking import walk
 
 if TYPE_CHECKING:
     from evaluators.python.expressions import Expressions, Scene

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import product
 
 from evaluators.python.operands import Operand
-from policy_dsl.program import Arithmetic, Extreme, Operator
+from policy_dsl.nodes import Arithmetic
+from policy_dsl.operators import Extreme, Operator
 from policy_dsl.quantities import INT64_MAX, INT64_MIN, divide_half_even
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from evaluators.python.literals import literal
 from evaluators.python.operands import Operand
 from evaluators.python.truths import Clause, Condition, Cut, leaf
-from policy_dsl.program import Comparator, OneOf
+from policy_dsl.nodes import OneOf
+from policy_dsl.operators import Comparator
 from policy_dsl.types import Levels
 
 SIGNS = {

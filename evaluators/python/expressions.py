@@ -28,7 +28,7 @@ from evaluators.python.truths import (
     leaf,
     plain,
 )
-from policy_dsl.program import (
+from policy_dsl.nodes import (
     Absolute,
     Aggregate,
     All,
@@ -38,7 +38,6 @@ from policy_dsl.program import (
     Constant,
     Expression,
     FactRead,
-    Fold,
     Includes,
     IsTrue,
     Known,
@@ -48,7 +47,6 @@ from policy_dsl.program import (
     Not,
     Now,
     OneOf,
-    Output,
     OutputRead,
     Pick,
     Recall,
@@ -58,6 +56,8 @@ from policy_dsl.program import (
     Throughout,
     Within,
 )
+from policy_dsl.operators import Fold
+from policy_dsl.program import Output
 from policy_dsl.quantities import INT64_MAX, INT64_MIN
 from policy_dsl.recall import variables_read
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from evaluators.python.nodes import Condition
 from evaluators.python.reads import Reads, ReadsOf
 from evaluators.python.truths import Condition as Truth
-from policy_dsl.program import All, AnyOf, Expression, Not
+from policy_dsl.nodes import All, AnyOf, Expression, Not
 
 
 @dataclass(eq=False, slots=True)

@@ -21,7 +21,8 @@ from evaluators.python.schedule import Block, Step, schedule
 from evaluators.python.scribe import INDENT, Module, RowSlot, Scribe
 from evaluators.python.tracks import sparse, write_tracks
 from evaluators.python.truths import ALWAYS, Clause, both, is_known, is_none, mark
-from policy_dsl.program import FactRead, OutputRead, Permit, Recall, RowKey, RowRead
+from policy_dsl.nodes import FactRead, OutputRead, Recall, RowKey, RowRead
+from policy_dsl.program import Permit
 from policy_dsl.standing import is_hidden
 
 MISSING = 1

@@ -14,7 +14,7 @@ from evaluators.python.nodes import Condition, Unexcused, below
 from evaluators.python.plan import Figure, OutputPlan
 from evaluators.python.schedule import Step
 from policy_dsl.events import matched_key, reads_only, reads_something
-from policy_dsl.program import Aggregate, Lookback, RowKey
+from policy_dsl.nodes import Aggregate, Lookback, RowKey
 from policy_dsl.standing import is_hidden
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
-from policy_dsl.program import Aggregate, Expression, Lookback, Recall, Row, Rule, children
+from policy_dsl.nodes import Aggregate, Expression, Lookback, Recall, Row
+from policy_dsl.program import Rule
+from policy_dsl.walking import children
 
 
 @dataclass(frozen=True, slots=True)

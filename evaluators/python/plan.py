@@ -14,7 +14,8 @@ from evaluators.python.guards import Bits, Guard, Item, Splitter, items, settled
 from evaluators.python.nodes import guards
 from evaluators.python.operands import Operand
 from evaluators.python.reads import Reads, ReadsOf
-from policy_dsl.program import Alert, Effect, Expression, Forbid, Output, Permit, Program, Rule, Tighten
+from policy_dsl.nodes import Expression
+from policy_dsl.program import Alert, Effect, Forbid, Output, Permit, Program, Rule, Tighten
 from policy_dsl.recall import Track
 
 

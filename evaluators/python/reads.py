@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from evaluators.python.nodes import Condition, Unexcused, below
-from policy_dsl.program import Aggregate, FactRead, Now, OutputRead, Recall, RowKey, RowRead
+from policy_dsl.nodes import Aggregate, FactRead, Now, OutputRead, Recall, RowKey, RowRead
 
 
 class Reads(NamedTuple):

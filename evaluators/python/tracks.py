@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from evaluators.python.finals import start_of
 from evaluators.python.operands import Operand
 from evaluators.python.scribe import RowSlot
-from policy_dsl.program import OutputRead, Since, walk
+from policy_dsl.nodes import OutputRead, Since
 from policy_dsl.recall import Track
 from policy_dsl.standing import is_hidden
+from policy_dsl.walking import walk
 
 if TYPE_CHECKING:
     from evaluators.python.expressions import Expressions, Scene

@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 
 from policy_dsl.bundle import Bundle
-from policy_dsl.program import RowRead, Rule, walk
+from policy_dsl.nodes import RowRead
+from policy_dsl.program import Rule
+from policy_dsl.walking import walk
 
 OWN = "pba"
 REQUEST = "request"

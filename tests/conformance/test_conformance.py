@@ -20,7 +20,28 @@ from policy_dsl import program as p
 from policy_dsl.bundle import load_text
 from policy_dsl.catalogue import Rows
 from policy_dsl.diagnostics import PolicyError
+from policy_dsl.nodes import (
+    Aggregate,
+    Arithmetic,
+    Compare,
+    EventFold,
+    Expression,
+    Includes,
+    Known,
+    Lookback,
+    Mean,
+    Now,
+    OneOf,
+    Pick,
+    Recall,
+    Since,
+    Strictest,
+    Until,
+    Window,
+)
+from policy_dsl.operators import Comparator, Extreme, Fold, Operator, WindowFold
 from policy_dsl.program import Program
+from policy_dsl.walking import walk
 from tests.conformance.evaluators import EVALUATORS, FOLLOWING, REFERENCE
 from tests.conformance.expectations import mismatches
 from tests.conformance.forms import FORMS, OVER_TIME, form
@@ -28,7 +49,7 @@ from tests.conformance.literate import Section, Step, sections
 
 PAGES = sorted(Path(__file__).parent.glob("*.md"))
 
-NOT_WRITTEN = {p.Now, p.Strictest, p.Since, p.Until, p.Recall, p.Mean, p.Lookback}
+NOT_WRITTEN = {Now, Strictest, Since, Until, Recall, Mean, Lookback}
 """What only `standing` and `recall` make."""
 
 CATALOGUE = default_catalogue()
@@ -113,20 +134,20 @@ def test_every_form_of_the_language_has_a_case() -> None:
     """Every node of the typed program that an author can write, and every operator, fold, verb and scope in them."""
     programs = [compiled(index) for index in range(len(DECIDED))]
     rules = [rule for program in programs for rule in program.rules]
-    nodes = [node for rule in rules for expression in expressions_of(rule) for node in p.walk(expression)]
+    nodes = [node for rule in rules for expression in expressions_of(rule) for node in walk(expression)]
     effects = [effect for rule in rules for effect in rule.effects]
-    assert {type(node) for node in nodes} == set(get_args(p.Expression)) - NOT_WRITTEN
+    assert {type(node) for node in nodes} == set(get_args(Expression)) - NOT_WRITTEN
     assert {type(effect) for effect in effects} == set(get_args(p.Effect))
-    assert {n.comparator for n in nodes if isinstance(n, p.Compare)} == set(p.Comparator)
-    assert {n.operator for n in nodes if isinstance(n, p.Arithmetic)} == set(p.Operator)
-    assert {n.fold for n in nodes if isinstance(n, p.Aggregate)} == set(p.Fold) - {p.Fold.LATEST}
-    assert {n.fold for n in nodes if isinstance(n, p.EventFold)} == set(p.Fold) - {p.Fold.ALL}
-    assert {n.event for n in nodes if isinstance(n, p.EventFold)} == {e.name for e in CATALOGUE.of_kind(Rows.EVENT)}
-    assert {n.fold for n in nodes if isinstance(n, p.Window)} == set(p.WindowFold)
-    assert {n.extreme for n in nodes if isinstance(n, p.Pick)} == set(p.Extreme)
-    assert {n.negated for n in nodes if isinstance(n, p.OneOf)} == {False, True}
-    assert {n.negated for n in nodes if isinstance(n, p.Includes)} == {False, True}
-    assert {n.negated for n in nodes if isinstance(n, p.Known)} == {False, True}
+    assert {n.comparator for n in nodes if isinstance(n, Compare)} == set(Comparator)
+    assert {n.operator for n in nodes if isinstance(n, Arithmetic)} == set(Operator)
+    assert {n.fold for n in nodes if isinstance(n, Aggregate)} == set(Fold) - {Fold.LATEST}
+    assert {n.fold for n in nodes if isinstance(n, EventFold)} == set(Fold) - {Fold.ALL}
+    assert {n.event for n in nodes if isinstance(n, EventFold)} == {e.name for e in CATALOGUE.of_kind(Rows.EVENT)}
+    assert {n.fold for n in nodes if isinstance(n, Window)} == set(WindowFold)
+    assert {n.extreme for n in nodes if isinstance(n, Pick)} == set(Extreme)
+    assert {n.negated for n in nodes if isinstance(n, OneOf)} == {False, True}
+    assert {n.negated for n in nodes if isinstance(n, Includes)} == {False, True}
+    assert {n.negated for n in nodes if isinstance(n, Known)} == {False, True}
     assert {e.how for e in effects if isinstance(e, p.Tighten)} == set(p.How)
     assert {e.level for e in effects if isinstance(e, p.Alert)} == set(p.AlertLevel)
     assert {rule.scope.entity for rule in rules if rule.scope} == {e.name for e in CATALOGUE.of_kind(Rows.KEYED)}
@@ -154,7 +175,7 @@ def test_every_form_over_time_is_seen_true_false_and_unknown() -> None:
     seen: dict[str, set[bool | None]] = defaultdict(set)
     for index in IN_ORDER:
         for rule in compiled(index).rules:
-            forms = {form(node) for node in p.walk(rule.guard) if type(node) in OVER_TIME}
+            forms = {form(node) for node in walk(rule.guard) if type(node) in OVER_TIME}
             for found in forms if len(forms) == 1 else ():
                 seen[found] |= verdicts(index, rule.id)
     assert {found: truths for found, truths in seen.items() if truths != {True, False, None}} == {}

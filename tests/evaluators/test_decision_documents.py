@@ -8,7 +8,8 @@ from evaluators.decision import Decision, Firing
 from evaluators.documents import (
     decision_document,
 )
-from policy_dsl.program import TRUE, Constant, Direction, Output, Permit, Program, Rule
+from policy_dsl.nodes import TRUE, Constant
+from policy_dsl.program import Direction, Output, Permit, Program, Rule
 from policy_dsl.types import RATIO, ItemSet, Levels
 
 TS = "2025-10-10T21:00:00Z"

@@ -14,30 +14,22 @@ from hypothesis import strategies as st
 from evaluators.duckdb import DuckdbEvaluator, decide_all, decisions, load_snapshots, needs_of
 from evaluators.interpreter import Interpreter
 from evaluators.snapshot import Fields, Snapshot
-from policy_dsl.program import (
+from policy_dsl.nodes import (
     Aggregate,
     All,
-    Comparator,
     Compare,
     Constant,
-    Direction,
     Expression,
     FactRead,
-    Fold,
-    How,
     Not,
     OneOf,
-    Output,
     OutputRead,
-    Permit,
-    Program,
     Row,
     RowKey,
     RowRead,
-    Rule,
-    Scope,
-    Tighten,
 )
+from policy_dsl.operators import Comparator, Fold
+from policy_dsl.program import Direction, How, Output, Permit, Program, Rule, Scope, Tighten
 from policy_dsl.types import COUNT, FLAG, RATIO, TEXT, ItemSet, Levels, Reference
 from tests.evaluators.duckdb_desk import day, program
 from tests.evaluators.stored_states import opened, recorded

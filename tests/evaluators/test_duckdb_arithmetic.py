@@ -12,24 +12,9 @@ from evaluators.duckdb import decide_all
 from evaluators.expressions import evaluate
 from evaluators.interpreter import Interpreter
 from evaluators.snapshot import Snapshot
-from policy_dsl.program import (
-    TRUE,
-    Absolute,
-    Arithmetic,
-    Constant,
-    Direction,
-    Expression,
-    Extreme,
-    FactRead,
-    How,
-    Negate,
-    Operator,
-    Output,
-    Pick,
-    Program,
-    Rule,
-    Tighten,
-)
+from policy_dsl.nodes import TRUE, Absolute, Arithmetic, Constant, Expression, FactRead, Negate, Pick
+from policy_dsl.operators import Extreme, Operator
+from policy_dsl.program import Direction, How, Output, Program, Rule, Tighten
 from policy_dsl.quantities import INT64_MAX, INT64_MIN
 from policy_dsl.types import MONEY
 

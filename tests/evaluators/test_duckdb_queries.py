@@ -27,7 +27,8 @@ from evaluators.duckdb import (
     transitions,
     unknown_rates,
 )
-from policy_dsl.program import Constant, Tighten
+from policy_dsl.nodes import Constant
+from policy_dsl.program import Tighten
 from policy_dsl.types import RATIO
 from tests.evaluators.duckdb_desk import day, program
 

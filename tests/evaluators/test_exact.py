@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluators import exact
-from policy_dsl.program import Direction, Operator, Output
+from policy_dsl.operators import Operator
+from policy_dsl.program import Direction, Output
 from policy_dsl.quantities import INT64_MAX, INT64_MIN
 from policy_dsl.types import RATIO
 

@@ -11,37 +11,27 @@ from evaluators.expressions import evaluate
 from evaluators.interpreter import Interpreter
 from evaluators.scene import BoundRow
 from evaluators.snapshot import Snapshot
-from policy_dsl.program import (
+from policy_dsl.nodes import (
     TRUE,
     Absolute,
     Aggregate,
     All,
     AnyOf,
-    Comparator,
     Compare,
     Constant,
-    Direction,
-    Effect,
     Expression,
     FactRead,
-    Fold,
-    Forbid,
-    How,
     IsTrue,
     Known,
     Negate,
     Not,
-    Output,
     OutputRead,
-    Permit,
-    Program,
     Row,
     RowKey,
     RowRead,
-    Rule,
-    Scope,
-    Tighten,
 )
+from policy_dsl.operators import Comparator, Fold
+from policy_dsl.program import Direction, Effect, Forbid, How, Output, Permit, Program, Rule, Scope, Tighten
 from policy_dsl.quantities import INT64_MAX, INT64_MIN
 from policy_dsl.types import COUNT, FLAG, RATIO, TEXT, TRUTH, ItemSet, Reference, Value
 

@@ -12,30 +12,21 @@ from evaluators.python import PythonEvaluator, evaluator
 from evaluators.python.runtime import NOTHING, decision, firing, keep, merged, name_firings
 from evaluators.snapshot import Snapshot
 from evaluators.sorted_rows import rows_of, sorted_by
-from policy_dsl.program import (
+from policy_dsl.nodes import (
     All,
     Arithmetic,
-    Comparator,
     Compare,
     Constant,
-    Direction,
-    Effect,
     Expression,
     FactRead,
-    How,
     IsTrue,
-    Operator,
-    Output,
     OutputRead,
-    Permit,
     Previous,
-    Program,
     Row,
     RowRead,
-    Rule,
-    Scope,
-    Tighten,
 )
+from policy_dsl.operators import Comparator, Operator
+from policy_dsl.program import Direction, Effect, How, Output, Permit, Program, Rule, Scope, Tighten
 from policy_dsl.types import FLAG, MONEY, RATIO, ItemSet, Levels
 
 ONE = 10**9

@@ -15,7 +15,8 @@ from evaluators.python.comparisons import SIGNS, compared, member
 from evaluators.python.ladders import Rung, climb
 from evaluators.python.operands import Operand, constant
 from evaluators.python.truths import Clause, Condition, conjunction, disjunction, leaf, mark, plain
-from policy_dsl.program import Arithmetic, Comparator, Extreme, FactRead, OneOf, Operator
+from policy_dsl.nodes import Arithmetic, FactRead, OneOf
+from policy_dsl.operators import Comparator, Extreme, Operator
 from policy_dsl.quantities import INT64_MAX, INT64_MIN, divide_half_even
 from policy_dsl.types import RATIO, Levels
 

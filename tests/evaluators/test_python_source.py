@@ -17,34 +17,25 @@ from evaluators.python import PythonEvaluator
 from evaluators.python.literals import comment, literal, texts
 from evaluators.python.runtime import namespace
 from evaluators.snapshot import Snapshot
-from policy_dsl.program import (
+from policy_dsl.nodes import (
     Aggregate,
     All,
     AnyOf,
     Arithmetic,
-    Comparator,
     Compare,
     Constant,
-    Direction,
     Expression,
     FactRead,
-    Fold,
-    How,
     Known,
     Negate,
     Not,
     OneOf,
-    Operator,
-    Output,
     OutputRead,
-    Permit,
-    Program,
     Row,
     RowRead,
-    Rule,
-    Scope,
-    Tighten,
 )
+from policy_dsl.operators import Comparator, Fold, Operator
+from policy_dsl.program import Direction, How, Output, Permit, Program, Rule, Scope, Tighten
 from policy_dsl.standing import is_hidden
 from policy_dsl.types import COUNT, RATIO, TEXT, ItemSet, Levels
 

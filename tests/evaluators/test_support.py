@@ -7,33 +7,22 @@ from dataclasses import replace
 import pytest
 
 from evaluators.support import expressions_of, looks_back
-from policy_dsl.program import (
+from policy_dsl.nodes import (
     TRUE,
-    Alert,
-    AlertLevel,
     All,
-    Direction,
     EventFold,
     Expression,
     FactRead,
-    Fold,
-    Forbid,
-    Hole,
-    How,
     IsTrue,
     Known,
     Not,
-    Output,
-    Permit,
     Previous,
-    Program,
-    Rule,
     Throughout,
-    Tighten,
     Window,
-    WindowFold,
     Within,
 )
+from policy_dsl.operators import Fold, WindowFold
+from policy_dsl.program import Alert, AlertLevel, Direction, Forbid, Hole, How, Output, Permit, Program, Rule, Tighten
 from policy_dsl.types import COUNT, FLAG, RATIO, TIME
 
 STOP = FactRead("operator", "stop_requested", FLAG)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from policy_dsl import nodes
 from policy_dsl import program as p
 from policy_dsl.bundle import Bundle, Report, check_files
 from policy_dsl.diagnostics import render
@@ -41,7 +42,7 @@ def rule(text: str, name: str = "r") -> p.Rule:
     return next(r for r in program(text).rules if r.id == f"p.{name}")
 
 
-def guard(condition: str, *, scope: str = "", declared: str = "") -> p.Expression:
+def guard(condition: str, *, scope: str = "", declared: str = "") -> nodes.Expression:
     """The typed condition of a rule; `scope` such as `for each position`, `declared` what stands before the rule."""
     return rule(f"{declared}\nrule r {scope}\n  when {condition}\n  alert INFO\n").guard
 

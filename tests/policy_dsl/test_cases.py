@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from policy_dsl import nodes
 from policy_dsl import program as p
 from policy_dsl.cases import DEFAULT_CADENCE, Assignment, Case, Invariant, Moment, Timeline
 from policy_dsl.types import FLAG
@@ -315,7 +316,7 @@ def invariant(text: str) -> Invariant:
 
 def test_an_invariant_for_the_fund() -> None:
     made = invariant('always "n"\n  then mode is A or mode is B')
-    assert (made.policy, made.name, made.scope, made.when) == ("p", "n", None, p.TRUE)
+    assert (made.policy, made.name, made.scope, made.when) == ("p", "n", None, nodes.TRUE)
     assert write_expression(made.then) == "p.mode is A or p.mode is B"
 
 
@@ -325,8 +326,8 @@ def test_an_invariant_for_each_row() -> None:
     )
     assert made.scope == p.Scope("position", "position")
     assert write_expression(made.when) == "position.notional > 5 USD and p.halt"
-    assert isinstance(made.then, p.Includes)
-    assert made.then.operand.row == p.Row("position", "position")
+    assert isinstance(made.then, nodes.Includes)
+    assert made.then.operand.row == nodes.Row("position", "position")
 
 
 def test_an_invariant_reads_outputs_either_way() -> None:
@@ -335,4 +336,4 @@ def test_an_invariant_reads_outputs_either_way() -> None:
 
 def test_a_flag_alone_is_what_an_invariant_may_claim() -> None:
     made = invariant('always "n"\n  then halt')
-    assert made.then == p.IsTrue(p.OutputRead("p.halt", None, FLAG))
+    assert made.then == nodes.IsTrue(nodes.OutputRead("p.halt", None, FLAG))

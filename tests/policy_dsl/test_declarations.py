@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from policy_dsl import nodes
 from policy_dsl import program as p
 from policy_dsl.types import COUNT, DURATION, FLAG, LEVERAGE, MONEY, NUMBER, RATIO, TEXT, ItemSet, Levels, Type
 from tests.catalogue_for_tests import TIER
@@ -97,8 +98,8 @@ def test_an_output_that_waits_and_one_that_latches() -> None:
 def test_a_latch_for_each_row_reads_its_row() -> None:
     made = program("output o for each position: A < B\n  starts B\n  latches until position.notional < 5 USD\n")
     latch = made.output("p.o").latches_until
-    assert isinstance(latch, p.Compare)
-    assert latch.left == p.RowRead(p.Row("position", "position"), "notional", MONEY)
+    assert isinstance(latch, nodes.Compare)
+    assert latch.left == nodes.RowRead(nodes.Row("position", "position"), "notional", MONEY)
 
 
 @pytest.mark.parametrize("clause", ["relaxes after 5m", "latches until operator.stop_requested"])

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy_dsl.dimensions import combine
-from policy_dsl.program import Operator
+from policy_dsl.operators import Operator
 from policy_dsl.quantities import QUANTA_PER_ONE, Unit
 
 ADD, SUBTRACT, MULTIPLY, DIVIDE = Operator.ADD, Operator.SUBTRACT, Operator.MULTIPLY, Operator.DIVIDE

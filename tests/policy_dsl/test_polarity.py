@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from policy_dsl import nodes
 from policy_dsl import program as p
 from policy_dsl.polarity import Move, falls_when_missing, move, rises_when_missing, together
 from tests.policy_dsl.bundles import codes, program
@@ -34,7 +35,7 @@ output each for each position: A < B
 STILL, RISES, FALLS, MIXED = Move.STILL, Move.RISES, Move.FALLS, Move.MIXED
 
 
-def typed(condition: str) -> tuple[p.Expression, p.Program]:
+def typed(condition: str) -> tuple[nodes.Expression, p.Program]:
     """The condition of an invariant, which may read outputs as it likes, and the program it belongs to."""
     made = program(f"{OUTPUTS}\nrule r for each position\n  when {condition}\n  alert INFO\n")
     return made.rules[0].guard, made

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from policy_dsl import nodes
 from policy_dsl import program as p
+from policy_dsl.operators import Operator
 from policy_dsl.types import COUNT, FLAG, MONEY, RATIO, TEXT
 from policy_dsl.writing import write_expression
 from tests.catalogue_for_tests import EFFECT
 from tests.policy_dsl.bundles import codes, effect, guard, program, report, rule
 
-STOP = p.IsTrue(p.FactRead("operator", "stop_requested", FLAG))
+STOP = nodes.IsTrue(nodes.FactRead("operator", "stop_requested", FLAG))
 DECLARED = """
 output mode: A < B < C
   starts C
@@ -29,33 +31,33 @@ output powers: set of LEND
 """
 
 
-def spared(variable: str = "request") -> p.OneOf:
+def spared(variable: str = "request") -> nodes.OneOf:
     """Neither REDUCE nor CLOSE."""
     ranks = tuple(sorted(map(EFFECT.rank, ("REDUCE", "CLOSE"))))
-    return p.OneOf(p.RowRead(p.Row("request", variable), "effect", EFFECT), ranks, negated=True)
+    return nodes.OneOf(nodes.RowRead(nodes.Row("request", variable), "effect", EFFECT), ranks, negated=True)
 
 
 # --- guards ----------------------------------------------------------------------------------------------------------
 
 
 def test_a_rule_without_a_condition_is_always_meant() -> None:
-    assert rule("rule r alert INFO").guard == p.TRUE
+    assert rule("rule r alert INFO").guard == nodes.TRUE
 
 
 def test_unless_is_the_opposite_of_when() -> None:
-    assert rule("rule r unless operator.stop_requested alert INFO").guard == p.Not(STOP)
+    assert rule("rule r unless operator.stop_requested alert INFO").guard == nodes.Not(STOP)
     both = rule("rule r when operator.stop_requested unless operator.stop_requested alert INFO").guard
-    assert both == p.All((STOP, p.Not(STOP)))
+    assert both == nodes.All((STOP, nodes.Not(STOP)))
 
 
 def test_a_rule_for_each_request_leaves_exits_alone() -> None:
     assert rule("rule r for each request deny").guard == spared()
-    assert guard("operator.stop_requested", scope="for each request") == p.All((spared(), STOP))
+    assert guard("operator.stop_requested", scope="for each request") == nodes.All((spared(), STOP))
 
 
 def test_a_rule_may_include_exits() -> None:
     made = rule("rule r for each request including exits deny")
-    assert made.guard == p.TRUE
+    assert made.guard == nodes.TRUE
     assert made.scope == p.Scope("request", "request", including_exits=True)
 
 
@@ -70,7 +72,7 @@ def test_an_exception_has_a_time_a_condition_and_a_ticket() -> None:
         DECLARED + 'rule r except until 2026-12-31 when operator.stop_requested because "OPS-1" tighten mode to A'
     )
     assert (made.excuse, made.excuse_until, made.ticket) == (STOP, 1_798_675_200_000, "OPS-1")
-    assert made.guard == p.TRUE
+    assert made.guard == nodes.TRUE
 
 
 def test_an_observing_rule() -> None:
@@ -80,7 +82,7 @@ def test_an_observing_rule() -> None:
 
 # --- reasons ---------------------------------------------------------------------------------------------------------
 
-DRAWDOWN = p.FactRead("account", "drawdown", RATIO)
+DRAWDOWN = nodes.FactRead("account", "drawdown", RATIO)
 REASONS: list[tuple[str, tuple[str | p.Hole, ...]]] = [
     ("plain words", ("plain words",)),
     ("{account.drawdown}", (p.Hole(DRAWDOWN, "account.drawdown"),)),
@@ -105,7 +107,9 @@ def test_a_hole_holds_any_expression() -> None:
 
 def test_a_hole_may_hold_a_quoted_key() -> None:
     made = rule('rule r alert INFO because "\\"x\\" { verdict[\\"r1\\"] } {{\\{account.drawdown}"').because
-    verdict = p.OutputRead("verdict", p.Row("request", key=p.Constant("r1", TEXT)), program("").output("verdict").type)
+    verdict = nodes.OutputRead(
+        "verdict", nodes.Row("request", key=nodes.Constant("r1", TEXT)), program("").output("verdict").type
+    )
     assert made == ('"x" ', p.Hole(verdict, 'verdict["r1"]'), " {", p.Hole(DRAWDOWN, "account.drawdown"))
 
 
@@ -148,38 +152,45 @@ TO, BY, SCALE = p.How.TO, p.How.BY, p.How.SCALE
 OUTPUTS = {o.id: o for o in program(DECLARED).outputs}
 MODE = OUTPUTS["p.mode"].type
 EFFECTS: list[tuple[str, str, p.Effect]] = [
-    ("tighten mode to A", "", p.Tighten("p.mode", TO, p.Constant(0, MODE))),
-    ("tighten p.mode to A", "", p.Tighten("p.mode", TO, p.Constant(0, MODE))),
-    ("tighten mode to A for 5m", "", p.Tighten("p.mode", TO, p.Constant(0, MODE), hold=300_000)),
-    ("tighten size to 50%", "", p.Tighten("p.size", TO, p.Constant(500_000_000, RATIO))),
-    ("tighten size by 5%", "", p.Tighten("p.size", BY, p.Constant(50_000_000, RATIO))),
-    ("scale size by 50%", "", p.Tighten("p.size", SCALE, p.Constant(500_000_000, RATIO))),
-    ("scale floor by 2", "", p.Tighten("p.floor", SCALE, p.Constant(2 * 10**9, RATIO))),
+    ("tighten mode to A", "", p.Tighten("p.mode", TO, nodes.Constant(0, MODE))),
+    ("tighten p.mode to A", "", p.Tighten("p.mode", TO, nodes.Constant(0, MODE))),
+    ("tighten mode to A for 5m", "", p.Tighten("p.mode", TO, nodes.Constant(0, MODE), hold=300_000)),
+    ("tighten size to 50%", "", p.Tighten("p.size", TO, nodes.Constant(500_000_000, RATIO))),
+    ("tighten size by 5%", "", p.Tighten("p.size", BY, nodes.Constant(50_000_000, RATIO))),
+    ("scale size by 50%", "", p.Tighten("p.size", SCALE, nodes.Constant(500_000_000, RATIO))),
+    ("scale floor by 2", "", p.Tighten("p.floor", SCALE, nodes.Constant(2 * 10**9, RATIO))),
     (
         "scale floor by account.losing_streak",
         "",
         p.Tighten(
             "p.floor",
             SCALE,
-            p.Arithmetic(
-                p.Operator.MULTIPLY, p.FactRead("account", "losing_streak", COUNT), p.Constant(10**9, RATIO), RATIO
+            nodes.Arithmetic(
+                Operator.MULTIPLY,
+                nodes.FactRead("account", "losing_streak", COUNT),
+                nodes.Constant(10**9, RATIO),
+                RATIO,
             ),
         ),
     ),
-    ("tighten halt to yes", "", p.Tighten("p.halt", TO, p.Constant(True, FLAG))),
-    ("tighten stop to A", "for each position", p.Tighten("p.stop", TO, p.Constant(0, OUTPUTS["p.stop"].type))),
-    ("tighten stop to A", "", p.Tighten("p.stop", TO, p.Constant(0, OUTPUTS["p.stop"].type))),
-    ("tighten size to 50%", "for each position", p.Tighten("p.size", TO, p.Constant(500_000_000, RATIO))),
-    ("tighten share to 50%", "", p.Tighten("p.share", TO, p.Constant(500_000_000, RATIO), where=spared())),
-    ("tighten share to 50%", "for each request", p.Tighten("p.share", TO, p.Constant(500_000_000, RATIO))),
-    ("deny", "", p.Tighten("verdict", TO, p.Constant(0, OUTPUTS["verdict"].type), where=spared())),
-    ("deny", "for each request", p.Tighten("verdict", TO, p.Constant(0, OUTPUTS["verdict"].type))),
-    ("tighten verdict to DENY", "for each request", p.Tighten("verdict", TO, p.Constant(0, OUTPUTS["verdict"].type))),
+    ("tighten halt to yes", "", p.Tighten("p.halt", TO, nodes.Constant(True, FLAG))),
+    ("tighten stop to A", "for each position", p.Tighten("p.stop", TO, nodes.Constant(0, OUTPUTS["p.stop"].type))),
+    ("tighten stop to A", "", p.Tighten("p.stop", TO, nodes.Constant(0, OUTPUTS["p.stop"].type))),
+    ("tighten size to 50%", "for each position", p.Tighten("p.size", TO, nodes.Constant(500_000_000, RATIO))),
+    ("tighten share to 50%", "", p.Tighten("p.share", TO, nodes.Constant(500_000_000, RATIO), where=spared())),
+    ("tighten share to 50%", "for each request", p.Tighten("p.share", TO, nodes.Constant(500_000_000, RATIO))),
+    ("deny", "", p.Tighten("verdict", TO, nodes.Constant(0, OUTPUTS["verdict"].type), where=spared())),
+    ("deny", "for each request", p.Tighten("verdict", TO, nodes.Constant(0, OUTPUTS["verdict"].type))),
+    (
+        "tighten verdict to DENY",
+        "for each request",
+        p.Tighten("verdict", TO, nodes.Constant(0, OUTPUTS["verdict"].type)),
+    ),
     ("forbid ADD", "", p.Forbid("p.actions", "ADD")),
     (
         "permit ADD(25%, 5 USD)",
         "for each position",
-        p.Permit("p.actions", "ADD", (p.Constant(250_000_000, RATIO), p.Constant(5_000_000, MONEY))),
+        p.Permit("p.actions", "ADD", (nodes.Constant(250_000_000, RATIO), nodes.Constant(5_000_000, MONEY))),
     ),
     ("permit LEND in p.powers", "for each position", p.Permit("p.powers", "LEND")),
     ("alert CRITICAL", "", p.Alert(p.AlertLevel.CRITICAL)),

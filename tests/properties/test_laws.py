@@ -11,21 +11,10 @@ from evaluators.decision import Decision
 from evaluators.interpreter import Interpreter
 from evaluators.snapshot import Fields, Snapshot
 from evaluators.support import expressions_of
-from policy_dsl.program import (
-    TRUE,
-    Constant,
-    Effect,
-    Forbid,
-    How,
-    Output,
-    OutputRead,
-    Program,
-    Rule,
-    Tighten,
-    items_of,
-    walk,
-)
+from policy_dsl.nodes import TRUE, Constant, OutputRead
+from policy_dsl.program import Effect, Forbid, How, Output, Program, Rule, Tighten, items_of
 from policy_dsl.types import ItemSet
+from policy_dsl.walking import walk
 from tests.properties.strictness import loosened
 from tests.strategies.programs import programs, tightening_rules
 from tests.strategies.snapshots import snapshots, with_an_exit

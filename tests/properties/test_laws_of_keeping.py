@@ -16,19 +16,9 @@ from hypothesis import strategies as st
 from evaluators.decision import Decision, Firing
 from evaluators.exact import clamp, limits
 from evaluators.snapshot import Snapshot
-from policy_dsl.program import (
-    Arithmetic,
-    Comparator,
-    Compare,
-    Constant,
-    Effect,
-    FactRead,
-    Operator,
-    Output,
-    Program,
-    Rule,
-    Tighten,
-)
+from policy_dsl.nodes import Arithmetic, Compare, Constant, FactRead
+from policy_dsl.operators import Comparator, Operator
+from policy_dsl.program import Effect, Output, Program, Rule, Tighten
 from policy_dsl.types import COUNT, DURATION, TIME, Quantity, Value
 from tests.properties.strictness import loosened
 from tests.properties.test_laws import with_rule

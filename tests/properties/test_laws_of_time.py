@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from evaluators.decision import Decision
 from evaluators.snapshot import Fields, Snapshot
-from policy_dsl.program import TRUE, Effect, OutputRead, Program, Rule, Tighten
+from policy_dsl.nodes import TRUE, OutputRead
+from policy_dsl.program import Effect, Program, Rule, Tighten
 from policy_dsl.types import ItemSet
 from tests.conformance.evaluators import REFERENCE
 from tests.properties.strictness import loosened

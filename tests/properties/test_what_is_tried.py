@@ -15,21 +15,11 @@ from hypothesis import strategies as st
 
 from evaluators.decision import Decision
 from evaluators.snapshot import Snapshot
-from policy_dsl.program import (
-    Alert,
-    AlertLevel,
-    Compare,
-    EventFold,
-    Expression,
-    Known,
-    Program,
-    Rule,
-    Tighten,
-    Window,
-    walk,
-)
+from policy_dsl.nodes import Compare, EventFold, Expression, Known, Window
+from policy_dsl.program import Alert, AlertLevel, Program, Rule, Tighten
 from policy_dsl.recall import variables_read
 from policy_dsl.types import TRUTH
+from policy_dsl.walking import walk
 from tests.conformance.forms import FORMS, OVER_TIME, form
 from tests.properties.test_laws import with_rule
 from tests.properties.test_laws_of_time import decide, exits_of, with_less

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations, groupby, pairwise, product
 
 from evaluators.snapshot import Snapshot
-from policy_dsl.program import EventFold, Expression, OutputRead, Program, Tighten, walk
+from policy_dsl.nodes import EventFold, Expression, OutputRead
+from policy_dsl.program import Program, Tighten
 from policy_dsl.recall import variables_read
+from policy_dsl.walking import walk
 from tests.conformance.forms import OVER_TIME, form
 from tests.strategies.programs import EXCUSE_UNTIL, nodes_of, paths_read
 from tests.strategies.timelines import Timeline, durations_of

@@ -15,17 +15,11 @@ from policy_dsl.cases import Case
 from policy_dsl.diagnostics import Findings, PolicyError, Severity, Source
 from policy_dsl.formatter import format_source
 from policy_dsl.literals import write
-from policy_dsl.program import (
-    Compare,
-    Constant,
-    Output,
-    Param,
-    Rule,
-    items_of,
-    walk,
-)
+from policy_dsl.nodes import Compare, Constant
+from policy_dsl.program import Output, Param, Rule, items_of
 from policy_dsl.quantities import Unit
 from policy_dsl.types import Flag, Levels, Quantity
+from policy_dsl.walking import walk
 from tests.rules.decisions import ASKING, RULES, WINNER, configured, decide, default_bundle, outputs, state
 
 OUTPUTS = """

@@ -18,26 +18,10 @@ from evaluators.staging import Staged, staged
 from evaluators.testing import promoted
 from evaluators.timelines import longest_gap
 from modules.facts import CATALOGUE
-from policy_dsl.program import (
-    TRUE,
-    Alert,
-    AnyOf,
-    Compare,
-    Direction,
-    Expression,
-    FactRead,
-    Includes,
-    IsTrue,
-    Known,
-    OneOf,
-    Permit,
-    RowRead,
-    Rule,
-    children,
-    items_of,
-    walk,
-)
+from policy_dsl.nodes import TRUE, AnyOf, Compare, Expression, FactRead, Includes, IsTrue, Known, OneOf, RowRead
+from policy_dsl.program import Alert, Direction, Permit, Rule, items_of
 from policy_dsl.types import Levels
+from policy_dsl.walking import children, walk
 from tests.rules.decisions import default_bundle, shown
 
 Judged = tuple[Staged, Decision, Scene]

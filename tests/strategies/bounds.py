@@ -7,7 +7,8 @@ from typing import cast
 
 from hypothesis import strategies as st
 
-from policy_dsl.program import Alert, Constant, Effect, How, Output, Program, Rule, Scope, Tighten
+from policy_dsl.nodes import Constant
+from policy_dsl.program import Alert, Effect, How, Output, Program, Rule, Scope, Tighten
 from policy_dsl.types import ItemSet
 from tests.strategies.choices import choose
 from tests.strategies.lookbacks import TimeWriter

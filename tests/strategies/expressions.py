@@ -13,35 +13,30 @@ from typing import TypeVar
 from hypothesis import strategies as st
 
 from policy_dsl.catalogue import Rows
-from policy_dsl.program import (
+from policy_dsl.nodes import (
     Absolute,
     Aggregate,
     All,
     AnyOf,
     Arithmetic,
-    Comparator,
     Compare,
     Constant,
-    Direction,
     Expression,
-    Extreme,
     FactRead,
-    Fold,
     Includes,
     IsTrue,
     Known,
     Negate,
     Not,
     OneOf,
-    Operator,
-    Output,
     OutputRead,
-    Param,
     Pick,
     Row,
     RowKey,
     RowRead,
 )
+from policy_dsl.operators import Comparator, Extreme, Fold, Operator
+from policy_dsl.program import Direction, Output, Param
 from policy_dsl.quantities import Unit
 from policy_dsl.types import COUNT, FLAG, TEXT, TRUTH, Flag, ItemSet, Levels, Quantity, Reference, Type
 from tests.strategies import vocabulary

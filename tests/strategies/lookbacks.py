@@ -6,32 +6,29 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Self
 
-from policy_dsl.program import (
+from policy_dsl.nodes import (
     Aggregate,
     All,
     AnyOf,
     Arithmetic,
-    Comparator,
     Compare,
     Constant,
     EventFold,
     Expression,
     FactRead,
-    Fold,
     IsTrue,
     Known,
     Not,
     OneOf,
-    Operator,
     Previous,
     Row,
     RowKey,
     RowRead,
     Throughout,
     Window,
-    WindowFold,
     Within,
 )
+from policy_dsl.operators import Comparator, Fold, Operator, WindowFold
 from policy_dsl.quantities import Unit
 from policy_dsl.types import COUNT, DURATION, FLAG, RATIO, TEXT, TIME, TRUTH, Quantity, Reference, Type
 from tests.catalogue_for_tests import SIDE, TIER, VOLATILITY

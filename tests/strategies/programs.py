@@ -14,38 +14,27 @@ from hypothesis import strategies as st
 
 from evaluators.exact import FACTOR_ONE, limits
 from evaluators.support import expressions_of
+from policy_dsl.nodes import TRUE, Aggregate, All, Constant, Expression, FactRead, OneOf, Pick, Row, RowRead, Window
+from policy_dsl.operators import Extreme, WindowFold
 from policy_dsl.program import (
-    TRUE,
-    Aggregate,
     Alert,
     AlertLevel,
-    All,
-    Constant,
     Direction,
     Effect,
-    Expression,
-    Extreme,
-    FactRead,
     Forbid,
     Hole,
     How,
-    OneOf,
     Output,
     Param,
     Permit,
-    Pick,
     Program,
-    Row,
-    RowRead,
     Rule,
     Scope,
     Tighten,
-    Window,
-    WindowFold,
-    walk,
 )
 from policy_dsl.quantities import Unit
 from policy_dsl.types import FLAG, RATIO, Flag, ItemSet, Levels, Quantity, Value
+from policy_dsl.walking import walk
 from tests.catalogue_for_tests import EFFECT
 from tests.strategies.choices import chance, choose
 from tests.strategies.expressions import Writer

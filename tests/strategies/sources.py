@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 
 from hypothesis import strategies as st
 
-from policy_dsl import literals
+from policy_dsl import literals, nodes
 from policy_dsl import program as p
+from policy_dsl.operators import Fold
 from policy_dsl.quantities import Unit
 from policy_dsl.types import Flag, ItemSet, Levels, Quantity, Type, Value
 from tests.strategies.programs import POLICIES, programs
@@ -105,9 +106,9 @@ def _rule(rule: p.Rule, numbers: dict[int, str]) -> str:
         lines.append(f"for each {scope.entity} as each{' including exits' if scope.including_exits else ''}")
     guard = rule.guard
     if scope is not None and scope.entity == "request" and not scope.including_exits:
-        assert isinstance(guard, p.All)
+        assert isinstance(guard, nodes.All)
         guard = guard.operands[1]
-    if guard != p.TRUE:
+    if guard != nodes.TRUE:
         lines.append(f"when {writer.text(guard)}")
     if rule.excuse is not None and rule.excuse_until is not None:
         until = literals.write_time(rule.excuse_until)
@@ -121,7 +122,7 @@ def _effect(effect: p.Effect, writer: _Writer) -> str:
     match effect:
         case p.Tighten(how=p.How.SCALE):
             return f"scale {effect.output} by {writer.text(effect.value)}"
-        case p.Tighten(output="verdict", value=p.Constant()):
+        case p.Tighten(output="verdict", value=nodes.Constant()):
             return f"tighten verdict to DENY{_held(effect, writer)}"
         case p.Tighten():
             value = writer.text(effect.value)
@@ -157,58 +158,58 @@ class _Writer:
     def name(self, variable: str, entity: str) -> str:
         return entity if self.running.get(entity) == variable else self.names[variable]
 
-    def text(self, node: p.Expression) -> str:
+    def text(self, node: nodes.Expression) -> str:
         """The expression as rules write it, with parentheses wherever they could matter."""
         match node:
-            case p.Constant():
+            case nodes.Constant():
                 return self.constant(node)
-            case p.FactRead():
+            case nodes.FactRead():
                 return f"{node.entity}.{node.field}"
-            case p.RowRead():
+            case nodes.RowRead():
                 return f"{self.row(node.row)}.{node.field}"
-            case p.RowKey():
+            case nodes.RowKey():
                 return self.names[node.variable]
-            case p.OutputRead():
+            case nodes.OutputRead():
                 return node.output + ("" if node.row is None else f"[{self.key(node.row)}]")
-            case p.Arithmetic():
+            case nodes.Arithmetic():
                 return f"({self.text(node.left)} {node.operator.value} {self.text(node.right)})"
-            case p.Negate():
+            case nodes.Negate():
                 return f"(-({self.text(node.operand)}))"
-            case p.Absolute():
+            case nodes.Absolute():
                 return f"abs({self.text(node.operand)})"
-            case p.Pick():
+            case nodes.Pick():
                 return f"{node.extreme.value}({', '.join(map(self.text, node.operands))})"
-            case p.Compare():
+            case nodes.Compare():
                 return f"({self.text(node.left)} {node.comparator.value} {self.text(node.right)})"
-            case p.OneOf():
+            case nodes.OneOf():
                 listed = ", ".join(_figure(v, node.operand.type) for v in node.values)
                 return f"({self.text(node.operand)} {'not in' if node.negated else 'in'} {{{listed}}})"
-            case p.Known():
+            case nodes.Known():
                 return f"({self.text(node.operand)} is {'unknown' if node.negated else 'known'})"
-            case p.Includes():
+            case nodes.Includes():
                 return f"({self.text(node.operand)} {'excludes' if node.negated else 'includes'} {node.item})"
-            case p.IsTrue():
+            case nodes.IsTrue():
                 return self.text(node.operand)
-            case p.All():
+            case nodes.All():
                 return f"({' and '.join(map(self.text, node.operands))})"
-            case p.AnyOf():
+            case nodes.AnyOf():
                 return f"({' or '.join(map(self.text, node.operands))})"
-            case p.Not():
+            case nodes.Not():
                 return f"(not {self.text(node.operand)})"
-            case p.Aggregate() | p.EventFold():
+            case nodes.Aggregate() | nodes.EventFold():
                 return self.aggregate(node)
-            case p.Throughout():
+            case nodes.Throughout():
                 return f"(({self.text(node.operand)}) throughout {_duration(node.duration)})"
-            case p.Within():
+            case nodes.Within():
                 return f"(({self.text(node.operand)}) within {_duration(node.duration)})"
-            case p.Window():
+            case nodes.Window():
                 return f"{node.fold.value}({self.text(node.operand)} over {_duration(node.duration)})"
-            case p.Previous():
+            case nodes.Previous():
                 return f"previous({self.text(node.operand)})"
             case _:
                 raise AssertionError(f"{type(node).__name__} is not generated")
 
-    def constant(self, node: p.Constant) -> str:
+    def constant(self, node: nodes.Constant) -> str:
         if node.name is not None:
             return node.name
         if node.type == Quantity(Unit.NUMBER):
@@ -216,30 +217,30 @@ class _Writer:
             return f"{POLICIES[0]}.{name}"
         return _figure(node.value, node.type)
 
-    def row(self, row: p.Row) -> str:
+    def row(self, row: nodes.Row) -> str:
         """A row whose fact is read."""
         if row.variable is not None:
             return self.name(row.variable, row.entity)
-        if isinstance(row.key, p.RowRead):
+        if isinstance(row.key, nodes.RowRead):
             return self.text(row.key)
         return f"{row.entity}[{self.key(row)}]"
 
-    def key(self, row: p.Row) -> str:
+    def key(self, row: nodes.Row) -> str:
         """What stands in the brackets after an output or an entity."""
         if row.variable is not None:
             return self.names[row.variable]
         return self.text(row.key) if row.key is not None else ""
 
-    def aggregate(self, node: p.Aggregate | p.EventFold) -> str:
+    def aggregate(self, node: nodes.Aggregate | nodes.EventFold) -> str:
         name = f"row{len(self.names)}"
         inner = self.naming(node.variable, name)
         where = None if node.where is None else inner.text(node.where)
-        entity = node.entity if isinstance(node, p.Aggregate) else node.event
-        over = f" over {_duration(node.duration)}" if isinstance(node, p.EventFold) else ""
+        entity = node.entity if isinstance(node, nodes.Aggregate) else node.event
+        over = f" over {_duration(node.duration)}" if isinstance(node, nodes.EventFold) else ""
         body = entity
-        if node.fold in (p.Fold.ANY, p.Fold.ALL) and node.value is not None:
+        if node.fold in (Fold.ANY, Fold.ALL) and node.value is not None:
             claim = inner.text(node.value)
-            joined = f"({where} and {claim})" if node.fold is p.Fold.ANY else f"((not {where}) or {claim})"
+            joined = f"({where} and {claim})" if node.fold is Fold.ANY else f"((not {where}) or {claim})"
             where = claim if where is None else joined
         elif node.value is not None:
             body = replace(inner, running={**self.running, entity: node.variable}).text(node.value)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from evaluators.snapshot import Fields, Snapshot
 from policy_dsl.catalogue import Entity, Fact, Rows
-from policy_dsl.program import Aggregate, Effect, EventFold, Program, Row, Throughout, Tighten, Window, Within
+from policy_dsl.nodes import Aggregate, EventFold, Row, Throughout, Window, Within
+from policy_dsl.program import Effect, Program, Tighten
 from policy_dsl.types import TIME, Value
 from tests.strategies.choices import chance, choose
 from tests.strategies.programs import nodes_of, paths_read

@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Annotated
 
 from policy_dsl.catalogue import Fact, FactModel, Rows, catalogue_of, fact
-from policy_dsl.program import Operator
+from policy_dsl.operators import Operator
 from policy_dsl.quantities import MS_PER_DAY, QUANTA_PER_ONE, RATE_QUANTA_PER_DAILY_EVENT, Unit
 from policy_dsl.types import COUNT, FLAG, TEXT, Quantity, Reference, Type
 from tests.catalogue_for_tests import EFFECT, MODELS
