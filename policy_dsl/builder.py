@@ -10,6 +10,8 @@ from lark import Transformer, v_args
 from lark.lexer import Token
 
 from policy_dsl import syntax as s
+from policy_dsl import syntax_expressions as x
+from policy_dsl import syntax_steps as t
 from policy_dsl.diagnostics import Span
 
 _CELL_MARK = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|(#)|\|')
@@ -78,15 +80,15 @@ class Builder(Transformer[Token, Any]):
         """The characters of a token."""
         return Span(self.path, token.start_pos or 0, token.end_pos or 0)
 
-    def _ident(self, token: Token) -> s.Ident:
+    def _ident(self, token: Token) -> x.Ident:
         """A declared name."""
-        return s.Ident(str(token), self._at(token))
+        return x.Ident(str(token), self._at(token))
 
-    def _text(self, token: Token) -> s.Text:
-        return s.Text(unescape(token), self._at(token))
+    def _text(self, token: Token) -> x.Text:
+        return x.Text(unescape(token), self._at(token))
 
-    def _level(self, token: Token) -> s.Level:
-        return s.Level(str(token), self._at(token))
+    def _level(self, token: Token) -> x.Level:
+        return x.Level(str(token), self._at(token))
 
     # declarations
 
@@ -174,26 +176,26 @@ class Builder(Transformer[Token, Any]):
     unless = when
 
     def excuse(self, meta: Extent, _word: Token, until: Token, when: Any, ticket: Token) -> s.Excuse:
-        return s.Excuse(s.Quantity(str(until), self._at(until)), when, self._text(ticket), self._span(meta))
+        return s.Excuse(x.Quantity(str(until), self._at(until)), when, self._text(ticket), self._span(meta))
 
-    def because(self, _meta: Extent, text: Token) -> s.Text:
+    def because(self, _meta: Extent, text: Token) -> x.Text:
         return self._text(text)
 
     # effects
 
-    def tighten_to(self, meta: Extent, _word: Token, target: s.Path, value: Any) -> s.TightenEffect:
+    def tighten_to(self, meta: Extent, _word: Token, target: x.Path, value: Any) -> s.TightenEffect:
         return s.TightenEffect(target, "to", value, None, None, self._span(meta))
 
-    def tighten_for(self, meta: Extent, _word: Token, target: s.Path, value: Any, hold: Any) -> s.TightenEffect:
+    def tighten_for(self, meta: Extent, _word: Token, target: x.Path, value: Any, hold: Any) -> s.TightenEffect:
         return s.TightenEffect(target, "to", value, hold, None, self._span(meta))
 
-    def tighten_until(self, meta: Extent, _word: Token, target: s.Path, value: Any, until: Any) -> s.TightenEffect:
+    def tighten_until(self, meta: Extent, _word: Token, target: x.Path, value: Any, until: Any) -> s.TightenEffect:
         return s.TightenEffect(target, "to", value, None, until, self._span(meta))
 
-    def tighten_by(self, meta: Extent, _word: Token, target: s.Path, value: Any) -> s.TightenEffect:
+    def tighten_by(self, meta: Extent, _word: Token, target: x.Path, value: Any) -> s.TightenEffect:
         return s.TightenEffect(target, "by", value, None, None, self._span(meta))
 
-    def scale(self, meta: Extent, _word: Token, target: s.Path, value: Any) -> s.TightenEffect:
+    def scale(self, meta: Extent, _word: Token, target: x.Path, value: Any) -> s.TightenEffect:
         return s.TightenEffect(target, "scale", value, None, None, self._span(meta))
 
     def deny(self, meta: Extent, _word: Token) -> s.DenyEffect:
@@ -216,140 +218,140 @@ class Builder(Transformer[Token, Any]):
     def test(self, meta: Extent, _word: Token, name: Token, *steps: Any) -> s.TestDecl:
         return s.TestDecl(self._text(name), steps, self._span(meta))
 
-    def given(self, meta: Extent, _word: Token, *assigns: Any) -> s.Given:
-        return s.Given(assigns, self._span(meta))
+    def given(self, meta: Extent, _word: Token, *assigns: Any) -> t.Given:
+        return t.Given(assigns, self._span(meta))
 
-    def assign(self, meta: Extent, path: s.Path, value: Any) -> s.Assign:
-        return s.Assign(path, value, self._span(meta))
+    def assign(self, meta: Extent, path: x.Path, value: Any) -> t.Assign:
+        return t.Assign(path, value, self._span(meta))
 
-    def expect(self, meta: Extent, _word: Token, condition: Any) -> s.Expect:
-        return s.Expect(condition, self._span(meta))
+    def expect(self, meta: Extent, _word: Token, condition: Any) -> t.Expect:
+        return t.Expect(condition, self._span(meta))
 
-    def at_time(self, meta: Extent, _word: Token, time: Token) -> s.At:
-        return s.At(s.Quantity(str(time), self._at(time)), self._span(meta))
+    def at_time(self, meta: Extent, _word: Token, time: Token) -> t.At:
+        return t.At(x.Quantity(str(time), self._at(time)), self._span(meta))
 
-    def every(self, meta: Extent, _word: Token, cadence: Token) -> s.Every:
-        return s.Every(s.Quantity(str(cadence), self._at(cadence)), self._span(meta))
+    def every(self, meta: Extent, _word: Token, cadence: Token) -> t.Every:
+        return t.Every(x.Quantity(str(cadence), self._at(cadence)), self._span(meta))
 
-    def every_series(self, meta: Extent, _word: Token, cadence: Token, path: s.Path, *runs: Any) -> s.Series:
-        return s.Series(path, runs, s.Quantity(str(cadence), self._at(cadence)), self._span(meta))
+    def every_series(self, meta: Extent, _word: Token, cadence: Token, path: x.Path, *runs: Any) -> t.Series:
+        return t.Series(path, runs, x.Quantity(str(cadence), self._at(cadence)), self._span(meta))
 
-    def series(self, meta: Extent, _word: Token, path: s.Path, *runs: Any) -> s.Series:
-        return s.Series(path, runs, None, self._span(meta))
+    def series(self, meta: Extent, _word: Token, path: x.Path, *runs: Any) -> t.Series:
+        return t.Series(path, runs, None, self._span(meta))
 
-    def run(self, meta: Extent, value: Any, times: Token | None) -> s.Run:
-        return s.Run(value, 1 if times is None else int(times[1:]), self._span(meta))
+    def run(self, meta: Extent, value: Any, times: Token | None) -> t.Run:
+        return t.Run(value, 1 if times is None else int(times[1:]), self._span(meta))
 
-    def table(self, meta: Extent, text: Token) -> s.Table:
+    def table(self, meta: Extent, text: Token) -> t.Table:
         return _table(text, self._span(meta))
 
-    def missing(self, meta: Extent, _word: Token) -> s.Missing:
-        return s.Missing(self._span(meta))
+    def missing(self, meta: Extent, _word: Token) -> t.Missing:
+        return t.Missing(self._span(meta))
 
     def always(self, meta: Extent, _word: Token, name: Token, scope: Any, when: Any, then: Any) -> s.AlwaysDecl:
         return s.AlwaysDecl(self._text(name), scope, when, then, self._span(meta))
 
     # expressions
 
-    def or_expr(self, meta: Extent, *operands: Any) -> s.Or:
-        return s.Or(operands, self._span(meta))
+    def or_expr(self, meta: Extent, *operands: Any) -> x.Or:
+        return x.Or(operands, self._span(meta))
 
-    def and_expr(self, meta: Extent, *operands: Any) -> s.And:
-        return s.And(operands, self._span(meta))
+    def and_expr(self, meta: Extent, *operands: Any) -> x.And:
+        return x.And(operands, self._span(meta))
 
-    def not_expr(self, meta: Extent, _word: Token, operand: Any) -> s.Not:
-        return s.Not(operand, self._span(meta))
+    def not_expr(self, meta: Extent, _word: Token, operand: Any) -> x.Not:
+        return x.Not(operand, self._span(meta))
 
-    def throughout(self, meta: Extent, operand: Any, duration: Any) -> s.Timed:
-        return s.Timed("throughout", operand, duration, self._span(meta))
+    def throughout(self, meta: Extent, operand: Any, duration: Any) -> x.Timed:
+        return x.Timed("throughout", operand, duration, self._span(meta))
 
-    def within(self, meta: Extent, operand: Any, duration: Any) -> s.Timed:
-        return s.Timed("within", operand, duration, self._span(meta))
+    def within(self, meta: Extent, operand: Any, duration: Any) -> x.Timed:
+        return x.Timed("within", operand, duration, self._span(meta))
 
-    def compare(self, meta: Extent, left: Any, operator: Token, right: Any) -> s.Binary:
-        return s.Binary(str(operator), left, right, self._span(meta))
+    def compare(self, meta: Extent, left: Any, operator: Token, right: Any) -> x.Binary:
+        return x.Binary(str(operator), left, right, self._span(meta))
 
     add = multiply = compare
 
-    def of(self, meta: Extent, left: Any, right: Any) -> s.Binary:
-        return s.Binary("of", left, right, self._span(meta))
+    def of(self, meta: Extent, left: Any, right: Any) -> x.Binary:
+        return x.Binary("of", left, right, self._span(meta))
 
-    def is_known(self, meta: Extent, operand: Any, _known: Token) -> s.IsKnown:
-        return s.IsKnown(operand, False, self._span(meta))
+    def is_known(self, meta: Extent, operand: Any, _known: Token) -> x.IsKnown:
+        return x.IsKnown(operand, False, self._span(meta))
 
-    def is_unknown(self, meta: Extent, operand: Any, _unknown: Token) -> s.IsKnown:
-        return s.IsKnown(operand, True, self._span(meta))
+    def is_unknown(self, meta: Extent, operand: Any, _unknown: Token) -> x.IsKnown:
+        return x.IsKnown(operand, True, self._span(meta))
 
-    def is_level(self, meta: Extent, left: Any, right: Any) -> s.Is:
-        return s.Is(left, right, False, self._span(meta))
+    def is_level(self, meta: Extent, left: Any, right: Any) -> x.Is:
+        return x.Is(left, right, False, self._span(meta))
 
-    def is_not(self, meta: Extent, left: Any, right: Any) -> s.Is:
-        return s.Is(left, right, True, self._span(meta))
+    def is_not(self, meta: Extent, left: Any, right: Any) -> x.Is:
+        return x.Is(left, right, True, self._span(meta))
 
-    def in_set(self, meta: Extent, operand: Any, *items: Any) -> s.In:
-        return s.In(operand, items[:-1], False, self._span(meta))
+    def in_set(self, meta: Extent, operand: Any, *items: Any) -> x.In:
+        return x.In(operand, items[:-1], False, self._span(meta))
 
-    def not_in_set(self, meta: Extent, operand: Any, *items: Any) -> s.In:
-        return s.In(operand, items[:-1], True, self._span(meta))
+    def not_in_set(self, meta: Extent, operand: Any, *items: Any) -> x.In:
+        return x.In(operand, items[:-1], True, self._span(meta))
 
-    def includes(self, meta: Extent, operand: Any, item: Token) -> s.Has:
-        return s.Has(operand, self._level(item), False, self._span(meta))
+    def includes(self, meta: Extent, operand: Any, item: Token) -> x.Has:
+        return x.Has(operand, self._level(item), False, self._span(meta))
 
-    def excludes(self, meta: Extent, operand: Any, item: Token) -> s.Has:
-        return s.Has(operand, self._level(item), True, self._span(meta))
+    def excludes(self, meta: Extent, operand: Any, item: Token) -> x.Has:
+        return x.Has(operand, self._level(item), True, self._span(meta))
 
-    def negative(self, meta: Extent, _word: Token, operand: Any) -> s.Unary:
-        return s.Unary(operand, self._span(meta))
+    def negative(self, meta: Extent, _word: Token, operand: Any) -> x.Unary:
+        return x.Unary(operand, self._span(meta))
 
     negative_constant = negative
 
-    def call(self, meta: Extent, function: Token, *arguments: Any) -> s.Call:
-        return s.Call(str(function), arguments[:-1], self._span(meta))
+    def call(self, meta: Extent, function: Token, *arguments: Any) -> x.Call:
+        return x.Call(str(function), arguments[:-1], self._span(meta))
 
     def fold(
         self, meta: Extent, function: Token, body: Any, variable: Token | None, where: Any, over: Any, _close: Token
-    ) -> s.Fold:
+    ) -> x.Fold:
         bound = None if variable is None else self._ident(variable)
-        return s.Fold(str(function), body, bound, where, over, self._span(meta))
+        return x.Fold(str(function), body, bound, where, over, self._span(meta))
 
-    def quantity(self, meta: Extent, text: Token) -> s.Quantity:
-        return s.Quantity(" ".join(text.split()), self._span(meta))
+    def quantity(self, meta: Extent, text: Token) -> x.Quantity:
+        return x.Quantity(" ".join(text.split()), self._span(meta))
 
-    def level(self, _meta: Extent, text: Token) -> s.Level:
+    def level(self, _meta: Extent, text: Token) -> x.Level:
         return self._level(text)
 
-    def text(self, _meta: Extent, text: Token) -> s.Text:
+    def text(self, _meta: Extent, text: Token) -> x.Text:
         return self._text(text)
 
-    def yes(self, meta: Extent, _word: Token) -> s.Flag:
-        return s.Flag(True, self._span(meta))
+    def yes(self, meta: Extent, _word: Token) -> x.Flag:
+        return x.Flag(True, self._span(meta))
 
-    def no(self, meta: Extent, _word: Token) -> s.Flag:
-        return s.Flag(False, self._span(meta))
+    def no(self, meta: Extent, _word: Token) -> x.Flag:
+        return x.Flag(False, self._span(meta))
 
-    def path_expr(self, meta: Extent, dotted: Token, *steps: Any) -> s.Path:
+    def path_expr(self, meta: Extent, dotted: Token, *steps: Any) -> x.Path:
         path = dotted_path(dotted, self._at(dotted))
-        return path if not steps else s.Path(path.head, path.steps + steps, self._span(meta))
+        return path if not steps else x.Path(path.head, path.steps + steps, self._span(meta))
 
-    def field(self, meta: Extent, _word: Token, name: Token) -> s.Field:
-        return s.Field(str(name), self._span(meta))
+    def field(self, meta: Extent, _word: Token, name: Token) -> x.Field:
+        return x.Field(str(name), self._span(meta))
 
-    def index(self, meta: Extent, _word: Token, key: Any, _close: Token) -> s.Index:
-        return s.Index(key, self._span(meta))
+    def index(self, meta: Extent, _word: Token, key: Any, _close: Token) -> x.Index:
+        return x.Index(key, self._span(meta))
 
 
-def dotted_path(text: str, span: Span) -> s.Path:
+def dotted_path(text: str, span: Span) -> x.Path:
     """The path written as names with dots between them, such as `account.drawdown`."""
     head, *names = text.split(".")
     at = span.start + len(head)
     fields = []
     for name in names:
-        fields.append(s.Field(name, Span(span.path, at, at + 1 + len(name))))
+        fields.append(x.Field(name, Span(span.path, at, at + 1 + len(name))))
         at += 1 + len(name)
-    return s.Path(head, tuple(fields), span)
+    return x.Path(head, tuple(fields), span)
 
 
-def _output(name: s.Ident, scope: Any, kind: Any, clauses: tuple[Any, ...], span: Span) -> s.OutputDecl | s.Invalid:
+def _output(name: x.Ident, scope: Any, kind: Any, clauses: tuple[Any, ...], span: Span) -> s.OutputDecl | s.Invalid:
     found: dict[str, Any] = {}
     for clause in clauses:
         word, value, where = ("range", clause, clause.span) if isinstance(clause, s.Range) else clause
@@ -359,17 +361,17 @@ def _output(name: s.Ident, scope: Any, kind: Any, clauses: tuple[Any, ...], span
     return s.OutputDecl(name, scope, kind, span=span, **found)
 
 
-def _table(text: Token, span: Span) -> s.Table:
-    rows: list[tuple[s.Cell, ...]] = []
+def _table(text: Token, span: Span) -> t.Table:
+    rows: list[tuple[t.Cell, ...]] = []
     offset = span.start
     for line in text.split("\n"):
         if line.lstrip().startswith("|"):  # else a comment between rows
             rows.append(tuple(_cells(line, span.path, offset)))
         offset += len(line) + 1
-    return s.Table(rows[0], tuple(rows[1:]), span)
+    return t.Table(rows[0], tuple(rows[1:]), span)
 
 
-def _cells(line: str, path: str, offset: int) -> list[s.Cell]:
+def _cells(line: str, path: str, offset: int) -> list[t.Cell]:
     bars = []
     for mark in _CELL_MARK.finditer(line):
         if mark[1] is not None:
@@ -383,5 +385,5 @@ def _cells(line: str, path: str, offset: int) -> list[s.Cell]:
     for left, right in pairwise(bars):
         raw = line[left + 1 : right]
         start = offset + left + 1 + len(raw) - len(raw.lstrip())
-        cells.append(s.Cell(raw.strip(), Span(path, start, start + max(1, len(raw.strip())))))
+        cells.append(t.Cell(raw.strip(), Span(path, start, start + max(1, len(raw.strip())))))
     return cells

@@ -23,7 +23,7 @@ _MODULES = frozenset(
     f"policy_dsl.{name}"
     for name in (
         "bundle", "cases", "configuration", "diagnostics", "nodes", "operators", "program", "quantities", "syntax",
-        "types",
+        "syntax_expressions", "syntax_steps", "types",
     )
 )  # fmt: skip
 _KEPT = 64

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from policy_dsl import expressions
-from policy_dsl import syntax as s
+from policy_dsl import syntax_expressions as x
 from policy_dsl.cases import Expectation
 from policy_dsl.context import Context
 from policy_dsl.diagnostics import Span
 
 
-def expectation(node: s.Expr, context: Context) -> Expectation | None:
+def expectation(node: x.Expr, context: Context) -> Expectation | None:
     """The typed `expect C`; None after a finding."""
     condition = expressions.condition(node, context)
     if condition is None or looks_back(node, context):
@@ -17,7 +17,7 @@ def expectation(node: s.Expr, context: Context) -> Expectation | None:
     return Expectation(condition, node.span)
 
 
-def looks_back(node: s.Expr, context: Context) -> bool:
+def looks_back(node: x.Expr, context: Context) -> bool:
     """Report a form that looks at earlier snapshots: what is expected is so at the time at which it is expected."""
     found = _looking_back(node)
     if found is not None:
@@ -29,15 +29,15 @@ def looks_back(node: s.Expr, context: Context) -> bool:
 
 def _looking_back(node: object) -> tuple[str, Span] | None:
     match node:
-        case s.Timed():
+        case x.Timed():
             return node.word, node.span
-        case s.Call(function="previous"):
+        case x.Call(function="previous"):
             return node.function, node.span
-        case s.Fold() if node.over is not None:
+        case x.Fold() if node.over is not None:
             return f"{node.function} over", node.span
     for name in getattr(node, "__slots__", ()):
         value = getattr(node, name)
         for part in value if isinstance(value, tuple) else (value,):
-            if isinstance(part, s.Expr) and (found := _looking_back(part)) is not None:
+            if isinstance(part, x.Expr) and (found := _looking_back(part)) is not None:
                 return found
     return None

@@ -6,6 +6,8 @@ from itertools import accumulate
 
 from policy_dsl import expressions
 from policy_dsl import syntax as s
+from policy_dsl import syntax_expressions as x
+from policy_dsl import syntax_steps as t
 from policy_dsl.case_checks import check_clock, check_length, check_series
 from policy_dsl.case_expectations import expectation
 from policy_dsl.case_tables import typed_table
@@ -65,21 +67,21 @@ class _Reader:
         moments = tuple(Moment(at, tuple(g), tuple(e)) for at, (g, e) in sorted(self.changes.items()))
         return tuple(_merged(moments, row) for row in rows) or (moments,)
 
-    def step(self, step: s.Step) -> None:
+    def step(self, step: t.Step) -> None:
         """Read one step."""
         match step:
-            case s.At():
+            case t.At():
                 self._move(step)
-            case s.Every():
+            case t.Every():
                 self._keep_time(step.cadence)
-            case s.Given():
+            case t.Given():
                 for assign in step.assigns:
                     self._give(assignment(assign.path, assign.value, self.context))
-            case s.Expect():
+            case t.Expect():
                 self._expect(expectation(step.condition, self.context))
-            case s.Series():
+            case t.Series():
                 self._read_series(step)
-            case s.Table():
+            case t.Table():
                 self._read_table(step)
 
     def _here(self) -> tuple[list[Assignment], list[Expectation]]:
@@ -96,7 +98,7 @@ class _Reader:
         if made is not None:
             self._here()[1].append(made)
 
-    def _move(self, step: s.At) -> None:
+    def _move(self, step: t.At) -> None:
         at = expressions.constant_duration(step.time, self.context, 0)
         if at is None:
             self.failed = True
@@ -107,7 +109,7 @@ class _Reader:
         self.now, self.timed, self.moved = at, True, True
         self._here()
 
-    def _keep_time(self, node: s.Quantity) -> None:
+    def _keep_time(self, node: x.Quantity) -> None:
         """How often a snapshot is taken, which a test says once: of all its time."""
         self.timed = True
         cadence = expressions.constant_duration(node, self.context)
@@ -121,7 +123,7 @@ class _Reader:
             self.context.error("RF316", "a test has one cadence, and this is a second", node.span, hint, label)
             self.failed = True
 
-    def _read_series(self, step: s.Series) -> None:
+    def _read_series(self, step: t.Series) -> None:
         if step.cadence is not None:
             self._keep_time(step.cadence)
         target = self._target(step)
@@ -133,9 +135,9 @@ class _Reader:
         ends = tuple(accumulate(run.times for run in step.runs))
         self.series.append(Timeline(target, tuple(value.value for value in known), ends))
 
-    def _target(self, step: s.Series) -> Assignment | None:
+    def _target(self, step: t.Series) -> Assignment | None:
         """The fact that a series is of: neither a whole row nor one of an event, nor the clock."""
-        target = assignment(step.path, s.Missing(), self.context)
+        target = assignment(step.path, t.Missing(), self.context)
         if target is None:
             return None
         path = step.path
@@ -151,7 +153,7 @@ class _Reader:
             return target
         return None
 
-    def _is_short(self, step: s.Series) -> bool:
+    def _is_short(self, step: t.Series) -> bool:
         """Whether each run lasts, and all together not for too long."""
         for run in step.runs:
             if run.times == 0:
@@ -163,7 +165,7 @@ class _Reader:
             return False
         return True
 
-    def _read_table(self, step: s.Table) -> None:
+    def _read_table(self, step: t.Table) -> None:
         rows = typed_table(step, self.now, self.source, self.context)
         if rows is None:
             self.failed = True

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from policy_dsl import expressions, nodes
-from policy_dsl import syntax as s
+from policy_dsl import syntax_expressions as x
+from policy_dsl import syntax_steps as t
 from policy_dsl.case_expectations import looks_back
 from policy_dsl.case_values import assignment
 from policy_dsl.cases import Assignment, Expectation, Moment
@@ -18,7 +19,7 @@ from policy_dsl.types import FLAG, Flag, ItemSet, Truth
 _MOST_COLUMNS = 100
 
 
-def typed_table(table: s.Table, at: int, source: Source, context: Context) -> tuple[Moment, ...] | None:
+def typed_table(table: t.Table, at: int, source: Source, context: Context) -> tuple[Moment, ...] | None:
     """What each row gives and expects at the time `at`; None after a finding."""
     if len(table.header) > _MOST_COLUMNS:
         context.error("RF312", f"a table has at most {_MOST_COLUMNS} columns", table.header[0].span)
@@ -32,11 +33,11 @@ def typed_table(table: s.Table, at: int, source: Source, context: Context) -> tu
     return known if len(known) == len(rows) else None
 
 
-_Column = s.Path | nodes.Expression | None
+_Column = x.Path | nodes.Expression | None
 
 
 def _row(
-    row: tuple[s.Cell, ...], columns: list[_Column], table: s.Table, at: int, source: Source, context: Context
+    row: tuple[t.Cell, ...], columns: list[_Column], table: t.Table, at: int, source: Source, context: Context
 ) -> Moment | None:
     if len(row) != len(columns):
         message = f"a row of {len(row)} in a table of {len(columns)} columns"
@@ -48,12 +49,12 @@ def _row(
     return None if None in made else Moment(at, given, expected)
 
 
-def _column(cell: s.Cell, source: Source, context: Context) -> _Column:
+def _column(cell: t.Cell, source: Source, context: Context) -> _Column:
     """A fact to give (its path), or an expression over the outputs to compare."""
     node = parse_expression(source, cell.span, context.findings)
     if node is None:
         return None
-    if isinstance(node, s.Path) and node.head in context.names.catalogue.entities:
+    if isinstance(node, x.Path) and node.head in context.names.catalogue.entities:
         return node
     made = expressions.expression(node, context)
     if made is None or looks_back(node, context):
@@ -67,18 +68,18 @@ def _column(cell: s.Cell, source: Source, context: Context) -> _Column:
 
 
 def _cell(
-    column: s.Path | nodes.Expression, cell: s.Cell, source: Source, context: Context
+    column: x.Path | nodes.Expression, cell: t.Cell, source: Source, context: Context
 ) -> Assignment | Expectation | None:
     node = parse_value(source, cell.span, context.findings)
     if node is None:
         return None
-    if isinstance(column, s.Path):
+    if isinstance(column, x.Path):
         made = assignment(column, node, context)
         return None if made is None else replace(made, span=cell.span)
     wanted = FLAG if isinstance(column.type, Truth) else column.type
-    value = None if isinstance(node, s.Missing) else expressions.expression(node, context, wanted)
+    value = None if isinstance(node, t.Missing) else expressions.expression(node, context, wanted)
     if value is None or value.type != wanted:
-        if value is not None or isinstance(node, s.Missing):
+        if value is not None or isinstance(node, t.Missing):
             context.error("RF206", f"{a_type(wanted)} is expected here", cell.span)
         return None
     if wanted != FLAG:

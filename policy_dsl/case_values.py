@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from policy_dsl import expressions, nodes
-from policy_dsl import syntax as s
+from policy_dsl import syntax_expressions as x
+from policy_dsl import syntax_steps as t
 from policy_dsl.cases import Assignment
 from policy_dsl.catalogue import Entity, Fact, Rows
 from policy_dsl.context import Context, a_type
@@ -12,7 +13,7 @@ from policy_dsl.types import Quantity, Reference, Text, Type
 from policy_dsl.writing import write_value
 
 
-def assignment(path: s.Path, value: s.Expr | s.Missing, context: Context) -> Assignment | None:
+def assignment(path: x.Path, value: x.Expr | t.Missing, context: Context) -> Assignment | None:
     """What `given PATH = VALUE` sets; None after a finding."""
     entity = context.names.catalogue.entities.get(path.head)
     if entity is None:
@@ -23,7 +24,7 @@ def assignment(path: s.Path, value: s.Expr | s.Missing, context: Context) -> Ass
     if entity.rows is not Rows.ONE:
         if not steps:
             return _whole(path, value, entity, context)
-        if not isinstance(steps[0], s.Index) or not isinstance(steps[0].key, s.Text):
+        if not isinstance(steps[0], x.Index) or not isinstance(steps[0].key, x.Text):
             context.error("RF209", f'name one {path.head}: `{path.head}["key"]`', path.span)
             return None
         key, steps = steps[0].key.text, steps[1:]
@@ -33,7 +34,7 @@ def assignment(path: s.Path, value: s.Expr | s.Missing, context: Context) -> Ass
     return None if fact is None else _of_fact(path, key, fact, value, context)
 
 
-def _whole(path: s.Path, value: s.Expr | s.Missing, entity: Entity, context: Context) -> Assignment | None:
+def _whole(path: x.Path, value: x.Expr | t.Missing, entity: Entity, context: Context) -> Assignment | None:
     """A collection: nobody knows its rows."""
     if entity.rows is Rows.EVENT:
         hint = f'name one: `given {path.head}["key"].fact = ...`'
@@ -41,31 +42,31 @@ def _whole(path: s.Path, value: s.Expr | s.Missing, entity: Entity, context: Con
             "RF206", f"`{path.head}` is a kind of event: what a test does not give, did not happen", path.span, hint
         )
         return None
-    if isinstance(value, s.Missing):
+    if isinstance(value, t.Missing):
         return Assignment(entity.name, None, None, None, path.span)
     hint = f'`given {path.head}["key"].fact = ...`'
     context.error("RF206", f"`{path.head}` as a whole can only be missing", value.span, hint)
     return None
 
 
-def _row(path: s.Path, key: str, value: s.Expr | s.Missing, entity: Entity, context: Context) -> Assignment | None:
+def _row(path: x.Path, key: str, value: x.Expr | t.Missing, entity: Entity, context: Context) -> Assignment | None:
     """A row: it is gone from there on."""
-    if entity.rows is Rows.EVENT and not isinstance(value, s.Missing):
+    if entity.rows is Rows.EVENT and not isinstance(value, t.Missing):
         context.error("RF202", f"name one fact of `{path.head}`", path.span)
         return None
     if entity.rows is Rows.EVENT:
         hint = f'`given {path.head}["{key}"].fact = missing` takes one fact of it away'
         context.error("RF206", "an event that a test does not give, did not happen: none is missing", path.span, hint)
         return None
-    if isinstance(value, s.Missing):
+    if isinstance(value, t.Missing):
         return Assignment(entity.name, key, None, None, path.span)
     hint = f'`given {path.head}["{key}"].fact = ...`'
     context.error("RF206", f"one {path.head} as a whole can only be missing", value.span, hint)
     return None
 
 
-def _fact(path: s.Path, steps: tuple[s.Field | s.Index, ...], entity: Entity, context: Context) -> Fact | None:
-    if len(steps) != 1 or not isinstance(steps[0], s.Field):
+def _fact(path: x.Path, steps: tuple[x.Field | x.Index, ...], entity: Entity, context: Context) -> Fact | None:
+    if len(steps) != 1 or not isinstance(steps[0], x.Field):
         context.error("RF202", f"name one fact of `{path.head}`", path.span)
         return None
     fact = entity.facts.get(steps[0].name)
@@ -76,9 +77,9 @@ def _fact(path: s.Path, steps: tuple[s.Field | s.Index, ...], entity: Entity, co
 
 
 def _of_fact(
-    path: s.Path, key: str | None, fact: Fact, value: s.Expr | s.Missing, context: Context
+    path: x.Path, key: str | None, fact: Fact, value: x.Expr | t.Missing, context: Context
 ) -> Assignment | None:
-    if isinstance(value, s.Missing):
+    if isinstance(value, t.Missing):
         return Assignment(fact.entity, key, fact.name, None, path.span)
     made = expressions.expression(value, context, fact.type)
     if made is None:
@@ -100,7 +101,7 @@ def _fits(got: Type, wanted: Type) -> bool:
     return got == wanted or (isinstance(got, Text) and isinstance(wanted, Reference))
 
 
-def _wrong_value(node: s.Expr, got: Type, wanted: Type, context: Context) -> None:
+def _wrong_value(node: x.Expr, got: Type, wanted: Type, context: Context) -> None:
     code = "RF204" if isinstance(got, Quantity) and isinstance(wanted, Quantity) else "RF206"
     message = f"{a_type(wanted)} is expected, and this is {a_type(got)}"
     context.error(code, message, node.span, expressions.suggest_unit(node, wanted))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from policy_dsl import syntax as s
+from policy_dsl import syntax_expressions as x
 from policy_dsl.diagnostics import Findings, Label, Span
 from policy_dsl.names import Names
 from policy_dsl.types import Levels, Quantity, Type
@@ -43,7 +43,7 @@ class Context:
         self.findings.error(code, message, span, help, *labels)
 
 
-def row_name(variable: s.Ident | None, entity: str, context: Context) -> str | None:
+def row_name(variable: x.Ident | None, entity: str, context: Context) -> str | None:
     """What a row is called: `as NAME`, or else its entity. None after a finding: another entity keeps its name."""
     if variable is None or variable.text == entity or variable.text not in context.names.catalogue.entities:
         return entity if variable is None else variable.text

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from policy_dsl import expressions, nodes
 from policy_dsl import program as p
 from policy_dsl import syntax as s
+from policy_dsl import syntax_expressions as x
 from policy_dsl.catalogue import Rows
 from policy_dsl.context import Context, a_type
 from policy_dsl.diagnostics import Label, did_you_mean
@@ -68,7 +69,7 @@ def _param(node: s.ParamDecl, full: str, context: Context, overrides: Mapping[st
 def _stands_alone(node: s.ParamDecl, context: Context) -> bool:
     """Whether the figures of a param name no other: which of two is read first must not matter."""
     figures = [node.value] if node.range is None else [node.value, node.range.low, node.range.high]
-    named = next((f for f in figures if isinstance(f, s.Path)), None)
+    named = next((f for f in figures if isinstance(f, x.Path)), None)
     if named is not None:
         context.error("RF206", "a param is a figure of its own: a literal", named.span)
     return named is None
@@ -203,9 +204,9 @@ def _can_tighten(node: s.OutputDecl, starts: Value, direction: p.Direction, ends
     return False
 
 
-def constant(node: s.Expr, expected: Type | None, context: Context) -> nodes.Constant | None:
+def constant(node: x.Expr, expected: Type | None, context: Context) -> nodes.Constant | None:
     """A literal or param of the expected type; None after a finding."""
-    if expected is None and isinstance(node, s.Level):
+    if expected is None and isinstance(node, x.Level):
         message = f"nothing says which levels `{node.text}` belongs to"
         context.error("RF203", message, node.span, "add a type: `param NAME: tier = CORE`")
         return None
@@ -256,7 +257,7 @@ def keyed_entity(node: s.ForEach, context: Context) -> str | None:
     return None
 
 
-def _distinct(members: tuple[s.Ident, ...], context: Context) -> bool:
+def _distinct(members: tuple[x.Ident, ...], context: Context) -> bool:
     seen: set[str] = set()
     for member in members:
         if member.text in seen:
@@ -266,7 +267,7 @@ def _distinct(members: tuple[s.Ident, ...], context: Context) -> bool:
     return True
 
 
-def _free(name: s.Ident, full: str, context: Context) -> bool:
+def _free(name: x.Ident, full: str, context: Context) -> bool:
     names = context.names
     taken = "a word of the language" if name.text in RESERVED else "an entity of the fact catalogue"
     if name.text in RESERVED or name.text in names.catalogue.entities:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from policy_dsl import expressions, nodes
 from policy_dsl import program as p
 from policy_dsl import syntax as s
+from policy_dsl import syntax_expressions as x
 from policy_dsl.context import Context, a_type
 from policy_dsl.diagnostics import Span, did_you_mean
 from policy_dsl.names import EXIT_EFFECTS, VERDICT
@@ -43,9 +44,9 @@ def typed_effect(node: s.EffectExpr, scope: p.Scope | None, context: Context) ->
             return p.Alert(p.AlertLevel(node.level.text))
 
 
-def _target(node: s.Path, context: Context) -> p.Output | None:
+def _target(node: x.Path, context: Context) -> p.Output | None:
     """The output that an effect names."""
-    words = [node.head, *(step.name for step in node.steps if isinstance(step, s.Field))]
+    words = [node.head, *(step.name for step in node.steps if isinstance(step, x.Field))]
     if len(words) <= len(node.steps) or len(words) > _LONGEST_NAME:
         context.error("RF403", "an effect acts on a whole output, on the row of its rule or on every row", node.span)
         return None
@@ -221,7 +222,7 @@ def _has_strict_end(value: nodes.Expression, output: p.Output, node: s.TightenEf
     return False
 
 
-def _wrong_type(node: s.Expr, got: Type, wanted: Type, context: Context) -> None:
+def _wrong_type(node: x.Expr, got: Type, wanted: Type, context: Context) -> None:
     code = "RF204" if isinstance(got, Quantity) and isinstance(wanted, Quantity) else "RF206"
     message = f"{a_type(wanted)} is expected, and this is {a_type(got)}"
     context.error(code, message, node.span, expressions.suggest_unit(node, wanted))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from policy_dsl import folds, nodes, paths
-from policy_dsl import syntax as s
+from policy_dsl import syntax_expressions as x
 from policy_dsl.context import Context, a_type, type_name
 from policy_dsl.diagnostics import Label, Span, did_you_mean
 from policy_dsl.dimensions import combine
@@ -30,7 +30,7 @@ _BARE = (COUNT, NUMBER)
 _FEWEST_TO_PICK_FROM = 2
 
 
-def condition(node: s.Expr, context: Context) -> nodes.Expression | None:
+def condition(node: x.Expr, context: Context) -> nodes.Expression | None:
     """The truth of `node`; None after a finding."""
     made = expression(node, context)
     return None if made is None else as_truth(made, node.span, context)
@@ -48,52 +48,52 @@ def as_truth(made: nodes.Expression, span: Span, context: Context) -> nodes.Expr
     return None
 
 
-def expression(node: s.Expr, context: Context, expected: Type | None = None) -> nodes.Expression | None:
+def expression(node: x.Expr, context: Context, expected: Type | None = None) -> nodes.Expression | None:
     """The typed expression; `expected` lets a bare number or a level find its type. None after a finding."""
     match node:
-        case s.Quantity():
+        case x.Quantity():
             return quantity(node, context, expected)
-        case s.Level():
+        case x.Level():
             return level(node, context, expected)
-        case s.Text():
+        case x.Text():
             return nodes.Constant(node.text, TEXT)
-        case s.Flag():
+        case x.Flag():
             return nodes.Constant(node.value, FLAG)
-        case s.Path():
+        case x.Path():
             return paths.resolve(node, context)
-        case s.Unary():
+        case x.Unary():
             return _negative(node, context, expected)
-        case s.Binary(operator=word) if word in ("<", "<=", ">", ">="):
+        case x.Binary(operator=word) if word in ("<", "<=", ">", ">="):
             return _comparison(node, context)
-        case s.Binary():
+        case x.Binary():
             return _arithmetic(node, context)
-        case s.Is():
+        case x.Is():
             return _is(node, context)
-        case s.IsKnown():
+        case x.IsKnown():
             operand = expression(node.operand, context)
             return None if operand is None else nodes.Known(operand, node.negated)
-        case s.In():
+        case x.In():
             return _one_of(node, context)
-        case s.Has():
+        case x.Has():
             return _has(node, context)
-        case s.And() | s.Or():
+        case x.And() | x.Or():
             operands = [condition(o, context) for o in node.operands]
             known = tuple(o for o in operands if o is not None)
             if len(known) < len(operands):
                 return None
-            return nodes.All(known) if isinstance(node, s.And) else nodes.AnyOf(known)
-        case s.Not():
+            return nodes.All(known) if isinstance(node, x.And) else nodes.AnyOf(known)
+        case x.Not():
             operand = condition(node.operand, context)
             return None if operand is None else nodes.Not(operand)
-        case s.Timed():
+        case x.Timed():
             return folds.timed(node, context)
-        case s.Call():
+        case x.Call():
             return _call(node, context, expected)
-        case s.Fold():
+        case x.Fold():
             return folds.fold(node, context)
 
 
-def quantity(node: s.Quantity, context: Context, expected: Type | None = None) -> nodes.Constant | None:
+def quantity(node: x.Quantity, context: Context, expected: Type | None = None) -> nodes.Constant | None:
     """A literal number; a bare one takes the count or number that is expected."""
     try:
         literal = read(node.text)
@@ -115,7 +115,7 @@ def quantity(node: s.Quantity, context: Context, expected: Type | None = None) -
     return nodes.Constant(quanta, kind)
 
 
-def level(node: s.Level, context: Context, expected: Type | None) -> nodes.Constant | None:
+def level(node: x.Level, context: Context, expected: Type | None) -> nodes.Constant | None:
     """An upper-case word, read as a level of the type it meets."""
     if isinstance(expected, Levels):
         if node.text in expected.members:
@@ -132,8 +132,8 @@ def level(node: s.Level, context: Context, expected: Type | None) -> nodes.Const
     return None
 
 
-def _negative(node: s.Unary, context: Context, expected: Type | None) -> nodes.Expression | None:
-    literal = isinstance(node.operand, s.Quantity)
+def _negative(node: x.Unary, context: Context, expected: Type | None) -> nodes.Expression | None:
+    literal = isinstance(node.operand, x.Quantity)
     operand = expression(node.operand, context, expected)
     if operand is None or _is_number(operand, node.operand.span, context) is None:
         return None
@@ -152,15 +152,15 @@ def _is_number(made: nodes.Expression, span: Span, context: Context) -> nodes.Ex
     return None
 
 
-def _needs_other(node: s.Expr) -> bool:
+def _needs_other(node: x.Expr) -> bool:
     """Whether only the other operand can say what this is."""
-    if isinstance(node, s.Level):
+    if isinstance(node, x.Level):
         return True
-    inner = node.operand if isinstance(node, s.Unary) else node
-    return isinstance(inner, s.Quantity) and inner.text.replace("_", "").replace(".", "").isdigit()
+    inner = node.operand if isinstance(node, x.Unary) else node
+    return isinstance(inner, x.Quantity) and inner.text.replace("_", "").replace(".", "").isdigit()
 
 
-def pair(left: s.Expr, right: s.Expr, context: Context) -> tuple[nodes.Expression, nodes.Expression] | None:
+def pair(left: x.Expr, right: x.Expr, context: Context) -> tuple[nodes.Expression, nodes.Expression] | None:
     """Both operands, each typed in the light of the other; None after a finding."""
     if _needs_other(left) and not _needs_other(right):
         b = expression(right, context)
@@ -172,7 +172,7 @@ def pair(left: s.Expr, right: s.Expr, context: Context) -> tuple[nodes.Expressio
     return None if a is None or b is None else (a, b)
 
 
-def mismatch(left: s.Expr, right: s.Expr, a: Type, b: Type, context: Context) -> None:
+def mismatch(left: x.Expr, right: x.Expr, a: Type, b: Type, context: Context) -> None:
     """Report two operands that do not go together."""
     help_ = suggest_unit(right, a) or suggest_unit(left, b)
     numbers = isinstance(a, Quantity) and isinstance(b, Quantity)
@@ -181,15 +181,15 @@ def mismatch(left: s.Expr, right: s.Expr, a: Type, b: Type, context: Context) ->
     context.error(code, message, left.span.to(right.span), help_, *labels)
 
 
-def suggest_unit(node: s.Expr, wanted: Type) -> str | None:
+def suggest_unit(node: x.Expr, wanted: Type) -> str | None:
     """`did you mean 5%?` where a bare number meets a unit."""
-    if isinstance(node, s.Quantity) and _needs_other(node) and isinstance(wanted, Quantity):
+    if isinstance(node, x.Quantity) and _needs_other(node) and isinstance(wanted, Quantity):
         suffix = TYPICAL_SUFFIX.get(wanted.unit)
         return f"did you mean `{node.text}{suffix}`?" if suffix else None
     return None
 
 
-def _comparison(node: s.Binary, context: Context) -> nodes.Expression | None:
+def _comparison(node: x.Binary, context: Context) -> nodes.Expression | None:
     both = pair(node.left, node.right, context)
     if both is None:
         return None
@@ -203,7 +203,7 @@ def _comparison(node: s.Binary, context: Context) -> nodes.Expression | None:
     return nodes.Compare(Comparator(node.operator), a, b, node.span)
 
 
-def _is(node: s.Is, context: Context) -> nodes.Expression | None:
+def _is(node: x.Is, context: Context) -> nodes.Expression | None:
     both = pair(node.left, node.right, context)
     if both is None:
         return None
@@ -220,7 +220,7 @@ def _alike(a: Type, b: Type) -> bool:
     return a == b or (isinstance(a, words) and isinstance(b, words) and TEXT in (a, b))
 
 
-def _one_of(node: s.In, context: Context) -> nodes.Expression | None:
+def _one_of(node: x.In, context: Context) -> nodes.Expression | None:
     operand = expression(node.operand, context)
     if operand is None:
         return None
@@ -239,7 +239,7 @@ def _one_of(node: s.In, context: Context) -> nodes.Expression | None:
     return nodes.OneOf(operand, tuple(sorted(set(values))), node.negated, node.span)
 
 
-def _has(node: s.Has, context: Context) -> nodes.Expression | None:
+def _has(node: x.Has, context: Context) -> nodes.Expression | None:
     operand = expression(node.operand, context)
     if operand is None:
         return None
@@ -257,7 +257,7 @@ def _has(node: s.Has, context: Context) -> nodes.Expression | None:
 _OPERATORS = {"+": Operator.ADD, "-": Operator.SUBTRACT, "*": Operator.MULTIPLY, "/": Operator.DIVIDE}
 
 
-def _arithmetic(node: s.Binary, context: Context) -> nodes.Expression | None:
+def _arithmetic(node: x.Binary, context: Context) -> nodes.Expression | None:
     operator = Operator.MULTIPLY if node.operator == "of" else _OPERATORS[node.operator]
     additive = operator in (Operator.ADD, Operator.SUBTRACT)
     if additive:
@@ -300,7 +300,7 @@ def _unit(made: nodes.Expression) -> Unit:
     return made.type.unit if isinstance(made.type, Quantity) else Unit.NUMBER
 
 
-def _call(node: s.Call, context: Context, expected: Type | None) -> nodes.Expression | None:
+def _call(node: x.Call, context: Context, expected: Type | None) -> nodes.Expression | None:
     if node.function == "previous":
         operand = expression(node.arguments[0], context) if _arity(node, 1, context) else None
         return None if operand is None else _previous(operand, node.arguments[0].span, context)
@@ -321,14 +321,14 @@ def _previous(operand: nodes.Expression, span: Span, context: Context) -> nodes.
     return None
 
 
-def _arity(node: s.Call, count: int, context: Context) -> bool:
+def _arity(node: x.Call, count: int, context: Context) -> bool:
     if len(node.arguments) == count:
         return True
     context.error("RF206", f"`{node.function}` takes {count} value, not {len(node.arguments)}", node.span)
     return False
 
 
-def _pick(node: s.Call, context: Context, expected: Type | None) -> nodes.Expression | None:
+def _pick(node: x.Call, context: Context, expected: Type | None) -> nodes.Expression | None:
     if len(node.arguments) < _FEWEST_TO_PICK_FROM:
         context.error("RF206", f"`{node.function}` takes two values or more", node.span)
         return None
@@ -346,7 +346,7 @@ def _pick(node: s.Call, context: Context, expected: Type | None) -> nodes.Expres
     return nodes.Pick(Extreme(node.function), tuple(operands), operands[0].type)
 
 
-def constant_duration(node: s.Expr, context: Context, least: int = 1) -> int | None:
+def constant_duration(node: x.Expr, context: Context, least: int = 1) -> int | None:
     """A duration known when the bundle is checked, in milliseconds, at least `least`; None after a finding."""
     made = expression(node, context)
     if made is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from policy_dsl import expressions, nodes
-from policy_dsl import syntax as s
+from policy_dsl import syntax_expressions as x
 from policy_dsl.catalogue import Entity, Rows
 from policy_dsl.context import Context, a_type, row_name
 from policy_dsl.operators import Fold, WindowFold
@@ -14,7 +14,7 @@ from policy_dsl.types import COUNT, DURATION, TIME, TRUTH, Quantity, Type
 _WINDOWS = ("highest", "lowest", "average", "change")
 
 
-def timed(node: s.Timed, context: Context) -> nodes.Expression | None:
+def timed(node: x.Timed, context: Context) -> nodes.Expression | None:
     """`C throughout D` and `C within D`."""
     operand = expressions.condition(node.operand, context)
     duration = expressions.constant_duration(node.duration, context)
@@ -23,7 +23,7 @@ def timed(node: s.Timed, context: Context) -> nodes.Expression | None:
     return nodes.Throughout(operand, duration) if node.word == "throughout" else nodes.Within(operand, duration)
 
 
-def fold(node: s.Fold, context: Context) -> nodes.Expression | None:
+def fold(node: x.Fold, context: Context) -> nodes.Expression | None:
     """An aggregate over rows, a fold over events, or a trailing window over a value."""
     head = _head(node.body, node.variable is not None, context)
     entity = None if head is None else context.names.catalogue.entities[head]
@@ -37,25 +37,25 @@ def fold(node: s.Fold, context: Context) -> nodes.Expression | None:
     return _rows(node, entity, context)
 
 
-def _head(node: s.Expr, aliased: bool, context: Context) -> str | None:
+def _head(node: x.Expr, aliased: bool, context: Context) -> str | None:
     """The keyed entity or event that a fold runs over: the first one its body names."""
-    if isinstance(node, s.Path):
+    if isinstance(node, x.Path):
         entity = context.names.catalogue.entities.get(node.head)
-        indexed = bool(node.steps) and isinstance(node.steps[0], s.Index)
+        indexed = bool(node.steps) and isinstance(node.steps[0], x.Index)
         declared = f"{context.policy}.{node.head}" in context.names.outputs
         many = entity is not None and entity.rows is not Rows.ONE and not indexed and not declared
         return node.head if many else None
-    if isinstance(node, s.Fold):
+    if isinstance(node, x.Fold):
         return None
     for name in node.__slots__:
         value = getattr(node, name)
         for part in value if isinstance(value, tuple) else (value,):
-            if isinstance(part, s.Expr) and (found := _head(part, aliased, context)):
+            if isinstance(part, x.Expr) and (found := _head(part, aliased, context)):
                 return found
     return None
 
 
-def _inner(node: s.Fold, entity: Entity, context: Context) -> tuple[Context, Context, str]:
+def _inner(node: x.Fold, entity: Entity, context: Context) -> tuple[Context, Context, str]:
     """The contexts of the body and of `where`, and the variable of the row that runs.
 
     Without a name of its own the row is called by its entity. With `as q` the body may say either, while `where`
@@ -72,7 +72,7 @@ def _inner(node: s.Fold, entity: Entity, context: Context) -> tuple[Context, Con
     return body, where, binding.variable
 
 
-def _rows(node: s.Fold, entity: Entity, context: Context) -> nodes.Expression | None:
+def _rows(node: x.Fold, entity: Entity, context: Context) -> nodes.Expression | None:
     if node.over is not None:
         hint = f"rows of `{entity.name}` are those of the snapshot; a window is over one row's value or over events"
         context.error("RF206", f"`{node.function}` over {entity.name} rows takes no window", node.over.span, hint)
@@ -98,15 +98,15 @@ def _rows(node: s.Fold, entity: Entity, context: Context) -> nodes.Expression | 
     return None if value is None else nodes.Aggregate(kind, entity.name, variable, where, value, value.type)
 
 
-def _is_bare(node: s.Fold, entity: Entity, context: Context) -> bool:
-    if isinstance(node.body, s.Path) and not node.body.steps:
+def _is_bare(node: x.Fold, entity: Entity, context: Context) -> bool:
+    if isinstance(node.body, x.Path) and not node.body.steps:
         return True
     hint = f"`{node.function}({entity.name} where ...)`"
     context.error("RF206", f"`{node.function}` takes an entity, not a value of it", node.body.span, hint)
     return False
 
 
-def _value(node: s.Fold, body: Context, context: Context, allowed: tuple[Type, ...] = ()) -> nodes.Expression | None:
+def _value(node: x.Fold, body: Context, context: Context, allowed: tuple[Type, ...] = ()) -> nodes.Expression | None:
     value = expressions.expression(node.body, body)
     if value is None:
         return None
@@ -118,7 +118,7 @@ def _value(node: s.Fold, body: Context, context: Context, allowed: tuple[Type, .
     return value
 
 
-def _events(node: s.Fold, entity: Entity, context: Context) -> nodes.Expression | None:
+def _events(node: x.Fold, entity: Entity, context: Context) -> nodes.Expression | None:
     if node.over is None:
         hint = f"`{node.function}({entity.name} where ... over 1h)`"
         context.error("RF206", f"events are folded over a window: `{entity.name}` needs `over`", node.span, hint)
@@ -143,7 +143,7 @@ def _events(node: s.Fold, entity: Entity, context: Context) -> nodes.Expression 
     return nodes.EventFold(kind, entity.name, variable, where, value, duration, value.type, entity.time)
 
 
-def _window(node: s.Fold, context: Context) -> nodes.Expression | None:
+def _window(node: x.Fold, context: Context) -> nodes.Expression | None:
     if node.function not in _WINDOWS or node.over is None or node.where is not None or node.variable is not None:
         message = f"`{node.function}` folds rows or events, and this names none"
         hint = "`count(position where ...)`, `highest(account.drawdown over 24h)`"

@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import groupby
 
 from policy_dsl import syntax as s
+from policy_dsl import syntax_expressions as x
 from policy_dsl.diagnostics import Span
 from policy_dsl.formatter_expressions import SUM, one_line, path, quoted, written
 from policy_dsl.formatter_layout import Document, flat, joined, listed, row
@@ -74,7 +75,7 @@ def _type(node: s.TypeExpr) -> Document:
             return row("set of ", listed((i.text for i in node.items), indent=2 * INDENT))
 
 
-def _members(members: Iterable[s.Ident]) -> Document:
+def _members(members: Iterable[x.Ident]) -> Document:
     return listed((m.text for m in members), indent=2 * INDENT, before="< ", after="")
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from policy_dsl import syntax as s
+from policy_dsl import syntax_expressions as x
+from policy_dsl import syntax_steps as t
 from policy_dsl.formatter_layout import BREAK, Document, Group, flat, joined, listed, row
 
 # How tightly a form binds, loosest first; an operand that binds looser than its place asks for stands in parentheses.
@@ -16,61 +17,61 @@ def quoted(text: str) -> str:
     return f'"{text.translate(_ESCAPES)}"'
 
 
-def one_line(node: s.Expr | s.Missing, place: int = ANYTHING) -> str:
+def one_line(node: x.Expr | t.Missing, place: int = ANYTHING) -> str:
     """The expression on one line."""
     return flat(written(node, place))
 
 
-def written(node: s.Expr | s.Missing, place: int = ANYTHING) -> Document:
+def written(node: x.Expr | t.Missing, place: int = ANYTHING) -> Document:
     """The expression, in parentheses if it binds looser than `place` asks for."""
     binding, document = _written(node)
     return document if binding >= place else row("(", document, ")")
 
 
-def _written(node: s.Expr | s.Missing) -> tuple[int, Document]:
+def _written(node: x.Expr | t.Missing) -> tuple[int, Document]:
     """How tightly the expression binds, and its text."""
     match node:
-        case s.Or():
+        case x.Or():
             return ANYTHING, joined((written(o, CONJUNCTION) for o in node.operands), "or ")
-        case s.And():
+        case x.And():
             return CONJUNCTION, joined((written(o, NEGATION) for o in node.operands), "and ")
-        case s.Not():
+        case x.Not():
             return NEGATION, row("not ", written(node.operand, NEGATION))
-        case s.Binary():
+        case x.Binary():
             return _binary(node)
-        case s.Timed() | s.Is() | s.IsKnown() | s.In() | s.Has():
+        case x.Timed() | x.Is() | x.IsKnown() | x.In() | x.Has():
             return COMPARISON, _comparison(node)
-        case s.Unary():
+        case x.Unary():
             return PRIMARY, row("-", written(node.operand, PRIMARY))
-        case s.Call():
+        case x.Call():
             return PRIMARY, row(f"{node.function}(", listed(map(written, node.arguments)), ")")
-        case s.Fold():
+        case x.Fold():
             return PRIMARY, _fold(node)
         case _:
             return PRIMARY, _atom(node)
 
 
-def _atom(node: s.Quantity | s.Level | s.Text | s.Flag | s.Path | s.Missing) -> str:
+def _atom(node: x.Quantity | x.Level | x.Text | x.Flag | x.Path | t.Missing) -> str:
     match node:
-        case s.Quantity() | s.Level():
+        case x.Quantity() | x.Level():
             return node.text
-        case s.Text():
+        case x.Text():
             return quoted(node.text)
-        case s.Flag():
+        case x.Flag():
             return "yes" if node.value else "no"
-        case s.Missing():
+        case t.Missing():
             return "missing"
-        case s.Path():
+        case x.Path():
             return path(node)
 
 
-def path(node: s.Path) -> str:
+def path(node: x.Path) -> str:
     """A path as it is written."""
-    steps = (f".{step.name}" if isinstance(step, s.Field) else f"[{_atom(step.key)}]" for step in node.steps)
+    steps = (f".{step.name}" if isinstance(step, x.Field) else f"[{_atom(step.key)}]" for step in node.steps)
     return node.head + "".join(steps)
 
 
-def _binary(node: s.Binary) -> tuple[int, Document]:
+def _binary(node: x.Binary) -> tuple[int, Document]:
     if node.operator in ("<", "<=", ">", ">="):
         binding, left, right = COMPARISON, SUM, SUM
     elif node.operator in ("+", "-"):
@@ -80,24 +81,24 @@ def _binary(node: s.Binary) -> tuple[int, Document]:
     return binding, row(written(node.left, left), f" {node.operator} ", written(node.right, right))
 
 
-def _comparison(node: s.Timed | s.Is | s.IsKnown | s.In | s.Has) -> Document:
+def _comparison(node: x.Timed | x.Is | x.IsKnown | x.In | x.Has) -> Document:
     match node:
-        case s.Timed():
+        case x.Timed():
             return row(written(node.operand, COMPARISON), f" {node.word} ", written(node.duration, PRIMARY))
-        case s.Is():
+        case x.Is():
             word = " is not " if node.negated else " is "
             return row(written(node.left, SUM), word, written(node.right, PRODUCT))
-        case s.IsKnown():
+        case x.IsKnown():
             return row(written(node.operand, SUM), " is unknown" if node.negated else " is known")
-        case s.In():
+        case x.In():
             word = " not in {" if node.negated else " in {"
             return row(written(node.operand, SUM), word, listed(map(written, node.items)), "}")
-        case s.Has():
+        case x.Has():
             word = " excludes " if node.negated else " includes "
             return row(written(node.operand, SUM), word + node.item.text)
 
 
-def _fold(node: s.Fold) -> Document:
+def _fold(node: x.Fold) -> Document:
     called = "" if node.variable is None else f" as {node.variable.text}"
     parts: list[Document] = [row(f"{node.function}(", written(node.body), called)]
     for word, part in (("where ", node.where), ("over ", node.over)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from policy_dsl import syntax as s
+from policy_dsl import syntax_expressions as x
 from policy_dsl.diagnostics import Source, Span
 from policy_dsl.formatter_expressions import written
 from policy_dsl.formatter_layout import Document, laid_out, row
@@ -60,6 +60,6 @@ def as_piece(document: Document, indent: int, start: int, end: int) -> Piece:
     return Piece(start, end, (" " * indent + first, *rest), indent)
 
 
-def clause(word: str, value: s.Expr, origin: Origin) -> Piece:
+def clause(word: str, value: x.Expr, origin: Origin) -> Piece:
     """A keyword, or several, and what it introduces."""
     return as_piece(row(word, " ", written(value)), INDENT, origin.start(word, value.span), value.span.end)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from policy_dsl import syntax as s
+from policy_dsl import syntax_steps as t
 from policy_dsl.formatter_expressions import one_line, path, written
 from policy_dsl.formatter_layout import Document, listed, row
 from policy_dsl.formatter_pieces import INDENT, Origin, Piece, as_piece
@@ -13,18 +13,18 @@ from policy_dsl.formatter_pieces import INDENT, Origin, Piece, as_piece
 _LATER_ROW = re.compile(r"\n[ \t]*\|")
 
 
-def steps(steps: tuple[s.Step, ...], origin: Origin) -> list[Piece]:
+def steps(steps: tuple[t.Step, ...], origin: Origin) -> list[Piece]:
     """The pieces of a test: what happens at one time stands below each other, beside its `at`."""
-    width = max((len(step.time.text) for step in steps if isinstance(step, s.At)), default=0)
+    width = max((len(step.time.text) for step in steps if isinstance(step, t.At)), default=0)
     pieces: list[Piece] = []
     column, moment, before = INDENT, None, None
     for step in steps:
-        if isinstance(step, s.At):
+        if isinstance(step, t.At):
             if moment is not None:
                 pieces.append(_alone(moment))
             column, moment = INDENT + len("at ") + width + 2, step
         else:
-            apart = isinstance(step, s.Table) and isinstance(before, s.Table)
+            apart = isinstance(step, t.Table) and isinstance(before, t.Table)
             first, *rest = _step(step, column, origin)
             pieces += [_beside(moment, replace(first, apart=apart), column), *rest]
             moment = None
@@ -32,11 +32,11 @@ def steps(steps: tuple[s.Step, ...], origin: Origin) -> list[Piece]:
     return pieces if moment is None else [*pieces, _alone(moment)]
 
 
-def _alone(moment: s.At) -> Piece:
+def _alone(moment: t.At) -> Piece:
     return as_piece(f"at {moment.time.text}", INDENT, moment.span.start, moment.span.end)
 
 
-def _beside(moment: s.At | None, piece: Piece, column: int) -> Piece:
+def _beside(moment: t.At | None, piece: Piece, column: int) -> Piece:
     """The piece with its `at` before it, if it is the first at that time."""
     if moment is None:
         return piece
@@ -44,35 +44,35 @@ def _beside(moment: s.At | None, piece: Piece, column: int) -> Piece:
     return Piece(moment.span.start, piece.end, (head.ljust(column) + piece.lines[0][column:], *piece.lines[1:]))
 
 
-def _step(step: s.Given | s.Expect | s.Every | s.Series | s.Table, column: int, origin: Origin) -> list[Piece]:
+def _step(step: t.Given | t.Expect | t.Every | t.Series | t.Table, column: int, origin: Origin) -> list[Piece]:
     document: Document
     match step:
-        case s.Given():
+        case t.Given():
             document = row("given ", _given(step))
-        case s.Expect():
+        case t.Expect():
             document = row("expect ", written(step.condition))
-        case s.Every():
+        case t.Every():
             document = row(f"every {step.cadence.text}")
-        case s.Series():
+        case t.Series():
             document = _series(step)
-        case s.Table():
+        case t.Table():
             return _table(step, column, origin)
     return [as_piece(document, column, step.span.start, step.span.end)]
 
 
-def _given(step: s.Given) -> Document:
+def _given(step: t.Given) -> Document:
     assigns = [f"{path(a.path)} = {one_line(a.value)}" for a in step.assigns]
     return listed(assigns, indent=len("given "))
 
 
-def _series(step: s.Series) -> Document:
+def _series(step: t.Series) -> Document:
     runs = [one_line(r.value) + ("" if r.times == 1 else f" x{r.times}") for r in step.runs]
     runs[0] = f"{path(step.path)} = {runs[0]}"
     head = "series " if step.cadence is None else f"every {step.cadence.text} "
     return row(head, listed(runs, indent=len(head)))
 
 
-def _table(table: s.Table, column: int, origin: Origin) -> list[Piece]:
+def _table(table: t.Table, column: int, origin: Origin) -> list[Piece]:
     """A piece a row, columns as wide as their widest cell."""
     rows = [table.header, *table.rows]
     widths = [max(len(r[i].text) for r in rows if i < len(r)) for i in range(max(map(len, rows)))]
@@ -86,7 +86,7 @@ def _table(table: s.Table, column: int, origin: Origin) -> list[Piece]:
     return pieces
 
 
-def _row_starts(table: s.Table, origin: Origin) -> list[int]:
+def _row_starts(table: t.Table, origin: Origin) -> list[int]:
     """Where each row of a table starts."""
     later = _LATER_ROW.finditer(origin.text, table.span.start, table.span.end)
     return [table.span.start, *(m.end() - 1 for m in later)]

@@ -18,6 +18,8 @@ from lark import Lark, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 from lark.utils import TextSlice
 
 from policy_dsl import syntax as s
+from policy_dsl import syntax_expressions as x
+from policy_dsl import syntax_steps as t
 from policy_dsl.builder import Builder
 from policy_dsl.diagnostics import Findings, Source, Span
 from policy_dsl.lexer import RuleLexer
@@ -95,15 +97,15 @@ def parse(source: Source, findings: Findings) -> s.File:
     return s.File(source.path, policy, declarations, comments(source), tuple(unread))
 
 
-def parse_expression(source: Source, span: Span, findings: Findings) -> s.Expr | None:
+def parse_expression(source: Source, span: Span, findings: Findings) -> x.Expr | None:
     """The expression that stands in `span` of `source`; None and a finding if it is not one."""
-    node: s.Expr | None = _parse_alone(source, span, findings, "expr")
+    node: x.Expr | None = _parse_alone(source, span, findings, "expr")
     return node
 
 
-def parse_value(source: Source, span: Span, findings: Findings) -> s.Expr | s.Missing | None:
+def parse_value(source: Source, span: Span, findings: Findings) -> x.Expr | t.Missing | None:
     """The value of a test that stands in `span` of `source`; None and a finding if it is not one."""
-    node: s.Expr | s.Missing | None = _parse_alone(source, span, findings, "value")
+    node: x.Expr | t.Missing | None = _parse_alone(source, span, findings, "value")
     return node
 
 

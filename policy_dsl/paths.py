@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from policy_dsl import nodes
 from policy_dsl import program as p
-from policy_dsl import syntax as s
+from policy_dsl import syntax_expressions as x
 from policy_dsl.catalogue import Entity, Fact, Rows
 from policy_dsl.context import Binding, Context
 from policy_dsl.diagnostics import did_you_mean
@@ -12,7 +12,7 @@ from policy_dsl.names import VERDICT
 from policy_dsl.types import TEXT, Reference, Text
 
 
-def resolve(path: s.Path, context: Context) -> nodes.Expression | None:
+def resolve(path: x.Path, context: Context) -> nodes.Expression | None:
     """The typed read that `path` stands for; None after a finding."""
     bound = context.rows.get(path.head)
     if bound is not None:
@@ -33,7 +33,7 @@ def resolve(path: s.Path, context: Context) -> nodes.Expression | None:
     return None
 
 
-def _unknown(path: s.Path, context: Context) -> None:
+def _unknown(path: x.Path, context: Context) -> None:
     own = [i.partition(".")[2] for i in _ids(context) if i.startswith(f"{context.policy}.")]
     known = [*context.rows, *own, *context.names.catalogue.entities, *context.names.policies]
     help_ = did_you_mean(path.head, known)
@@ -47,9 +47,9 @@ def _ids(context: Context) -> list[str]:
     return [*context.names.params, *context.names.outputs]
 
 
-def _of_policy(path: s.Path, context: Context) -> nodes.Expression | None:
+def _of_policy(path: x.Path, context: Context) -> nodes.Expression | None:
     step = path.steps[0] if path.steps else None
-    if not isinstance(step, s.Field):
+    if not isinstance(step, x.Field):
         message = f"`{path.head}` is a policy, not a value"
         context.error("RF201", message, path.span, "name one of its outputs or params")
         return None
@@ -63,7 +63,7 @@ def _of_policy(path: s.Path, context: Context) -> nodes.Expression | None:
     return None
 
 
-def _declared(path: s.Path, full: str, used: int, context: Context) -> nodes.Expression | None:
+def _declared(path: x.Path, full: str, used: int, context: Context) -> nodes.Expression | None:
     rest = path.steps[used:]
     param = context.names.params.get(full)
     if param is not None:
@@ -80,14 +80,14 @@ def _declared(path: s.Path, full: str, used: int, context: Context) -> nodes.Exp
         return nodes.OutputRead(full, None, output.type)
     if not rest:
         return _output_of_row_in_scope(path, output, context)
-    if len(rest) > 1 or not isinstance(rest[0], s.Index):
+    if len(rest) > 1 or not isinstance(rest[0], x.Index):
         context.error("RF202", f"output `{full}` has no parts", rest[-1].span)
         return None
     row = _indexed(rest[0], output.entity, context)
     return None if row is None else nodes.OutputRead(full, row, output.type)
 
 
-def _output_of_row_in_scope(path: s.Path, output: p.Output, context: Context) -> nodes.Expression | None:
+def _output_of_row_in_scope(path: x.Path, output: p.Output, context: Context) -> nodes.Expression | None:
     entity = output.entity or ""
     found = [b for b in context.rows.values() if b.entity == entity]
     if found:
@@ -98,14 +98,14 @@ def _output_of_row_in_scope(path: s.Path, output: p.Output, context: Context) ->
     return None
 
 
-def _of_entity(path: s.Path, entity: Entity, context: Context) -> nodes.Expression | None:
+def _of_entity(path: x.Path, entity: Entity, context: Context) -> nodes.Expression | None:
     first = path.steps[0] if path.steps else None
     if entity.rows is Rows.EVENT:
         hint = f"`count({entity.name} where ... over 1h)`"
         context.error("RF209", f"`{entity.name}` is a kind of event, counted over a window", path.span, hint)
         return None
     if entity.rows is Rows.ONE:
-        if not isinstance(first, s.Field):
+        if not isinstance(first, x.Field):
             context.error("RF202", f"`{entity.name}` is not a value: name one of its facts", path.span)
             return None
         fact = _fact(entity, first, context)
@@ -113,7 +113,7 @@ def _of_entity(path: s.Path, entity: Entity, context: Context) -> nodes.Expressi
             return None
         read = nodes.FactRead(entity.name, fact.name, fact.type)
         return _follow(path, read, 1, context)
-    if not isinstance(first, s.Index):
+    if not isinstance(first, x.Index):
         hint = f'write `for each {entity.name}`, or name one: `{entity.name}["key"]`'
         context.error("RF209", f"there are many of `{entity.name}`, and none is in scope", path.span, hint)
         return None
@@ -121,14 +121,14 @@ def _of_entity(path: s.Path, entity: Entity, context: Context) -> nodes.Expressi
     return None if row is None else _of_row(path, row, 1, context)
 
 
-def _of_row(path: s.Path, row: nodes.Row, used: int, context: Context) -> nodes.Expression | None:
+def _of_row(path: x.Path, row: nodes.Row, used: int, context: Context) -> nodes.Expression | None:
     if used == len(path.steps):
         if row.variable is not None:
             return nodes.RowKey(row.variable, Reference(row.entity))
         context.error("RF202", "a row is not a value: name one of its facts", path.span)
         return None
     step = path.steps[used]
-    if not isinstance(step, s.Field):
+    if not isinstance(step, x.Field):
         context.error("RF202", f"this is one {row.entity} already", step.span)
         return None
     fact = _fact(context.names.catalogue.entities[row.entity], step, context)
@@ -137,7 +137,7 @@ def _of_row(path: s.Path, row: nodes.Row, used: int, context: Context) -> nodes.
     return _follow(path, nodes.RowRead(row, fact.name, fact.type), used + 1, context)
 
 
-def _follow(path: s.Path, read: nodes.FactRead | nodes.RowRead, used: int, context: Context) -> nodes.Expression | None:
+def _follow(path: x.Path, read: nodes.FactRead | nodes.RowRead, used: int, context: Context) -> nodes.Expression | None:
     """The rest of a path goes through a reference: `position.symbol.tier`."""
     if used == len(path.steps):
         return read
@@ -147,7 +147,7 @@ def _follow(path: s.Path, read: nodes.FactRead | nodes.RowRead, used: int, conte
     return _of_row(path, nodes.Row(read.type.entity, key=read), used, context)
 
 
-def _fact(entity: Entity, step: s.Field, context: Context) -> Fact | None:
+def _fact(entity: Entity, step: x.Field, context: Context) -> Fact | None:
     fact = entity.facts.get(step.name)
     if fact is None:
         hint = did_you_mean(step.name, entity.facts)
@@ -155,8 +155,8 @@ def _fact(entity: Entity, step: s.Field, context: Context) -> Fact | None:
     return fact
 
 
-def _indexed(index: s.Index, entity: str, context: Context) -> nodes.Row | None:
-    if isinstance(index.key, s.Text):
+def _indexed(index: x.Index, entity: str, context: Context) -> nodes.Row | None:
+    if isinstance(index.key, x.Text):
         return nodes.Row(entity, key=nodes.Constant(index.key.text, TEXT))
     bound = context.rows.get(index.key.head) if not index.key.steps else None
     if isinstance(bound, Binding) and bound.entity == entity:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from policy_dsl import expressions, nodes
 from policy_dsl import program as p
 from policy_dsl import syntax as s
+from policy_dsl import syntax_expressions as x
 from policy_dsl.builder import dotted_path
 from policy_dsl.context import Context, row_name
 from policy_dsl.declarations import keyed_entity
@@ -149,7 +150,7 @@ def _hole(text: str, span: Span, source: Source, context: Context) -> p.Hole | N
         return None
     # Almost every hole is one name; only the others are worth a run of the parser.
     if _NAME.fullmatch(text):
-        node: s.Expr | None = dotted_path(text, span)
+        node: x.Expr | None = dotted_path(text, span)
     else:
         if "\\" in source.text[span.start : span.end]:  # quotes in quotes: read what they stand for, at the same place
             source, span = Source(source.path, " " * span.start + text), span._replace(end=span.start + len(text))

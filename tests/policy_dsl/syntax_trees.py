@@ -5,6 +5,8 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from policy_dsl import syntax as s
+from policy_dsl import syntax_expressions as x
+from policy_dsl import syntax_steps as t
 
 PATH = "generated.rules"
 
@@ -40,61 +42,61 @@ heads = idents.filter(lambda word: word not in _NEVER_HEADS)
 upper = st.sampled_from(["HIGH", "LOW", "A", "R", "USD", "B_2"]) | st.from_regex(r"[A-Z][A-Z0-9_]{0,5}", fullmatch=True)
 _characters = st.characters(exclude_categories=["Cs"])
 texts = st.builds(
-    s.Text, st.text(_characters, max_size=12) | st.sampled_from(['a "quoted" \\ word', "{x}", "# no comment", "|"])
+    x.Text, st.text(_characters, max_size=12) | st.sampled_from(['a "quoted" \\ word', "{x}", "# no comment", "|"])
 )
-levels = st.builds(s.Level, upper)
-names = st.builds(s.Ident, idents)
-upper_names = st.builds(s.Ident, upper)
+levels = st.builds(x.Level, upper)
+names = st.builds(x.Ident, idents)
+upper_names = st.builds(x.Ident, upper)
 quantities = st.builds(
-    s.Quantity,
+    x.Quantity,
     st.sampled_from(
         ["5", "0.65", "5_000 USD", "5USD", "3%", "25bps", "1.5R", "20x", "90s", "10/min", "3/h", "1_", "7wat"]
     )
     | st.from_regex(r"[0-9]{1,4}(\.[0-9]{1,3})?(%|bps|R|x|ms|m|h|d|/s|/d)?", fullmatch=True),
 )
 dates = st.builds(
-    s.Quantity, st.sampled_from(["2026-12-31", "2026-01-01T10:00Z", "2026-01-01T10:00:30Z", "0000-99-99"])
+    x.Quantity, st.sampled_from(["2026-12-31", "2026-01-01T10:00Z", "2026-01-01T10:00:30Z", "0000-99-99"])
 )
-flags = st.builds(s.Flag, st.booleans())
+flags = st.builds(x.Flag, st.booleans())
 
-_fields = st.builds(s.Field, idents)
+_fields = st.builds(x.Field, idents)
 paths = st.recursive(
-    st.builds(s.Path, heads, st.lists(_fields, max_size=2).map(tuple)),
+    st.builds(x.Path, heads, st.lists(_fields, max_size=2).map(tuple)),
     lambda inner: st.builds(
-        s.Path, heads, st.lists(_fields | st.builds(s.Index, texts | inner), max_size=3).map(tuple)
+        x.Path, heads, st.lists(_fields | st.builds(x.Index, texts | inner), max_size=3).map(tuple)
     ),
     max_leaves=3,
 )
-constants = quantities | dates | levels | texts | flags | paths | st.builds(s.Unary, quantities | dates)
-values = constants | st.builds(s.Missing)
+constants = quantities | dates | levels | texts | flags | paths | st.builds(x.Unary, quantities | dates)
+values = constants | st.builds(t.Missing)
 
 
-def _compound(inner: st.SearchStrategy[s.Expr]) -> st.SearchStrategy[s.Expr]:
+def _compound(inner: st.SearchStrategy[x.Expr]) -> st.SearchStrategy[x.Expr]:
     several = st.lists(inner, min_size=2, max_size=3).map(tuple)
     variable = st.none() | names
     maybe = st.none() | inner
     operators = st.sampled_from(["+", "-", "*", "/", "of", "<", "<=", ">", ">="])
     return st.one_of(
-        st.builds(s.Unary, inner),
-        st.builds(s.Binary, operators, inner, inner),
-        st.builds(s.Is, inner, inner, st.booleans()),
-        st.builds(s.IsKnown, inner, st.booleans()),
-        st.builds(s.In, inner, st.lists(constants, min_size=1, max_size=3).map(tuple), st.booleans()),
-        st.builds(s.Has, inner, levels, st.booleans()),
-        st.builds(s.And, several),
-        st.builds(s.Or, several),
-        st.builds(s.Not, inner),
-        st.builds(s.Timed, st.sampled_from(["throughout", "within"]), inner, inner),
+        st.builds(x.Unary, inner),
+        st.builds(x.Binary, operators, inner, inner),
+        st.builds(x.Is, inner, inner, st.booleans()),
+        st.builds(x.IsKnown, inner, st.booleans()),
+        st.builds(x.In, inner, st.lists(constants, min_size=1, max_size=3).map(tuple), st.booleans()),
+        st.builds(x.Has, inner, levels, st.booleans()),
+        st.builds(x.And, several),
+        st.builds(x.Or, several),
+        st.builds(x.Not, inner),
+        st.builds(x.Timed, st.sampled_from(["throughout", "within"]), inner, inner),
         st.builds(
-            s.Call,
+            x.Call,
             st.sampled_from(["min", "max", "abs", "previous"]),
             st.lists(inner, min_size=1, max_size=3).map(tuple),
         ),
-        st.builds(s.Fold, st.sampled_from(["count", "sum", "any", "latest", "change"]), inner, variable, maybe, maybe),
+        st.builds(x.Fold, st.sampled_from(["count", "sum", "any", "latest", "change"]), inner, variable, maybe, maybe),
     )
 
 
-def expressions_of(leaves: st.SearchStrategy[s.Expr], size: int = 8) -> st.SearchStrategy[s.Expr]:
+def expressions_of(leaves: st.SearchStrategy[x.Expr], size: int = 8) -> st.SearchStrategy[x.Expr]:
     """Expressions of every form, over the leaves given."""
     return st.recursive(leaves, _compound, max_leaves=size)
 
@@ -125,7 +127,7 @@ _outputs = st.builds(
 )
 
 
-def _held(how: str, target: s.Path, value: s.Expr, hold: s.Expr | None, until: s.Expr | None) -> s.TightenEffect:
+def _held(how: str, target: x.Path, value: x.Expr, hold: x.Expr | None, until: x.Expr | None) -> s.TightenEffect:
     """Only a bound is kept, and either for a time or until one."""
     if how != "to":
         return s.TightenEffect(target, how, value)
@@ -152,14 +154,14 @@ _rules = st.builds(
 )
 
 _cells = st.builds(
-    s.Cell,
+    t.Cell,
     st.sampled_from(["", "3%", "missing", 'position["p|1"].x', '"#1"', "a b  c", "risk_mode"])
     | st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"], exclude_characters='|#"'), max_size=6).map(
         str.strip
     ),
 )
 _rows = st.lists(_cells, max_size=3).map(tuple)
-_runs = st.lists(st.builds(s.Run, values, st.integers(0, 99)), min_size=1, max_size=9).map(tuple)
+_runs = st.lists(st.builds(t.Run, values, st.integers(0, 99)), min_size=1, max_size=9).map(tuple)
 # After `every 1m` these begin the next step or declaration, so that no series is of what they name.
 _AFTER_CADENCE = frozenset(
     {
@@ -168,13 +170,13 @@ _AFTER_CADENCE = frozenset(
     }
 )
 _steps = st.one_of(
-    st.builds(s.Given, st.lists(st.builds(s.Assign, paths, values), min_size=1, max_size=4).map(tuple)),
-    st.builds(s.Expect, expressions),
-    st.builds(s.At, quantities),
-    st.builds(s.Every, quantities),
-    st.builds(s.Series, paths, _runs),
-    st.builds(s.Series, paths.filter(lambda path: path.head not in _AFTER_CADENCE), _runs, quantities),
-    st.builds(s.Table, _rows, st.lists(_rows, max_size=3).map(tuple)),
+    st.builds(t.Given, st.lists(st.builds(t.Assign, paths, values), min_size=1, max_size=4).map(tuple)),
+    st.builds(t.Expect, expressions),
+    st.builds(t.At, quantities),
+    st.builds(t.Every, quantities),
+    st.builds(t.Series, paths, _runs),
+    st.builds(t.Series, paths.filter(lambda path: path.head not in _AFTER_CADENCE), _runs, quantities),
+    st.builds(t.Table, _rows, st.lists(_rows, max_size=3).map(tuple)),
 )
 _tests = st.builds(s.TestDecl, texts, st.lists(_steps, min_size=1, max_size=5).map(tuple))
 _always = st.builds(s.AlwaysDecl, texts, _scopes, _maybe_expression, expressions)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy_dsl import syntax as s
+from policy_dsl import syntax_expressions as x
 from policy_dsl.diagnostics import Findings, Source, Span
 from policy_dsl.literals import LiteralError, read, write, write_time
 from policy_dsl.parser import parse_expression
@@ -106,7 +106,7 @@ def test_what_is_written_is_one_literal_of_the_language(quanta: int, unit: Unit)
     text = write(quanta, unit)
     findings = Findings()
     node = parse_expression(Source("x", text), Span("x", 0, len(text)), findings)
-    assert node == s.Quantity(text)
+    assert node == x.Quantity(text)
     assert findings.items == []
 
 

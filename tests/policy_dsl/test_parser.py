@@ -9,25 +9,27 @@ from typing import Any
 import pytest
 
 from policy_dsl import syntax as s
+from policy_dsl import syntax_expressions as x
+from policy_dsl import syntax_steps as t
 from policy_dsl.diagnostics import Findings, Source, Span
 from policy_dsl.parser import parse, parse_expression, parse_value
 
 HEAD = 'policy hfos version 1.2.0\n  "what it is for"\n'
 
 
-def q(text: str) -> s.Quantity:
-    return s.Quantity(text)
+def q(text: str) -> x.Quantity:
+    return x.Quantity(text)
 
 
-def path(text: str) -> s.Path:
+def path(text: str) -> x.Path:
     head, *names = text.split(".")
-    return s.Path(head, tuple(map(s.Field, names)))
+    return x.Path(head, tuple(map(x.Field, names)))
 
 
 A, B, C = path("a"), path("b"), path("c")
 
 
-def expression(text: str) -> s.Expr:
+def expression(text: str) -> x.Expr:
     """The tree of an expression that reads."""
     findings = Findings()
     node = parse_expression(Source("x", text), Span("x", 0, len(text)), findings)
@@ -41,7 +43,7 @@ def declarations(text: str) -> tuple[s.Declaration, ...]:
     findings = Findings()
     file = parse(Source("x", HEAD + text), findings)
     assert findings.items == []
-    assert file.policy == s.Policy(s.Ident("hfos"), "1.2.0", "what it is for")
+    assert file.policy == s.Policy(x.Ident("hfos"), "1.2.0", "what it is for")
     return file.declarations
 
 
@@ -50,45 +52,45 @@ FORMS = [
     ("5_000 \t USD", q("5_000 USD")),
     ("10/min", q("10/min")),
     ("10/h", q("10/h")),
-    ("10 / h", s.Binary("/", q("10"), path("h"))),
-    ("10/min(a, b)", s.Binary("/", q("10"), s.Call("min", (A, B)))),
-    ("10/d.x", s.Binary("/", q("10"), path("d.x"))),
+    ("10 / h", x.Binary("/", q("10"), path("h"))),
+    ("10/min(a, b)", x.Binary("/", q("10"), x.Call("min", (A, B)))),
+    ("10/d.x", x.Binary("/", q("10"), path("d.x"))),
     ("2026-12-31", q("2026-12-31")),
     ("2026-12-31T10:00Z", q("2026-12-31T10:00Z")),
-    ("2026 - 12", s.Binary("-", q("2026"), q("12"))),
-    ("-5%", s.Unary(q("5%"))),
-    ("--a", s.Unary(s.Unary(A))),
-    ("a - -b", s.Binary("-", A, s.Unary(B))),
-    ('"a \\"b\\" \\\\ \\n \\t \\q"', s.Text('a "b" \\ \n \t q')),
-    ("yes", s.Flag(True)),
-    ("no", s.Flag(False)),
-    ("HIGH", s.Level("HIGH")),
+    ("2026 - 12", x.Binary("-", q("2026"), q("12"))),
+    ("-5%", x.Unary(q("5%"))),
+    ("--a", x.Unary(x.Unary(A))),
+    ("a - -b", x.Binary("-", A, x.Unary(B))),
+    ('"a \\"b\\" \\\\ \\n \\t \\q"', x.Text('a "b" \\ \n \t q')),
+    ("yes", x.Flag(True)),
+    ("no", x.Flag(False)),
+    ("HIGH", x.Level("HIGH")),
     ("a.b.c", path("a.b.c")),
-    ('a["k"].b', s.Path("a", (s.Index(s.Text("k")), s.Field("b")))),
-    ("a.b[c.d].e", s.Path("a", (s.Field("b"), s.Index(path("c.d")), s.Field("e")))),
-    ("a[b[c]]", s.Path("a", (s.Index(s.Path("b", (s.Index(C),))),))),
-    ("a is HIGH", s.Is(A, s.Level("HIGH"))),
-    ("a is not HIGH", s.Is(A, s.Level("HIGH"), negated=True)),
-    ("a is known", s.IsKnown(A)),
-    ("a is unknown", s.IsKnown(A, negated=True)),
-    ("a in {HIGH, LOW}", s.In(A, (s.Level("HIGH"), s.Level("LOW")))),
-    ("a not in {-5%}", s.In(A, (s.Unary(q("5%")),), negated=True)),
-    ("a includes ADD", s.Has(A, s.Level("ADD"))),
-    ("a excludes ADD", s.Has(A, s.Level("ADD"), negated=True)),
-    ("40% of a", s.Binary("of", q("40%"), A)),
-    ("min(a, b, c)", s.Call("min", (A, B, C))),
-    ("previous(a)", s.Call("previous", (A,))),
-    ("a throughout 5m", s.Timed("throughout", A, q("5m"))),
-    ("a within b", s.Timed("within", A, B)),
-    ("count(a)", s.Fold("count", A)),
-    ("count(a as x where b over 1h)", s.Fold("count", A, s.Ident("x"), B, q("1h"))),
-    ("highest(a + b over 1h)", s.Fold("highest", s.Binary("+", A, B), None, None, q("1h"))),
+    ('a["k"].b', x.Path("a", (x.Index(x.Text("k")), x.Field("b")))),
+    ("a.b[c.d].e", x.Path("a", (x.Field("b"), x.Index(path("c.d")), x.Field("e")))),
+    ("a[b[c]]", x.Path("a", (x.Index(x.Path("b", (x.Index(C),))),))),
+    ("a is HIGH", x.Is(A, x.Level("HIGH"))),
+    ("a is not HIGH", x.Is(A, x.Level("HIGH"), negated=True)),
+    ("a is known", x.IsKnown(A)),
+    ("a is unknown", x.IsKnown(A, negated=True)),
+    ("a in {HIGH, LOW}", x.In(A, (x.Level("HIGH"), x.Level("LOW")))),
+    ("a not in {-5%}", x.In(A, (x.Unary(q("5%")),), negated=True)),
+    ("a includes ADD", x.Has(A, x.Level("ADD"))),
+    ("a excludes ADD", x.Has(A, x.Level("ADD"), negated=True)),
+    ("40% of a", x.Binary("of", q("40%"), A)),
+    ("min(a, b, c)", x.Call("min", (A, B, C))),
+    ("previous(a)", x.Call("previous", (A,))),
+    ("a throughout 5m", x.Timed("throughout", A, q("5m"))),
+    ("a within b", x.Timed("within", A, B)),
+    ("count(a)", x.Fold("count", A)),
+    ("count(a as x where b over 1h)", x.Fold("count", A, x.Ident("x"), B, q("1h"))),
+    ("highest(a + b over 1h)", x.Fold("highest", x.Binary("+", A, B), None, None, q("1h"))),
     ("((a))", A),
 ]
 
 
 @pytest.mark.parametrize(("text", "tree"), FORMS, ids=[text for text, _ in FORMS])
-def test_forms(text: str, tree: s.Expr) -> None:
+def test_forms(text: str, tree: x.Expr) -> None:
     assert expression(text) == tree
 
 
@@ -118,9 +120,9 @@ def test_what_binds_tighter(text: str, bound: str) -> None:
 
 
 def test_brackets_keep_conjunctions_apart() -> None:
-    assert expression("a and b and c") == s.And((A, B, C))
-    assert expression("(a and b) and c") == s.And((s.And((A, B)), C))
-    assert expression("a or (b or c)") == s.Or((A, s.Or((B, C))))
+    assert expression("a and b and c") == x.And((A, B, C))
+    assert expression("(a and b) and c") == x.And((x.And((A, B)), C))
+    assert expression("a or (b or c)") == x.Or((A, x.Or((B, C))))
 
 
 @pytest.mark.parametrize("text", ["a < b < c", "a is b is c", "a > b is c", "a in HIGH", "a in {}", "a b", "", "a and"])
@@ -132,8 +134,8 @@ def test_what_is_no_expression(text: str) -> None:
 
 def test_values_of_tests() -> None:
     findings = Findings()
-    assert parse_value(Source("x", "missing"), Span("x", 0, 7), findings) == s.Missing()
-    assert parse_value(Source("x", "-4%"), Span("x", 0, 3), findings) == s.Unary(q("4%"))
+    assert parse_value(Source("x", "missing"), Span("x", 0, 7), findings) == t.Missing()
+    assert parse_value(Source("x", "-4%"), Span("x", 0, 3), findings) == x.Unary(q("4%"))
     assert parse_value(Source("x", "a + b"), Span("x", 0, 5), findings) is None
 
 
@@ -141,31 +143,31 @@ _FULL_RULE = """rule r observing for each request as q including exits
   when a unless b except until 2026-12-31 when c because "T" tighten o to 5 + a for 5m because "why" """
 
 DECLARATIONS = [
-    ("param limit = 3%", s.ParamDecl(s.Ident("limit"), None, q("3%"), None)),
+    ("param limit = 3%", s.ParamDecl(x.Ident("limit"), None, q("3%"), None)),
     (
         "param limit: ratio = -3% in -5% to 5%",
-        s.ParamDecl(s.Ident("limit"), s.NamedType("ratio"), s.Unary(q("3%")), s.Range(s.Unary(q("5%")), q("5%"))),
+        s.ParamDecl(x.Ident("limit"), s.NamedType("ratio"), x.Unary(q("3%")), s.Range(x.Unary(q("5%")), q("5%"))),
     ),
-    ("param on = yes", s.ParamDecl(s.Ident("on"), None, s.Flag(True), None)),
-    ("levels l = A < B", s.LevelsDecl(s.Ident("l"), (s.Ident("A"), s.Ident("B")))),
+    ("param on = yes", s.ParamDecl(x.Ident("on"), None, x.Flag(True), None)),
+    ("levels l = A < B", s.LevelsDecl(x.Ident("l"), (x.Ident("A"), x.Ident("B")))),
     (
         "output o: A < B starts B tightens down relaxes after 5m latches until a and b",
         s.OutputDecl(
-            s.Ident("o"),
+            x.Ident("o"),
             None,
-            s.LevelsType((s.Ident("A"), s.Ident("B"))),
+            s.LevelsType((x.Ident("A"), x.Ident("B"))),
             None,
-            s.Level("B"),
+            x.Level("B"),
             "down",
             q("5m"),
-            s.And((A, B)),
+            x.And((A, B)),
         ),
     ),
     (
         "output o for each position: ratio latches until a starts 5% in 0% to 9%",
         s.OutputDecl(
-            s.Ident("o"),
-            s.ForEach(s.Ident("position")),
+            x.Ident("o"),
+            s.ForEach(x.Ident("position")),
             s.NamedType("ratio"),
             s.Range(q("0%"), q("9%")),
             q("5%"),
@@ -174,38 +176,38 @@ DECLARATIONS = [
             A,
         ),
     ),
-    ("output o: R", s.OutputDecl(s.Ident("o"), None, s.NamedType("R"))),
-    ("output o: set of A, B", s.OutputDecl(s.Ident("o"), None, s.SetType((s.Ident("A"), s.Ident("B"))))),
+    ("output o: R", s.OutputDecl(x.Ident("o"), None, s.NamedType("R"))),
+    ("output o: set of A, B", s.OutputDecl(x.Ident("o"), None, s.SetType((x.Ident("A"), x.Ident("B"))))),
     (
         _FULL_RULE,
         s.RuleDecl(
-            s.Ident("r"),
+            x.Ident("r"),
             True,
-            s.ForEach(s.Ident("request"), s.Ident("q"), True),
+            s.ForEach(x.Ident("request"), x.Ident("q"), True),
             A,
             B,
-            s.Excuse(q("2026-12-31"), C, s.Text("T")),
-            (s.TightenEffect(path("o"), "to", s.Binary("+", q("5"), A), q("5m")),),
-            s.Text("why"),
+            s.Excuse(q("2026-12-31"), C, x.Text("T")),
+            (s.TightenEffect(path("o"), "to", x.Binary("+", q("5"), A), q("5m")),),
+            x.Text("why"),
         ),
     ),
     (
         "rule r tighten o to A until a tighten o by 5 scale o by 50% deny forbid A permit B(a, 5) in o alert INFO",
         s.RuleDecl(
-            s.Ident("r"),
+            x.Ident("r"),
             False,
             None,
             None,
             None,
             None,
             (
-                s.TightenEffect(path("o"), "to", s.Level("A"), None, A),
+                s.TightenEffect(path("o"), "to", x.Level("A"), None, A),
                 s.TightenEffect(path("o"), "by", q("5")),
                 s.TightenEffect(path("o"), "scale", q("50%")),
                 s.DenyEffect(),
-                s.ItemEffect("forbid", s.Level("A")),
-                s.ItemEffect("permit", s.Level("B"), (A, q("5")), path("o")),
-                s.AlertEffect(s.Level("INFO")),
+                s.ItemEffect("forbid", x.Level("A")),
+                s.ItemEffect("permit", x.Level("B"), (A, q("5")), path("o")),
+                s.AlertEffect(x.Level("INFO")),
             ),
             None,
         ),
@@ -213,32 +215,32 @@ DECLARATIONS = [
     (
         'test "t" given a = 5, b = missing expect c at 5m every 1m series a = 3% x5, missing, 4%',
         s.TestDecl(
-            s.Text("t"),
+            x.Text("t"),
             (
-                s.Given((s.Assign(A, q("5")), s.Assign(B, s.Missing()))),
-                s.Expect(C),
-                s.At(q("5m")),
-                s.Every(q("1m")),
-                s.Series(A, (s.Run(q("3%"), 5), s.Run(s.Missing()), s.Run(q("4%")))),
+                t.Given((t.Assign(A, q("5")), t.Assign(B, t.Missing()))),
+                t.Expect(C),
+                t.At(q("5m")),
+                t.Every(q("1m")),
+                t.Series(A, (t.Run(q("3%"), 5), t.Run(t.Missing()), t.Run(q("4%")))),
             ),
         ),
     ),
     (
         'test "t" every 1m a = 0% x5, missing x2 every 30s b = yes every 1m expect c',
         s.TestDecl(
-            s.Text("t"),
+            x.Text("t"),
             (
-                s.Series(A, (s.Run(q("0%"), 5), s.Run(s.Missing(), 2)), q("1m")),
-                s.Series(B, (s.Run(s.Flag(True)),), q("30s")),
-                s.Every(q("1m")),
-                s.Expect(C),
+                t.Series(A, (t.Run(q("0%"), 5), t.Run(t.Missing(), 2)), q("1m")),
+                t.Series(B, (t.Run(x.Flag(True)),), q("30s")),
+                t.Every(q("1m")),
+                t.Expect(C),
             ),
         ),
     ),
-    ('always "n" then a', s.AlwaysDecl(s.Text("n"), None, None, A)),
+    ('always "n" then a', s.AlwaysDecl(x.Text("n"), None, None, A)),
     (
         'always "n" for each position as p when a then b',
-        s.AlwaysDecl(s.Text("n"), s.ForEach(s.Ident("position"), s.Ident("p")), A, B),
+        s.AlwaysDecl(x.Text("n"), s.ForEach(x.Ident("position"), x.Ident("p")), A, B),
     ),
 ]
 
@@ -248,12 +250,12 @@ def test_declarations(text: str, tree: s.Declaration) -> None:
     assert declarations(text) == (tree,)
 
 
-def table(text: str) -> s.Table:
+def table(text: str) -> t.Table:
     """The table of a test that is nothing else."""
     (test,) = declarations(f'test "t"\n{text}\n')
     assert isinstance(test, s.TestDecl)
     (step,) = test.steps
-    assert isinstance(step, s.Table)
+    assert isinstance(step, t.Table)
     return step
 
 
@@ -281,7 +283,7 @@ def test_cells_know_where_they_stand() -> None:
     (test,) = file.declarations
     assert isinstance(test, s.TestDecl)
     (step,) = test.steps
-    assert isinstance(step, s.Table)
+    assert isinstance(step, t.Table)
     cells = [cell for row in (step.header, *step.rows) for cell in row]
     assert [text[c.span.start : c.span.end] for c in cells] == [c.text for c in cells]
 
@@ -325,14 +327,14 @@ def test_a_span_covers_its_parts_and_no_blanks_around() -> None:
 )
 def test_the_left_side_of_a_comparison_is_underlined(text: str, shown: str) -> None:
     node = expression(text)
-    assert isinstance(node, s.Binary)
+    assert isinstance(node, x.Binary)
     assert text[node.left.span.start : node.left.span.end] == shown
 
 
 def test_parts_of_a_path_know_where_they_stand() -> None:
     text = 'account . drawdown["x"] . y'.replace(" ", "")
     node = expression(text)
-    assert isinstance(node, s.Path)
+    assert isinstance(node, x.Path)
     assert [text[step.span.start : step.span.end] for step in node.steps] == [".drawdown", '["x"]', ".y"]
 
 
@@ -362,14 +364,14 @@ def test_a_word_of_the_language_may_be_a_name_where_it_cannot_be_meant(word: str
     (rule,) = declarations(f"rule {word} when {word}.{word} > {word} tighten {word} to {word} alert INFO")
     assert isinstance(rule, s.RuleDecl)
     assert rule.name.text == word
-    assert rule.when == s.Binary(">", path(f"{word}.{word}"), path(word))
+    assert rule.when == x.Binary(">", path(f"{word}.{word}"), path(word))
     assert rule.effects[0] == s.TightenEffect(path(word), "to", path(word))
 
 
 @pytest.mark.parametrize("name", ["count", "sum", "min", "known", "state", "not", "in", "yes", "missing"])
 def test_a_fact_may_be_called_like_a_word(name: str) -> None:
-    assert expression(f"account.{name} > 5") == s.Binary(">", path(f"account.{name}"), q("5"))
-    assert expression(f'a["k"].{name} > 5') == s.Binary(">", s.Path("a", (s.Index(s.Text("k")), s.Field(name))), q("5"))
+    assert expression(f"account.{name} > 5") == x.Binary(">", path(f"account.{name}"), q("5"))
+    assert expression(f'a["k"].{name} > 5') == x.Binary(">", x.Path("a", (x.Index(x.Text("k")), x.Field(name))), q("5"))
 
 
 # --- comments and line ends ------------------------------------------------------------------------------------------
