@@ -7,24 +7,19 @@ from functools import partial
 from itertools import islice, product
 from typing import Any, NamedTuple, TypeVar, cast
 
-from evaluators.decision import Firing
 from evaluators.event_window import Dependence, EventWindows
+from evaluators.output_windows import OutputWindow, SinceWindow, StrictestWindow, UntilWindow
 from evaluators.snapshot import Past, Snapshot
-from evaluators.windows import (
-    NEVER,
-    AnyWindow,
+from evaluators.value_windows import (
     AverageWindow,
     ChangeWindow,
     ExtremeWindow,
-    OutputWindow,
     PreviousWindow,
-    SinceWindow,
-    StrictestWindow,
     ThroughoutWindow,
-    UntilWindow,
     ValueWindow,
     WithinWindow,
 )
+from evaluators.windows import NEVER, Firings
 from policy_dsl.nodes import Previous, Since, Strictest, Throughout, Until, Window, Within
 from policy_dsl.operators import WindowFold
 from policy_dsl.program import Output
@@ -34,7 +29,7 @@ from policy_dsl.types import Value
 Key = str | tuple[str, ...]
 """The key of a row, or the keys of several."""
 
-Firings = tuple[Firing, ...]
+AnyWindow = ValueWindow | OutputWindow
 
 _Window = TypeVar("_Window", bound=AnyWindow)
 

@@ -17,9 +17,10 @@ from evaluators.following import Following
 from evaluators.identity_key import One
 from evaluators.python.runtime import NOTHING, Outputs, decision, namespace
 from evaluators.python.source import source_of
-from evaluators.recollection import Firings, Origin, Part, Recollection
+from evaluators.recollection import Origin, Part, Recollection
 from evaluators.snapshot import Fields, Past, Snapshot
 from evaluators.timelines import DEFAULT_MAX_GAP
+from evaluators.windows import Firings
 from policy_dsl.parser import without_gc
 from policy_dsl.program import Program
 from policy_dsl.recall import Recalled, recalled
