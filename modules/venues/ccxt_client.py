@@ -1,4 +1,4 @@
-"""ccxt as it is used here: what it says in its own errors is said in ours, and no answer is read leniently."""
+"""ccxt as it is used here: set up for that, no answer read leniently, and its own errors said in ours."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import json
 import logging
 import re
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import ccxt
 
+from modules.venues.credentials import Credentials
 from modules.venues.venue import (
     ClockSkew,
     DuplicateClientId,
@@ -24,6 +27,9 @@ from modules.venues.venue import (
     VenueError,
     WouldTrigger,
 )
+
+RECEIVE_WINDOW_MS = 5_000
+"""The venue drops a signed request that is older when it arrives."""
 
 UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 """What ccxt trips over when an answer is JSON of the wrong shape."""
@@ -65,14 +71,54 @@ class StrictAnswers:
         return self.last_body
 
 
-def client(exchange_id: str, config: dict[str, Any]) -> Any:
-    """An exchange of ccxt by its id. Raises ValueError for an id that ccxt does not know."""
+def configured(
+    exchange_id: str, credentials: Credentials | None, timeout: float, endpoint: str | None, config: Mapping[str, Any]
+) -> Any:
+    """An exchange of ccxt, told how it is used here; `timeout` is in seconds.
+
+    `endpoint` replaces the host of every address. Raises ValueError for an exchange that ccxt does not know, and for an
+    endpoint that is neither https nor on this machine.
+    """
+    keys = {}
+    if credentials is not None:
+        keys = {"apiKey": credentials.key.get_secret_value(), "secret": credentials.secret.get_secret_value()}
+    made = _client(exchange_id, {
+        "enableRateLimit": True, "timeout": int(timeout * 1000), **keys, **config,
+    })  # fmt: skip
+    # The list of currencies is another service's and needs keys; nothing here reads it.
+    made.has["fetchCurrencies"] = False
+    made.options["recvWindow"] = RECEIVE_WINDOW_MS
+    made.options["warnOnFetchOpenOrdersWithoutSymbol"] = False
+    made.options["fetchOpenOrders"] = {"warnWithoutSymbol": False}
+    if endpoint is not None:
+        made.urls["api"] = _moved(made.urls["api"], _checked_endpoint(endpoint))
+    return made
+
+
+def _client(exchange_id: str, config: dict[str, Any]) -> Any:
     if exchange_id not in ccxt.exchanges:
         raise ValueError(f"ccxt knows no exchange `{exchange_id}`")
     made = type(exchange_id, (StrictAnswers, getattr(ccxt, exchange_id)), {})(config)
     # ccxt writes headers, the key among them, to its log: its log goes nowhere.
     made.logger = logging.Logger(exchange_id, level=logging.CRITICAL + 1)  # noqa: LOG001 -- it must have no parent
     return made
+
+
+def _checked_endpoint(endpoint: str) -> str:
+    parts = urlsplit(endpoint)
+    host = parts.hostname or ""
+    is_loopback = host == "localhost" or (host.replace(".", "").isdigit() and ip_address(host).is_loopback)
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback):
+        raise ValueError(f"the endpoint `{endpoint}` is neither https nor on this machine")
+    return endpoint
+
+
+def _moved(urls: Any, endpoint: str) -> Any:
+    """The addresses with another scheme and host."""
+    if isinstance(urls, dict):
+        return {name: _moved(url, endpoint) for name, url in urls.items()}
+    there = urlsplit(endpoint)
+    return urlunsplit(urlsplit(urls)._replace(scheme=there.scheme, netloc=there.netloc))
 
 
 def translated(exchange: Any, error: Exception, what: str) -> VenueError:

@@ -10,68 +10,23 @@ Stops are placed where ccxt says that the exchange takes them and it is known wh
 from __future__ import annotations
 
 import math
-import random
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from ipaddress import ip_address
-from threading import RLock
-from typing import Any, TypeVar
-from urllib.parse import urlsplit, urlunsplit
-
-import ccxt
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
+from typing import Any
 
 from modules.feeds.candles import Candles
 from modules.inputs import Account, Depth, Listing, Position, Ticker
 from modules.venues import ccxt_records as records
 from modules.venues import ccxt_stops
-from modules.venues.ccxt_client import UNREADABLE, client, translated
+from modules.venues.ccxt_asking import Asking, Manners, understood
+from modules.venues.ccxt_client import RECEIVE_WINDOW_MS, configured
+from modules.venues.ccxt_contracts import Contracts
 from modules.venues.credentials import Credentials
-from modules.venues.venue import (
-    ClockSkew,
-    Kind,
-    Malformed,
-    NewOrder,
-    NotPermitted,
-    OrderState,
-    RateLimited,
-    Rejected,
-    Unclear,
-    UnknownOrder,
-    Unreachable,
-    VenueError,
-)
+from modules.venues.venue import Kind, Malformed, NewOrder, NotPermitted, OrderState, Rejected, Unclear, UnknownOrder
 
-RECEIVE_WINDOW_MS = 5_000
-"""The venue drops a signed request that is older when it arrives."""
-
-SKEW_HOLDS_MS = 300_000
-FIRST_DELAY, MOST_DELAY = 0.5, 10.0
 LEVELS = 100
 MOST_CANDLES = 1000
-T = TypeVar("T")
-
-
-def _wall_clock() -> int:
-    return time.time_ns() // 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Manners:
-    """How a venue is asked. `timeout` is in seconds; `attempts` counts the first one.
-
-    Delays between attempts double from half a second to ten, times `jitter()` in 0..1. `most_skew_ms` is how far the
-    clocks may be apart for an order to be sent. `clock` tells ms since 1970 UTC.
-    """
-
-    timeout: float = 10.0
-    attempts: int = 4
-    most_skew_ms: int = 1_000
-    jitter: Callable[[], float] = random.random
-    sleep: Callable[[float], None] = time.sleep
-    clock: Callable[[], int] = _wall_clock
 
 
 class CcxtVenue:
@@ -95,19 +50,15 @@ class CcxtVenue:
     ) -> None:
         if live and credentials is None:
             raise NotPermitted("live trading needs keys")
+        manners = manners or Manners()
         self.name, self.is_live = exchange_id, live
-        self._quote, self._manners = quote, manners or Manners()
-        self._clock = self._manners.clock
-        self.arrival_ms = RECEIVE_WINDOW_MS + self._manners.most_skew_ms
-        self._has_keys = credentials is not None
-        self._lock = RLock()
-        self._quiet_until = 0
-        self._skew_at: int | None = None
-        self._client = _configured(exchange_id, credentials, self._manners.timeout, config or {})
+        self.arrival_ms = RECEIVE_WINDOW_MS + manners.most_skew_ms
+        self._quote, self._has_keys = quote, credentials is not None
+        self._client = configured(exchange_id, credentials, manners.timeout, endpoint, config or {})
+        self._asking = Asking(exchange_id, self._client, manners)
+        self._contracts = Contracts(exchange_id, self._client, self._asking, quote)
         self._dialect = ccxt_stops.dialect_of(self._client)
         self.takes_stops = self._dialect is not None
-        if endpoint is not None:
-            self._client.urls["api"] = _moved(self._client.urls["api"], _checked_endpoint(endpoint))
 
     def __repr__(self) -> str:
         """Tells neither keys nor addresses."""
@@ -117,31 +68,31 @@ class CcxtVenue:
 
     def time(self) -> int:
         """The venue's clock."""
-        return records.moment(self._read("the time", self._client.fetch_time), "the venue's time")
+        return self._asking.time()
 
     def markets(self) -> Mapping[str, Listing]:
         """Linear perpetual contracts in the quote currency, with margin tiers where there are keys to ask for them."""
-        found = self._read("the markets", lambda: self._client.load_markets(True))
-        mine = {m["id"]: m for m in found.values() if self._is_mine(m)}
+        found = self._asking.read("the markets", lambda: self._client.load_markets(True))
+        mine = {m["id"]: m for m in found.values() if self._contracts.is_mine(m)}
         if not mine:
             raise Malformed(f"the venue lists no contract in {self._quote}")
         tiers: Mapping[str, Any] = {}
         if self._has_keys and self._client.has.get("fetchLeverageTiers"):
-            tiers = self._read("the margin tiers", self._client.fetch_leverage_tiers)
+            tiers = self._asking.read("the margin tiers", self._client.fetch_leverage_tiers)
         mode = self._client.precisionMode
-        return self._made("the markets", lambda: {
+        return understood("the markets", lambda: {
             name: records.listing(m, mode, tiers.get(m["symbol"], ())) for name, m in sorted(mine.items())
         })  # fmt: skip
 
     def tickers(self) -> Mapping[str, Ticker]:
         """Prices of every contract that has a last one; quotes and mark prices where the venue tells them."""
-        told = self._by_id(self._read("the tickers", self._client.fetch_tickers))
+        told = self._contracts.by_id(self._asking.read("the tickers", self._client.fetch_tickers))
         quotes = marks = told
         if self._client.has.get("fetchBidsAsks"):
-            quotes = self._by_id(self._read("the quotes", self._client.fetch_bids_asks))
+            quotes = self._contracts.by_id(self._asking.read("the quotes", self._client.fetch_bids_asks))
         if self._client.has.get("fetchFundingRates"):
-            marks = self._by_id(self._read("the mark prices", self._client.fetch_funding_rates))
-        made = self._made("the tickers", lambda: {
+            marks = self._contracts.by_id(self._asking.read("the mark prices", self._client.fetch_funding_rates))
+        made = understood("the tickers", lambda: {
             name: records.ticker(self.name, told[name], quotes.get(name, {}), marks.get(name, {}).get("markPrice"))
             for name in sorted(told)
         })  # fmt: skip
@@ -160,34 +111,34 @@ class CcxtVenue:
 
     def _bars(self, symbol: str, since: int, length: str, cadence_ms: int) -> Candles:
         now = self.time()
-        name = self._unified(symbol)
-        rows = self._read("the candles", lambda: self._client.fetch_ohlcv(name, length, since, MOST_CANDLES))
-        return self._made("the candles", lambda: records.candles(self.name, symbol, rows, (since, now), cadence_ms))
+        name = self._contracts.unified(symbol)
+        rows = self._asking.read("the candles", lambda: self._client.fetch_ohlcv(name, length, since, MOST_CANDLES))
+        return understood("the candles", lambda: records.candles(self.name, symbol, rows, (since, now), cadence_ms))
 
     def depth(self, symbol: str) -> Depth:
         """The best levels of the order book."""
-        asked, name = self._clock(), self._unified(symbol)
-        told = self._read("the order book", lambda: self._client.fetch_order_book(name, LEVELS))
-        return self._made("the order book", lambda: records.depth(told, asked))
+        asked, name = self._asking.clock(), self._contracts.unified(symbol)
+        told = self._asking.read("the order book", lambda: self._client.fetch_order_book(name, LEVELS))
+        return understood("the order book", lambda: records.depth(told, asked))
 
     def funding(self) -> Mapping[str, float]:
         """Rates of the next settlement, of the contracts that have one."""
-        told = self._by_id(self._read("the funding rates", self._client.fetch_funding_rates))
+        told = self._contracts.by_id(self._asking.read("the funding rates", self._client.fetch_funding_rates))
         rates = {name: records.figure(row.get("fundingRate")) for name, row in sorted(told.items())}
         return {name: rate for name, rate in rates.items() if not math.isnan(rate)}
 
     def account(self) -> Account:
         """The account; its time is ours, before asking."""
-        asked = self._clock()
-        told = self._read("the account", self._client.fetch_balance)
-        return self._made("the account", lambda: records.account(told, self._quote, asked))
+        asked = self._asking.clock()
+        told = self._asking.read("the account", self._client.fetch_balance)
+        return understood("the account", lambda: records.account(told, self._quote, asked))
 
     def positions(self) -> Mapping[str, Position]:
         """Open positions. Raises Malformed where an account holds both sides of one contract."""
-        told = self._rows("position", self._client.fetch_positions)
+        told = self._asking.rows("position", self._client.fetch_positions)
         out: dict[str, Position] = {}
         for row in told:
-            symbol, found = self._made("a position", partial(self._position, row))
+            symbol, found = understood("a position", partial(self._position, row))
             if found is not None and symbol in out:
                 raise Malformed(f"there are two positions in `{symbol}`: the account must be in one-way mode")
             if found is not None:
@@ -196,8 +147,8 @@ class CcxtVenue:
 
     def open_orders(self) -> Sequence[OrderState]:
         """Orders that rest, of all contracts."""
-        told = self._rows("order", self._client.fetch_open_orders)
-        made = self._made("the open orders", lambda: [self._state(row) for row in told])
+        told = self._asking.rows("order", self._client.fetch_open_orders)
+        made = understood("the open orders", lambda: [self._state(row) for row in told])
         return sorted(made, key=lambda order: (order.placed, order.client_id))
 
     def stops(self, symbol: str | None = None) -> Sequence[OrderState]:
@@ -205,18 +156,18 @@ class CcxtVenue:
         dialect = self._dialect
         if dialect is None:
             return []
-        name = None if symbol is None else self._unified(symbol)
-        told = self._rows("stop", lambda: self._client.fetch_open_orders(name, params={"trigger": True}))
+        name = None if symbol is None else self._contracts.unified(symbol)
+        told = self._asking.rows("stop", lambda: self._client.fetch_open_orders(name, params={"trigger": True}))
         rows = [row for row in told if not ccxt_stops.closes_a_position(row)]
-        made = self._made("the stops", lambda: [self._stop(row, dialect).state for row in rows])
+        made = understood("the stops", lambda: [self._stop(row, dialect).state for row in rows])
         return sorted((s for s in made if s.is_open), key=lambda order: (order.placed, order.client_id))
 
     def order(self, symbol: str, client_id: str, kind: Kind | None = None) -> OrderState:
         """An order, open or not; of a stop that was triggered, what its order filled and paid."""
         if kind is Kind.STOP:
             return self._stopped(symbol, client_id)
-        name = self._unified(symbol)
-        told = self._read(
+        name = self._contracts.unified(symbol)
+        told = self._asking.read(
             "the order", lambda: self._client.fetch_order(client_id, name, {"clientOrderId": client_id})
         )  # fmt: skip
         return self._own(told, symbol, client_id)
@@ -230,9 +181,9 @@ class CcxtVenue:
             raise Rejected("an order needs a client id")
         if order.kind is Kind.STOP:
             return self._place_stop(order)
-        name = self._unified(order.symbol)
+        name = self._contracts.unified(order.symbol)
         self._check_steps(order, name)
-        self._check_clock()
+        self._asking.check_clock()
         params: dict[str, Any] = {"clientOrderId": order.client_id}
         if order.reduce_only:
             params["reduceOnly"] = True
@@ -240,7 +191,7 @@ class CcxtVenue:
             params["timeInForce"] = "IOC"
         type_ = "market" if order.kind is Kind.MARKET else "limit"
         side = "buy" if order.buys else "sell"
-        told = self._once(
+        told = self._asking.once(
             "the order", lambda: self._client.create_order(name, type_, side, order.quantity, order.price, params)
         )  # fmt: skip
         state = self._own(told, order.symbol, order.client_id)
@@ -255,11 +206,11 @@ class CcxtVenue:
             raise Rejected(f"stops are not placed at {self.name}: the fund watches them")
         if order.trigger is None or not order.reduce_only:
             raise Rejected("a stop has a trigger, and may only reduce")
-        name = self._unified(order.symbol)
+        name = self._contracts.unified(order.symbol)
         self._check_steps(order, name)
-        self._check_clock()
+        self._asking.check_clock()
         side, sent = "buy" if order.buys else "sell", ccxt_stops.params(order, dialect)
-        told = self._once(
+        told = self._asking.once(
             "the stop", lambda: self._client.create_order(name, "market", side, order.quantity, None, sent)
         )  # fmt: skip
         state = self._own(told, order.symbol, order.client_id, lambda row: self._stop(row, dialect).state)
@@ -271,8 +222,8 @@ class CcxtVenue:
     def cancel(self, symbol: str, client_id: str, kind: Kind | None = None) -> None:
         """Asks to cancel; a second try finds what the first one cancelled gone, which is UnknownOrder."""
         self._permit()
-        name, asked = self._unified(symbol), self._asked_for(client_id, kind)
-        self._read("the cancel", lambda: self._client.cancel_order(client_id, name, asked))
+        name, asked = self._contracts.unified(symbol), self._asked_for(client_id, kind)
+        self._asking.read("the cancel", lambda: self._client.cancel_order(client_id, name, asked))
 
     def set_leverage(self, symbol: str, leverage: float) -> None:
         """Sets the leverage of a contract, rounded down to a whole number: venues take no other."""
@@ -281,80 +232,20 @@ class CcxtVenue:
             raise Rejected(f"the leverage {leverage} is not 1 or more")
         if not self._client.has.get("setLeverage"):
             raise Rejected(f"{self.name} sets no leverage")
-        name, whole = self._unified(symbol), math.floor(leverage)
-        told = self._once("the leverage", lambda: self._client.set_leverage(whole, name))
+        name, whole = self._contracts.unified(symbol), math.floor(leverage)
+        told = self._asking.once("the leverage", lambda: self._client.set_leverage(whole, name))
         if self.name.startswith("binance") and not (
             isinstance(told, Mapping) and told.get("symbol") == symbol and records.number(told.get("leverage")) == whole
         ):
             raise Malformed(f"the venue does not say that the leverage of `{symbol}` is {whole}")
 
-    # --- asking ----------------------------------------------------------------------------------------------------
-
-    def _read(self, what: str, ask: Callable[[], T]) -> T:
-        """Asks, again where the venue cannot be reached."""
-        again = Retrying(
-            retry=retry_if_exception_type(Unreachable),
-            stop=stop_after_attempt(self._manners.attempts),
-            wait=self._delay,
-            sleep=self._manners.sleep,
-            reraise=True,
-        )
-        found: T = again(self._once, what, ask)
-        return found
-
-    def _rows(self, kind: str, ask: Callable[[], Sequence[Any]]) -> Sequence[Any]:
-        """Rows as ccxt reads them, all that the venue told."""
-        told, body = self._read(f"the {kind}s", lambda: (ask(), self._client.last_body))
-        self._made(f"the {kind}s", lambda: records.check_rows(self.name, kind, told, body))
-        return told
-
-    def _once(self, what: str, ask: Callable[[], T]) -> T:
-        """Asks once. One thread at a time: ccxt counts requests without a lock."""
-        with self._lock:
-            quiet = self._quiet_until - self._clock()
-            if quiet > 0:
-                raise RateLimited(f"{what}: the venue has asked for {quiet / 1000:.1f} s of silence", quiet / 1000)
-            self._client.last_status, self._client.retry_after = 0, None
-            try:
-                return ask()
-            except VenueError:
-                raise
-            except (ccxt.BaseError, *UNREADABLE) as error:
-                raised = translated(self._client, error, what)
-        if isinstance(raised, RateLimited) and raised.retry_after is not None:
-            self._quiet_until = self._clock() + int(raised.retry_after * 1000)
-        if isinstance(raised, ClockSkew):
-            self._skew_at = None
-        raise raised
-
-    def _made(self, what: str, make: Callable[[], T]) -> T:
-        """Records of an answer; one of another shape is malformed."""
-        try:
-            return make()
-        except UNREADABLE as error:
-            raise Malformed(f"{what}: the answer is of another shape than expected") from error
-
-    def _delay(self, state: RetryCallState) -> float:
-        return min(MOST_DELAY, FIRST_DELAY * 2.0 ** (state.attempt_number - 1)) * self._manners.jitter()
-
     def _permit(self) -> None:
         if not self.is_live:
             raise NotPermitted(f"live trading at {self.name} is off")
 
-    def _check_clock(self) -> None:
-        """Raises ClockSkew where the clocks are surely too far apart; half the way there and back is uncertain."""
-        before = self._clock()
-        if self._skew_at is not None and before - self._skew_at < SKEW_HOLDS_MS:
-            return
-        theirs, after = self.time(), self._clock()
-        skew = abs(theirs - (before + after) / 2)
-        if skew - (after - before) / 2 > self._manners.most_skew_ms:
-            raise ClockSkew(f"the venue's clock and ours are {skew / 1000:.3f} s apart")
-        self._skew_at = after
-
     def _check_steps(self, order: NewOrder, name: str) -> None:
         """Raises Rejected where ccxt would send another quantity or price than the order says."""
-        told = self._once("the quantity", lambda: self._client.amount_to_precision(name, order.quantity))
+        told = self._asking.once("the quantity", lambda: self._client.amount_to_precision(name, order.quantity))
         if float(told) != order.quantity:
             raise Rejected(f"the quantity {order.quantity} is no multiple of the contract's step")
         if (order.price is None) != (order.kind in {Kind.MARKET, Kind.STOP}):
@@ -364,7 +255,7 @@ class CcxtVenue:
         for what, price in (("price", order.price), ("trigger", order.trigger)):
             if price is None:
                 continue
-            told = self._once(f"the {what}", partial(self._client.price_to_precision, name, price))
+            told = self._asking.once(f"the {what}", partial(self._client.price_to_precision, name, price))
             if float(told) != price:
                 raise Rejected(f"the {what} {price} is no multiple of the contract's tick")
 
@@ -377,22 +268,23 @@ class CcxtVenue:
         return {"clientOrderId": client_id, **({"trigger": True} if kind is Kind.STOP else {})}
 
     def _stop(self, told: Mapping[str, Any], dialect: ccxt_stops.Dialect) -> ccxt_stops.Stop:
-        return ccxt_stops.stop(self.name, dialect, told, self._id(told["symbol"]))
+        return ccxt_stops.stop(self.name, dialect, told, self._contracts.id_of(told["symbol"]))
 
     def _stopped(self, symbol: str, client_id: str) -> OrderState:
         """A stop as it stands, with what came of it if it was triggered."""
-        name, asked = self._unified(symbol), self._asked_for(client_id, Kind.STOP)
-        dialect, found = self._dialect, self._read("the stop", lambda: self._client.fetch_order(client_id, name, asked))
-        assert dialect is not None  # or it could not have been asked for
-        told = self._made("the stop", lambda: self._stop(found, dialect))
+        name, asked = self._contracts.unified(symbol), self._asked_for(client_id, Kind.STOP)
+        dialect = self._dialect
+        assert dialect is not None  # or it could not be asked for
+        found = self._asking.read("the stop", lambda: self._client.fetch_order(client_id, name, asked))
+        told = understood("the stop", lambda: self._stop(found, dialect))
         self._own(found, symbol, client_id, lambda _: told.state)
         if told.order_id is None:
             return told.state
         try:
-            row = self._read("the order of the stop", lambda: self._client.fetch_order(told.order_id, name))
+            row = self._asking.read("the order of the stop", lambda: self._client.fetch_order(told.order_id, name))
         except UnknownOrder as error:
             raise Unclear(f"the stop `{client_id}` became an order that the venue does not find yet") from error
-        order = self._made("the order of the stop", lambda: self._state(row))
+        order = understood("the order of the stop", lambda: self._state(row))
         if order.symbol != symbol:
             raise Malformed(f"the order of the stop `{client_id}` is of `{order.symbol}`")
         state = ccxt_stops.became(told.state, order)
@@ -404,85 +296,25 @@ class CcxtVenue:
         """What the fills of an order cost in the quote currency; None where the venue does not tell, or not yet."""
         asked = {"orderId": order_id}
         try:
-            told = self._read("the fills", lambda: self._client.fetch_my_trades(name, None, None, asked))
-            return self._made("the fills", lambda: ccxt_stops.fee_of(told, filled, self._quote))
+            told = self._asking.read("the fills", lambda: self._client.fetch_my_trades(name, None, None, asked))
+            return understood("the fills", lambda: ccxt_stops.fee_of(told, filled, self._quote))
         except Malformed:
             return None
 
-    # --- names -----------------------------------------------------------------------------------------------------
-
-    def _is_mine(self, market: Mapping[str, Any]) -> bool:
-        return market.get("swap") is True and market.get("linear") is True and market.get("settle") == self._quote
-
-    def _load(self) -> Mapping[str, Any]:
-        loaded: Mapping[str, Any] = self._read("the markets", self._client.load_markets)
-        return loaded
-
-    def _unified(self, symbol: str) -> str:
-        """The name that ccxt has for a contract. Raises Rejected for one that is not listed."""
-        for name, market in self._load().items():
-            if market["id"] == symbol and self._is_mine(market):
-                return name
-        raise Rejected(f"`{symbol}` is not listed at {self.name}")
-
-    def _id(self, name: str) -> str:
-        market = self._load().get(name)
-        if market is None:
-            raise Malformed(f"the venue speaks of `{name}`, which it does not list")
-        return str(market["id"])
-
-    def _by_id(self, told: Any) -> dict[str, Mapping[str, Any]]:
-        """Rows of the contracts at hand, by their ids."""
-        if not isinstance(told, Mapping):
-            raise Malformed("the answer is no table")
-        markets = self._load()
-        mine = {name: row for name, row in told.items() if name in markets and self._is_mine(markets[name])}
-        return {str(markets[name]["id"]): row for name, row in mine.items()}
+    # --- records ---------------------------------------------------------------------------------------------------
 
     def _state(self, told: Mapping[str, Any]) -> OrderState:
-        return records.order(self.name, told, self._id(told["symbol"]))
+        return records.order(self.name, told, self._contracts.id_of(told["symbol"]))
 
     def _position(self, told: Mapping[str, Any]) -> tuple[str, Position | None]:
-        symbol = self._id(told["symbol"])
+        symbol = self._contracts.id_of(told["symbol"])
         return symbol, records.position(self.name, told, symbol)
 
     def _own(
         self, told: Any, symbol: str, client_id: str, read: Callable[[Any], OrderState] | None = None
     ) -> OrderState:
         """The state of the order that was asked for. Raises Malformed for that of another."""
-        state = self._made("the order", lambda: (read or self._state)(told))
+        state = understood("the order", lambda: (read or self._state)(told))
         if state.client_id != client_id or state.symbol != symbol:
             raise Malformed(f"asked for `{client_id}` in `{symbol}`, the venue tells of another order")
         return state
-
-
-def _configured(exchange_id: str, credentials: Credentials | None, timeout: float, config: Mapping[str, Any]) -> Any:
-    keys = {}
-    if credentials is not None:
-        keys = {"apiKey": credentials.key.get_secret_value(), "secret": credentials.secret.get_secret_value()}
-    made = client(exchange_id, {
-        "enableRateLimit": True, "timeout": int(timeout * 1000), **keys, **config,
-    })  # fmt: skip
-    # The list of currencies is another service's and needs keys; nothing here reads it.
-    made.has["fetchCurrencies"] = False
-    made.options["recvWindow"] = RECEIVE_WINDOW_MS
-    made.options["warnOnFetchOpenOrdersWithoutSymbol"] = False
-    made.options["fetchOpenOrders"] = {"warnWithoutSymbol": False}
-    return made
-
-
-def _checked_endpoint(endpoint: str) -> str:
-    parts = urlsplit(endpoint)
-    host = parts.hostname or ""
-    is_loopback = host == "localhost" or (host.replace(".", "").isdigit() and ip_address(host).is_loopback)
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback):
-        raise ValueError(f"the endpoint `{endpoint}` is neither https nor on this machine")
-    return endpoint
-
-
-def _moved(urls: Any, endpoint: str) -> Any:
-    """The addresses with another scheme and host."""
-    if isinstance(urls, dict):
-        return {name: _moved(url, endpoint) for name, url in urls.items()}
-    there = urlsplit(endpoint)
-    return urlunsplit(urlsplit(urls)._replace(scheme=there.scheme, netloc=there.netloc))

@@ -7,7 +7,8 @@ from typing import Any
 from pydantic import SecretStr
 
 from modules.venues import Kind, NewOrder
-from modules.venues.ccxt_venue import CcxtVenue, Manners
+from modules.venues.ccxt_asking import Manners
+from modules.venues.ccxt_venue import CcxtVenue
 from modules.venues.credentials import Credentials
 from tests.modules.venues.binance_server import KEY, SECRET, Exchange
 

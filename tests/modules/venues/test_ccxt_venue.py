@@ -29,7 +29,8 @@ from modules.venues import (
     UnknownOrder,
     Unreachable,
 )
-from modules.venues.ccxt_venue import CcxtVenue, Manners
+from modules.venues.ccxt_asking import Manners
+from modules.venues.ccxt_venue import CcxtVenue
 from modules.venues.credentials import Credentials
 from modules.venues.desk import Patience
 from tests.modules.venues.binance_server import KEY, SECRET, Exchange, Fault
