@@ -74,7 +74,7 @@ class EmbeddedExchange(PaperExchange):
 
     def hours(self, symbol: str, since: int) -> Candles:
         """Hours that began at `since` or later and are over, those of the year before first."""
-        column, past = self._column(symbol), self.past
+        column, past = self._engine.column(symbol), self.past
         there = past.opened >= since
         if not there.any():
             return super().hours(symbol, since)

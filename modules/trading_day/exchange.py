@@ -11,7 +11,8 @@ from modules.feeds.candles import Candles
 from modules.inputs import Account, Depth, Listing, Position, Ticker
 from modules.trading_day.market import DayMarket
 from modules.trading_day.mishaps import Mishaps
-from modules.venues.paper import Conditions, PaperExchange
+from modules.venues.paper import PaperExchange
+from modules.venues.paper_engine import Conditions
 from modules.venues.venue import Kind, Malformed, NewOrder, OrderState, RateLimited, Unreachable
 
 T = TypeVar("T")
@@ -100,7 +101,7 @@ class DayExchange(PaperExchange):
 
     def worth(self) -> float:
         """The equity at the newest closes, whether or not the exchange answers."""
-        return self.ledger.equity(self._price)
+        return self.ledger.equity(self._engine.price)
 
     def _answered(self, call: Callable[[], T]) -> T:
         """What a call gives; what the exchange asks of itself meanwhile does not go over the wire."""

@@ -21,7 +21,7 @@ from modules.trading_day.limits import OWN, Looks
 from modules.trading_day.lived import Asked, Lived, Replayed
 from modules.trading_day.market import DayMarket
 from modules.trading_day.signals import Signal
-from modules.venues.paper import Conditions
+from modules.venues.paper_engine import Conditions
 
 NO_LIMITS: Mapping[str, Looks] = MappingProxyType({})
 FEE = Conditions().taker_fee

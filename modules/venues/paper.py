@@ -1,63 +1,31 @@
 """A paper exchange: orders fill against the books and candles of a paper market, and survive a crash.
 
-Every order and cancel is written to a journal and on the disk before it is carried out; reopened, the exchange carries
-the journal out again. The same market, seed and commands make the same fills, so what was acknowledged is there. Its
-clock stands until `advance` moves it; fills between do not depend on the size of the steps. Own orders do not trade
-with each other; there is no funding.
+Every order and cancel is written to a journal and on the disk before it is carried out (`paper_engine`); reopened, the
+exchange carries the journal out again. The same market, seed and commands make the same fills, so what was acknowledged
+is there. Its clock stands until `advance` moves it.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
 from threading import RLock
 from typing import Any
 
 import numpy as np
 
-from modules.estimates.depth import walk, within
 from modules.estimates.hours import HOUR_MS, hourly
 from modules.feeds.candles import Candles
 from modules.inputs import Account, Depth, Listing, Position, Ticker
-from modules.venues.amounts import floored, is_multiple
 from modules.venues.journal import JournalError, journal_at
-from modules.venues.paper_ledger import NOTHING, Ledger
+from modules.venues.paper_engine import Conditions, PaperEngine
 from modules.venues.paper_market import PaperMarket, simulated_market
-from modules.venues.venue import (
-    DuplicateClientId,
-    Kind,
-    NewOrder,
-    NotEnoughMargin,
-    OrderState,
-    Rejected,
-    Status,
-    UnknownOrder,
-    Unreachable,
-    WouldTrigger,
-)
+from modules.venues.venue import Kind, NewOrder, OrderState, Rejected, UnknownOrder
 
 MOST_CANDLES = 1500
 HALF_DAY_MS = 43_200_000
 PANELS = ("open", "high", "low", "close", "volume")
-
-
-@dataclass(frozen=True, slots=True)
-class Conditions:
-    """How the exchange trades. Fees are ratios of traded value; the default ones are a large venue's first tier.
-
-    `latency_ms` passes on its clock with every order and cancel. `reject_rate` is the share of sound orders that it
-    refuses all the same. A resting order fills once the price has gone through it, with up to `resting_share` of what
-    the bar traded.
-    """
-
-    taker_fee: float = 0.0005
-    maker_fee: float = 0.0002
-    leverage: float = 10.0
-    latency_ms: int = 50
-    reject_rate: float = 0.0
-    resting_share: float = 0.1
 
 
 class PaperExchange:
@@ -86,13 +54,9 @@ class PaperExchange:
         self.conditions = conditions or Conditions()
         self.arrival_ms = self.conditions.latency_ms
         self.seed = seed
-        self.ledger = Ledger(capital, self.conditions.leverage)
-        self.liquidated: list[tuple[int, str]] = []
-        self._now = int(self.market.candles.opened[0]) + HALF_DAY_MS if start is None else start
-        self._listings = self.market.listings()
-        self._orders: dict[str, OrderState] = {}
-        self._taken: dict[tuple[str, bool], tuple[int, float]] = {}
-        self._commands = 0
+        now = int(self.market.candles.opened[0]) + HALF_DAY_MS if start is None else start
+        self._engine = PaperEngine(self.market, self.conditions, now=now, capital=capital, seed=seed)
+        self.ledger, self.liquidated = self._engine.ledger, self._engine.liquidated
         self._lock = RLock()
         self._journal = journal_at(journal)
         self._reopen(journal, capital)
@@ -101,34 +65,28 @@ class PaperExchange:
 
     def time(self) -> int:
         """The exchange's clock."""
-        return self._now
+        return self._engine.now
 
     def advance(self, to: int) -> None:
         """Moves the clock to `to` (ms): resting orders fill and positions are liquidated on the bars that close."""
         with self._lock:
-            if to < self._now:
-                raise ValueError(f"the clock of the paper exchange is at {self._now} and cannot go back to {to}")
-            for bar in range(self.market.bar(self._now) + 1, self.market.bar(to) + 1):
-                self._fill_resting(bar)
-                self._trigger(bar)
-                self._liquidate(bar)
-            self._now = to
+            self._engine.advance(to)
 
     # --- what can be seen ------------------------------------------------------------------------------------------
 
     def markets(self) -> Mapping[str, Listing]:
         """What is listed."""
-        return dict(self._listings)
+        return dict(self._engine.listings)
 
     def tickers(self) -> Mapping[str, Ticker]:
         """Prices at the newest close."""
-        found = {symbol: self.market.ticker(symbol, self._now) for symbol in self._listings}
+        found = {symbol: self.market.ticker(symbol, self._engine.now) for symbol in self._engine.listings}
         return {symbol: ticker for symbol, ticker in found.items() if ticker is not None}
 
     def hours(self, symbol: str, since: int) -> Candles:
         """Hours that began at `since` or later and are over, made of the market's bars."""
-        column, bars = self._column(symbol), self.market.candles
-        last = self.market.bar(self._now) + 1
+        column, bars = self._engine.column(symbol), self.market.candles
+        last = self.market.bar(self._engine.now) + 1
         if bars.cadence_ms >= HOUR_MS:
             return self.candles(symbol, since)
         first = int(np.searchsorted(bars.opened, -(-since // HOUR_MS) * HOUR_MS))
@@ -142,10 +100,10 @@ class PaperExchange:
 
     def candles(self, symbol: str, since: int) -> Candles:
         """Bars that opened at `since` or later and have closed."""
-        column = self._column(symbol)
+        column = self._engine.column(symbol)
         all_bars = self.market.candles
         first = int(np.searchsorted(all_bars.opened, since))
-        bars = slice(first, min(first + MOST_CANDLES, self.market.bar(self._now) + 1))
+        bars = slice(first, min(first + MOST_CANDLES, self.market.bar(self._engine.now) + 1))
         there = np.flatnonzero(np.isfinite(all_bars.close[bars, column])) + first
         panels = {n: getattr(all_bars, n)[there, column : column + 1] for n in ("open", "high", "low", "close")}
         volume = all_bars.volume[there, column : column + 1]
@@ -153,13 +111,8 @@ class PaperExchange:
 
     def depth(self, symbol: str) -> Depth:
         """The book, less what was taken from it since it was made."""
-        self._column(symbol)
         with self._lock:
-            found = self.market.depth(symbol, self._now)
-            if found is None:
-                raise Unreachable(f"there is no order book of `{symbol}` at {self._now}")
-            taken = {buys: self._taken_from(symbol, buys, found) for buys in (True, False)}
-            return Depth(found.at, _less(found.bids, taken[False]), _less(found.asks, taken[True]))
+            return self._engine.depth(symbol)
 
     def funding(self) -> Mapping[str, float]:
         """Nothing: nobody pays funding here."""
@@ -168,17 +121,17 @@ class PaperExchange:
     def account(self) -> Account:
         """The account at the newest closes."""
         with self._lock:
-            return self.ledger.account(self._now, self._price, self._reserved())
+            return self.ledger.account(self._engine.now, self._engine.price, self._engine.reserved())
 
     def positions(self) -> Mapping[str, Position]:
         """Open positions at the newest closes."""
         with self._lock:
-            return self.ledger.positions(self._price)
+            return self.ledger.positions(self._engine.price)
 
     def open_orders(self) -> Sequence[OrderState]:
         """Orders that rest."""
         with self._lock:
-            return [order for order in self._orders.values() if order.is_open]
+            return [order for order in self._engine.orders.values() if order.is_open]
 
     def stops(self, symbol: str | None = None) -> Sequence[OrderState]:
         """Stops that wait."""
@@ -187,7 +140,7 @@ class PaperExchange:
     def order(self, symbol: str, client_id: str, kind: Kind | None = None) -> OrderState:
         """An order, open or not."""
         with self._lock:
-            found = self._orders.get(client_id)
+            found = self._engine.orders.get(client_id)
         if found is None or found.symbol != symbol or kind not in {None, found.kind}:
             raise UnknownOrder(f"there is no order `{client_id}` in `{symbol}`")
         return found
@@ -197,22 +150,22 @@ class PaperExchange:
     def place(self, order: NewOrder) -> OrderState:
         """Carries an order out as far as the book goes; what is left of a limit order rests."""
         with self._lock:
-            self._write({"do": "place", "at": self._now, "order": asdict(order)})
-            return self._place(order)
+            self._write({"do": "place", "at": self._engine.now, "order": asdict(order)})
+            return self._engine.place(order)
 
     def cancel(self, symbol: str, client_id: str, kind: Kind | None = None) -> None:
         """Cancels what is left of an order."""
         with self._lock:
             if kind is not None:
                 self.order(symbol, client_id, kind)
-            self._write({"do": "cancel", "at": self._now, "symbol": symbol, "client_id": client_id})
-            self._cancel(symbol, client_id)
+            self._write({"do": "cancel", "at": self._engine.now, "symbol": symbol, "client_id": client_id})
+            self._engine.cancel(symbol, client_id)
 
     def set_leverage(self, symbol: str, leverage: float) -> None:
         """Sets the leverage of a symbol; the position in it gets the margin that it then needs."""
         with self._lock:
-            self._write({"do": "leverage", "at": self._now, "symbol": symbol, "leverage": leverage})
-            self._set_leverage(symbol, leverage)
+            self._write({"do": "leverage", "at": self._engine.now, "symbol": symbol, "leverage": leverage})
+            self._engine.set_leverage(symbol, leverage)
 
     def close(self) -> None:
         """Lets go of the journal."""
@@ -225,7 +178,7 @@ class PaperExchange:
 
     def _reopen(self, path: Path | None, capital: float) -> None:
         terms = {
-            "do": "open", "market": self.market.fingerprint, "seed": self.seed, "start": self._now,
+            "do": "open", "market": self.market.fingerprint, "seed": self.seed, "start": self._engine.now,
             "capital": capital, "conditions": asdict(self.conditions),
         }  # fmt: skip
         if not self._journal.records:
@@ -238,219 +191,14 @@ class PaperExchange:
             self._redo(record)
 
     def _redo(self, record: Mapping[str, Any]) -> None:
-        self.advance(max(self._now, record["at"]))
+        self.advance(max(self._engine.now, record["at"]))
         try:
             if record["do"] == "place":
                 fields = record["order"]
-                self._place(NewOrder(**{**fields, "kind": Kind(fields["kind"])}))
+                self._engine.place(NewOrder(**{**fields, "kind": Kind(fields["kind"])}))
             elif record["do"] == "leverage":
-                self._set_leverage(record["symbol"], record["leverage"])
+                self._engine.set_leverage(record["symbol"], record["leverage"])
             else:
-                self._cancel(record["symbol"], record["client_id"])
+                self._engine.cancel(record["symbol"], record["client_id"])
         except (Rejected, UnknownOrder):
             return  # as it was refused then
-
-    # --- orders ----------------------------------------------------------------------------------------------------
-
-    def _place(self, order: NewOrder) -> OrderState:
-        self._arrive()
-        self._check(order)
-        state = OrderState(
-            order.client_id, order.symbol, order.side, order.quantity, 0.0, None, Status.OPEN, order.kind, order.price,
-            order.reduce_only, self._now, self._now, order.trigger,
-        )  # fmt: skip
-        self._orders[order.client_id] = state if state.is_guard else self._take(state)
-        return self._orders[order.client_id]
-
-    def _cancel(self, symbol: str, client_id: str) -> None:
-        self._arrive()
-        state = self._orders.get(client_id)
-        if state is None or state.symbol != symbol or not state.is_open:
-            raise UnknownOrder(f"there is no open order `{client_id}` in `{symbol}`")
-        self._orders[client_id] = replace(state, status=Status.CANCELLED, updated=self._now)
-
-    def _set_leverage(self, symbol: str, leverage: float) -> None:
-        self._arrive()
-        self._column(symbol)
-        if not 1 <= leverage <= self._listings[symbol].tiers[0].most_leverage:
-            raise Rejected(f"the leverage {leverage} is not in 1 to {self._listings[symbol].tiers[0].most_leverage}")
-        needs = self.ledger.margin_at(symbol, leverage) - self.ledger.margin_at(symbol, self.ledger.leverage_of(symbol))
-        if needs > self._free():
-            raise NotEnoughMargin(
-                f"the leverage {leverage} needs {needs:.2f} more margin, and {self._free():.2f} is free"
-            )
-        self.ledger.set_leverage(symbol, leverage)
-
-    def _arrive(self) -> None:
-        self._commands += 1
-        self.advance(self._now + self.conditions.latency_ms)
-
-    def _check(self, order: NewOrder) -> None:
-        """Raises Rejected for an order that cannot be carried out."""
-        listing = self._listings.get(order.symbol)
-        if listing is None or self.market.price(order.symbol, self._now) is None:
-            raise Rejected(f"`{order.symbol}` does not trade here")
-        if not order.client_id or order.client_id in self._orders:
-            raise DuplicateClientId(f"there is an order `{order.client_id}` already")
-        if not 0 < order.quantity < math.inf or not is_multiple(order.quantity, listing.step):
-            raise Rejected(f"the quantity {order.quantity} is not a positive multiple of {listing.step}")
-        if (order.price is None) != (order.kind in {Kind.MARKET, Kind.STOP}):
-            raise Rejected("a market order and a stop have no price, and every other has one")
-        self._check_trigger(order, listing)
-        if order.price is not None and not (0 < order.price < math.inf and is_multiple(order.price, listing.tick)):
-            raise Rejected(f"the price {order.price} is not a positive multiple of {listing.tick}")
-        value = order.quantity * (order.price or self._price(order.symbol))
-        if not order.reduce_only and listing.least_notional is not None and value < listing.least_notional:
-            raise Rejected(f"an order of {value} is smaller than {listing.least_notional}")
-        self._check_position(order, value)
-        if np.random.default_rng([self.seed, self._commands]).random() < self.conditions.reject_rate:
-            raise Rejected("the exchange is busy")
-
-    def _check_trigger(self, order: NewOrder, listing: Listing) -> None:
-        if (order.trigger is None) == (order.kind is Kind.STOP):
-            raise Rejected("a stop has a trigger, and no other order has one")
-        if order.trigger is None:
-            return
-        if not order.reduce_only:
-            raise Rejected("a stop may only reduce")
-        if not (0 < order.trigger < math.inf and is_multiple(order.trigger, listing.tick)):
-            raise Rejected(f"the trigger {order.trigger} is not a positive multiple of {listing.tick}")
-        price = self._price(order.symbol)
-        if price >= order.trigger if order.buys else price <= order.trigger:
-            raise WouldTrigger(f"the price {price} has reached the trigger {order.trigger} already")
-
-    def _check_position(self, order: NewOrder, value: float) -> None:
-        against = self.ledger.reducible(order.symbol, 1 if order.buys else -1)
-        if order.reduce_only:
-            if against == 0:
-                raise Rejected(f"there is no position in `{order.symbol}` to reduce")
-            return
-        needs = value * max(0.0, 1 - against / order.quantity) / self.ledger.leverage_of(order.symbol)
-        free = self._free()
-        if needs > 0 and needs > free:
-            raise NotEnoughMargin(f"the order needs a margin of {needs:.2f}, and {free:.2f} is free")
-
-    def _take(self, state: OrderState) -> OrderState:
-        """What an order takes from the book as it arrives, and how it stands then."""
-        buys = state.side == "LONG"
-        depth = self.depth(state.symbol)
-        levels = depth.asks if buys else depth.bids
-        if state.price is not None:
-            levels = within(levels, buys, state.price)
-        got = walk(levels, self._limit(state, state.quantity))
-        if got.quantity > NOTHING:
-            before = self._taken_from(state.symbol, buys, depth)
-            self._taken[state.symbol, buys] = (depth.at, before + got.quantity)
-            state = self._filled(state, got.quantity, got.average, self.conditions.taker_fee, self._now)
-        if state.is_open and state.kind is not Kind.LIMIT:
-            state = replace(state, status=Status.EXPIRED)
-        return state
-
-    def _filled(self, state: OrderState, quantity: float, price: float, fee: float, ts: int) -> OrderState:
-        """The order after one more fill, which is booked."""
-        self.ledger.fill(state.symbol, 1 if state.side == "LONG" else -1, quantity, price, fee, ts)
-        filled = floored(state.filled + quantity, self._listings[state.symbol].step)
-        average = ((state.average or 0.0) * state.filled + price * quantity) / filled
-        status = Status.FILLED if filled >= state.quantity else Status.OPEN
-        return replace(state, filled=filled, average=average, status=status, updated=ts)
-
-    def _limit(self, state: OrderState, quantity: float) -> float:
-        """What the order may fill now: no more than the position if it may only reduce."""
-        if not state.reduce_only:
-            return quantity
-        return min(quantity, self.ledger.reducible(state.symbol, 1 if state.side == "LONG" else -1))
-
-    # --- bars ------------------------------------------------------------------------------------------------------
-
-    def _fill_resting(self, bar: int) -> None:
-        candles = self.market.candles
-        ts = int(candles.closed[bar])
-        offered: dict[tuple[str, str], float] = {}
-        for state in [o for o in self._orders.values() if o.is_open and o.price is not None]:
-            if not self._is_passed(state, bar):
-                continue
-            share = float(candles.volume[bar, self._column(state.symbol)]) * self.conditions.resting_share
-            left = offered.get((state.symbol, state.side), share)
-            most = self._limit(state, state.quantity - state.filled)
-            if most <= NOTHING:
-                self._orders[state.client_id] = replace(state, status=Status.EXPIRED, updated=ts)
-                continue
-            quantity = floored(min(most, left), self._listings[state.symbol].step)
-            offered[state.symbol, state.side] = left - quantity
-            if quantity > 0 and state.price is not None:
-                fee = self.conditions.maker_fee
-                self._orders[state.client_id] = self._filled(state, quantity, state.price, fee, ts)
-
-    def _trigger(self, bar: int) -> None:
-        """Stops whose trigger the price has reached trade there, or where the bar opened beyond it."""
-        candles, ts = self.market.candles, int(self.market.candles.closed[bar])
-        for state in [o for o in self._orders.values() if o.is_open and o.is_guard]:
-            column, buys = self._column(state.symbol), state.side == "LONG"
-            saw_it_all = candles.opened[bar] >= state.placed
-            reach = candles.close if not saw_it_all else candles.high if buys else candles.low
-            worst, first = float(reach[bar, column]), float((candles.open if saw_it_all else reach)[bar, column])
-            if state.trigger is None or not (worst >= state.trigger if buys else worst <= state.trigger):
-                continue
-            quantity = self._limit(state, state.quantity)
-            if quantity > NOTHING:
-                price = max(state.trigger, first) if buys else min(state.trigger, first)
-                self._orders[state.client_id] = self._filled(state, quantity, price, self.conditions.taker_fee, ts)
-            after = self._orders[state.client_id]
-            status = Status.EXPIRED if after.is_open else after.status
-            self._orders[state.client_id] = replace(after, status=status, updated=ts, triggered=True)
-
-    def _is_passed(self, state: OrderState, bar: int) -> bool:
-        """Whether the price went through a resting order within a bar; of a bar that it missed part of, by its end."""
-        candles, column = self.market.candles, self._column(state.symbol)
-        saw_it_all = candles.opened[bar] >= state.placed
-        if state.price is None:
-            return False
-        if state.side == "LONG":
-            return bool((candles.low if saw_it_all else candles.close)[bar, column] < state.price)
-        return bool((candles.high if saw_it_all else candles.close)[bar, column] > state.price)
-
-    def _liquidate(self, bar: int) -> None:
-        candles = self.market.candles
-        for symbol, held in sorted(self.ledger.held.items()):
-            column, price = self._column(symbol), self.ledger.liquidation(symbol)
-            touched = candles.low[bar, column] <= price if held.sign > 0 else candles.high[bar, column] >= price
-            if touched:
-                self.ledger.liquidate(symbol)
-                self.liquidated.append((int(candles.closed[bar]), symbol))
-
-    # --- figures ---------------------------------------------------------------------------------------------------
-
-    def _column(self, symbol: str) -> int:
-        column = self.market.column(symbol)
-        if column is None:
-            raise Rejected(f"`{symbol}` is not listed here")
-        return column
-
-    def _price(self, symbol: str) -> float:
-        price = self.market.price(symbol, self._now)
-        return self.ledger.held[symbol].entry if price is None else price
-
-    def _free(self) -> float:
-        """Margin that nothing is set aside for."""
-        return self.ledger.equity(self._price) - self.ledger.used_margin - self._reserved()
-
-    def _reserved(self) -> float:
-        """Margin set aside for what open orders may add."""
-        orders = [o for o in self._orders.values() if o.is_open and not o.reduce_only and o.price is not None]
-        value = math.fsum((o.quantity - o.filled) * o.price for o in orders if o.price is not None)
-        return value / self.conditions.leverage
-
-    def _taken_from(self, symbol: str, buys: bool, depth: Depth) -> float:
-        at, quantity = self._taken.get((symbol, buys), (depth.at, 0.0))
-        return quantity if at == depth.at else 0.0
-
-
-def _less(levels: tuple[tuple[float, float], ...], taken: float) -> tuple[tuple[float, float], ...]:
-    """What is left of the levels once `taken` base units are gone from the best one on."""
-    out = []
-    for price, size in levels:
-        gone = min(size, taken)
-        taken -= gone
-        if size - gone > NOTHING:
-            out.append((price, size - gone))
-    return tuple(out)

@@ -116,9 +116,9 @@ def test_symbols_come_and_go() -> None:
     first = history(paper.time())
     assert first is not None
     assert len(first.symbols) == 3
-    listings = dict(paper._listings)
+    listings = dict(paper._engine.listings)
     gone = first.symbols[1]
-    del paper._listings[gone]
+    del paper._engine.listings[gone]
     second = history(later(paper, HOUR_MS))
     assert second is not None
     assert gone not in second.symbols
@@ -127,7 +127,7 @@ def test_symbols_come_and_go() -> None:
         old, new = first.symbols.index(symbol), second.symbols.index(symbol)
         assert second.close[:-1, new].tolist() == first.close[:, old].tolist()
     assert np.isfinite(second.close).all()
-    paper._listings.update(listings)
+    paper._engine.listings.update(listings)
 
 
 def test_what_is_held_is_followed_whatever_it_trades() -> None:

@@ -20,7 +20,8 @@ from modules.smart_execution import SmartExecution, terms_of
 from modules.venues import Kind, NotPermitted, Rejected, Unreachable, Venue, VenueError
 from modules.venues.desk import Patience
 from modules.venues.intents import stem
-from modules.venues.paper import Conditions, PaperExchange
+from modules.venues.paper import PaperExchange
+from modules.venues.paper_engine import Conditions
 from policy_dsl.bundle import load
 from tests.modules.venues.flaky import Flaky
 from tests.modules.venues.paper_markets import BOOK, A, at, market

@@ -14,7 +14,8 @@ from modules.runtime.controls import Controls
 from modules.runtime.ledger import Ledger
 from modules.runtime.venue_world import VenueWorld
 from modules.smart_execution import SmartExecution
-from modules.venues.paper import Conditions, PaperExchange
+from modules.venues.paper import PaperExchange
+from modules.venues.paper_engine import Conditions
 from modules.venues.venue import Venue
 from tests.modules.venues.flaky import Flaky
 from tests.modules.venues.paper_markets import A, Bar, at, market

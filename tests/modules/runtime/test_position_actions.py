@@ -113,12 +113,12 @@ def test_exits_come_before_entries() -> None:
 def test_an_exit_that_fills_in_part_goes_on_at_the_next_snapshot() -> None:
     fund = scene()
     fund.open(4)
-    limit = fund.paper._limit
-    fund.paper._limit = lambda state, quantity: min(1.0, limit(state, quantity))  # type: ignore[method-assign]  # because a thin book comes to that
+    limit = fund.paper._engine._limit
+    fund.paper._engine._limit = lambda state, quantity: min(1.0, limit(state, quantity))  # type: ignore[method-assign]  # because a thin book comes to that
     fund.step(**grants("pba", CLOSE=[]))
     left = size(fund)
     assert 0 < left < 4
-    fund.paper._limit = limit  # type: ignore[method-assign]  # because it is as it was
+    fund.paper._engine._limit = limit  # type: ignore[method-assign]  # because it is as it was
     fund.step(**grants("pba", CLOSE=[]))
     assert fund.held is None
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from modules.venues import Kind
 from modules.venues.desk import Desk, Patience, Terms
 from modules.venues.intents import Intents, Ticket
-from modules.venues.paper import Conditions, PaperExchange
+from modules.venues.paper import PaperExchange
+from modules.venues.paper_engine import Conditions
 from tests.modules.venues.flaky import Flaky
 from tests.modules.venues.paper_markets import A, at, market
 

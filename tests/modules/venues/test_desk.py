@@ -26,7 +26,8 @@ from modules.venues import (
 )
 from modules.venues.desk import Desk, Patience, Terms, Unsettled, outcome_of
 from modules.venues.intents import Intents, Ticket, stem
-from modules.venues.paper import Conditions, PaperExchange
+from modules.venues.paper import PaperExchange
+from modules.venues.paper_engine import Conditions
 from tests.modules.venues.crashing import crash, killed, opened
 from tests.modules.venues.flaky import Flaky
 from tests.modules.venues.paper_markets import BOOK, MINUTE, A, Bar, at, market

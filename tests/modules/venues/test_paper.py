@@ -23,7 +23,8 @@ from modules.venues import (
     Unreachable,
 )
 from modules.venues.journal import JournalError
-from modules.venues.paper import Conditions, PaperExchange
+from modules.venues.paper import PaperExchange
+from modules.venues.paper_engine import Conditions
 from modules.venues.paper_market import simulated_market
 from tests.modules.venues.paper_markets import BOOK, MINUTE, A, B, Bar, at, market
 
