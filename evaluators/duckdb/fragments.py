@@ -15,10 +15,13 @@ DEEPEST = 40
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """One SQL expression: its text, the columns it reads, how deep it nests, and whether it can be NULL (unknown)."""
+    """One SQL expression: its text, the columns it reads, how deep it nests, and whether it can be NULL (unknown).
+
+    The columns are distinct, in the order in which they were first read, so that equal programs have equal SQL.
+    """
 
     text: str
-    columns: frozenset[Column] = frozenset()
+    columns: tuple[Column, ...] = ()
     depth: int = 1
     nullable: bool = False
 
@@ -36,7 +39,7 @@ def compose(template: str, *parts: Fragment) -> Fragment:
     """`template` with each `{}` replaced by a part; NULL where a part may be."""
     return Fragment(
         template.format(*(p.text for p in parts)),
-        frozenset().union(*(p.columns for p in parts)),
+        tuple(dict.fromkeys(c for p in parts for c in p.columns)),
         1 + max((p.depth for p in parts), default=0),
         any(p.nullable for p in parts),
     )

@@ -67,7 +67,7 @@ class Windowed:
     step: int
 
     @property
-    def reads(self) -> frozenset[Column]:
+    def reads(self) -> tuple[Column, ...]:
         """The columns of the frame that it reads."""
         return self.expression.columns
 
@@ -89,9 +89,9 @@ class InForce:
     step: int
 
     @property
-    def reads(self) -> frozenset[Column]:
+    def reads(self) -> tuple[Column, ...]:
         """The columns of the frame that it reads."""
-        return frozenset((*self.same, self.time, self.value, self.end))
+        return tuple(dict.fromkeys((*self.same, self.time, self.value, self.end)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ class Column:
     @property
     def read(self) -> Fragment:
         """The expression that reads this column, in its frame."""
-        return Fragment(quote(self.name), frozenset((self,)), 1, self.nullable)
+        return Fragment(quote(self.name), (self,), 1, self.nullable)
 
 
 @dataclass(eq=False, slots=True)

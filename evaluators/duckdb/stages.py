@@ -6,7 +6,7 @@ reads are written.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from evaluators.duckdb.compiler import Design, Relation
@@ -87,7 +87,7 @@ class Stages:
     def of(cls, design: Design) -> Stages:
         """The stages of `design`, filled from its relations backwards."""
         stages = cls(design.frames)
-        roots = {c for relation in design.relations for f in relation.columns.values() for c in f.columns}
+        roots = dict.fromkeys(c for relation in design.relations for f in relation.columns.values() for c in f.columns)
         reached = stages._reached(roots)
         steps = {(c.frame, c.round) for c in reached} | {(c.frame, c.frame.first_round) for c in reached}
         last: dict[Frame, Stage] = {}
@@ -121,14 +121,14 @@ class Stages:
                 self.write(stage, whole.get(column, column))
         stage.view = View(relation, tuple(derived), {c: whole[c] for c in read if c in whole and whole[c] is not c})
 
-    def _reached(self, roots: set[Column]) -> set[Column]:
+    def _reached(self, roots: Iterable[Column]) -> dict[Column, None]:
         """Every column that `roots` rest on, in any frame."""
-        found: set[Column] = set()
+        found: dict[Column, None] = {}
         ahead = list(roots)
         while ahead:
             column = ahead.pop()
             if column not in found:
-                found.add(column)
+                found[column] = None
                 ahead += self._sources(column)
         return found
 

@@ -19,7 +19,7 @@ class Statement:
 
     sql: str
     makes: str | None = None
-    reads: frozenset[str] = frozenset()
+    reads: tuple[str, ...] = ()
 
 
 def statements(design: Design, name: str) -> tuple[Statement, ...]:
@@ -55,20 +55,20 @@ class _Names:
 def _making(stages: Stages, names: _Names) -> Iterator[Statement]:
     for stage in stages.in_order:
         table = names.table(stage)
-        reads = frozenset(_reads(stages, stage, names))
+        reads = tuple(dict.fromkeys(_reads(stages, stage, names)))
         if stage.is_table:
             select = rows(stages, stage, names.table, names.rollup, _columns(stages, stage))
             yield Statement(f"CREATE OR REPLACE TEMP TABLE {quote(table)} AS\n{select}", table, reads)
         if stage.view is not None:
             create = f"CREATE OR REPLACE TEMP VIEW {quote(stage.view.relation.name)} AS"
-            yield Statement(f"{create}\n{view(stage, stage.view, table)}", None, frozenset((table,)))
+            yield Statement(f"{create}\n{view(stage, stage.view, table)}", None, (table,))
         if stage.rollups:
             folded, source = names.rollup(stage), quote(table) if stage.is_table else None
             if stage.steady:
                 select = steady_aggregates(stages, stage, names.table)
             else:
                 select = aggregates(stages, stage, names.table, names.rollup, source)
-            sources = frozenset((table,)) if stage.is_table else reads
+            sources = (table,) if stage.is_table else reads
             yield Statement(f"CREATE OR REPLACE TEMP TABLE {quote(folded)} AS\n{select}", folded, sources)
 
 

@@ -89,7 +89,7 @@ class Windows:
         ]
 
 
-def _reads(column: Column) -> frozenset[Column]:
+def _reads(column: Column) -> tuple[Column, ...]:
     assert isinstance(column.origin, Windowed | InForce)
     return column.origin.reads
 
