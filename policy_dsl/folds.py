@@ -29,12 +29,16 @@ def fold(node: x.Fold, context: Context) -> nodes.Expression | None:
     entity = None if head is None else context.names.catalogue.entities[head]
     if entity is not None and row_name(node.variable, entity.name, context) is None:
         return None
-    in_scope = entity is not None and entity.name in context.rows
-    if entity is None or (in_scope and node.over is not None and node.where is None and node.function in _WINDOWS):
+    if entity is None or (entity.name in context.rows and _follows_one_row(node)):
         return _window(node, context)
     if entity.rows is Rows.EVENT:
         return _events(node, entity, context)
     return _rows(node, entity, context)
+
+
+def _follows_one_row(node: x.Fold) -> bool:
+    """Whether a fold, of an entity of which a row is in scope, follows that row over time: nothing says otherwise."""
+    return node.function in _WINDOWS and node.over is not None and node.where is None and node.variable is None
 
 
 def _head(node: x.Expr, aliased: bool, context: Context) -> str | None:

@@ -274,6 +274,18 @@ def test_a_window_over_the_row_of_the_rule_is_no_fold_of_rows() -> None:
     )
 
 
+def test_a_name_of_its_own_makes_it_a_fold_of_events_inside_another() -> None:
+    node = guard("highest(trade.r_multiple + lowest(trade.r_multiple as q over 1h) over 2h) > 5R")
+    assert isinstance(node, nodes.Compare)
+    outer = node.left
+    assert isinstance(outer, nodes.EventFold)
+    assert isinstance(outer.value, nodes.Arithmetic)
+    inner = outer.value.right
+    assert isinstance(inner, nodes.EventFold)
+    assert (inner.duration, inner.variable) == (3_600_000, "trade_2")
+    assert outer.value.left == nodes.RowRead(nodes.Row("trade", outer.variable), "r_multiple", inner.type)
+
+
 def test_folds_nest() -> None:
     node = guard("any(position as a where count(position as b where b.symbol is a.symbol) > 1)")
     assert isinstance(node, nodes.Aggregate)
