@@ -152,6 +152,7 @@ _here = _Process()
 
 def _begin(count: Synchronized[int], bundles: Mapping[Arm, Bundle]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it at once; the process that began it says so
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     _here.count, _here.bundles = count, bundles
     _here.evaluators = tuple(PythonEvaluator(bundle.program) for bundle in bundles.values())
 
@@ -167,7 +168,8 @@ def _on_many(wanted: Wanted, processes: int, bundles: Mapping[Arm, Bundle], on_m
     others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(processes, context, initializer=_begin, initargs=(count, bundles)) as pool:
         try:
-            running = [pool.submit(partial(_elsewhere, wanted, number)) for number in range(wanted.days)]
+            with interrupts_wait():
+                running = [pool.submit(partial(_elsewhere, wanted, number)) for number in range(wanted.days)]
             left: set[Future[LivedDay]] = set(running)
             while left:
                 ended, left = wait(left, LOOK_SECONDS, FIRST_COMPLETED)
@@ -180,6 +182,16 @@ def _on_many(wanted: Wanted, processes: int, bundles: Mapping[Arm, Bundle], on_m
                 process.terminate()
             raise
         return tuple(future.result() for future in running)
+
+
+@contextmanager
+def interrupts_wait() -> Iterator[None]:
+    """Ctrl-C is heard afterwards; by processes that start meanwhile once they let it, not amid their imports."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
