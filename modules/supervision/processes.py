@@ -26,12 +26,12 @@ AFTER_A_WORD = ("/bin/sh", "-c", 'read -r _ && exec "$@" </dev/null', "sh")
 class Command:
     """How a service is started, in the folder `cwd`. What it prints goes to `log`, or nowhere.
 
-    `environment` is all that it is told (None: what the fund itself was told).
+    `environment` is all that it is told (None: what the fund itself was told). It may hold keys: it is never printed.
     """
 
     argv: tuple[str, ...]
     log: Path | None = None
-    environment: Mapping[str, str] | None = None
+    environment: Mapping[str, str] | None = field(default=None, repr=False)
     cwd: Path | None = None
 
     def fingerprint(self, *kept_back: str) -> str:

@@ -183,3 +183,17 @@ def test_a_file_that_cannot_be_read_or_that_everybody_can_write_is_refused(tmp_p
     path.chmod(0o666)
     with pytest.raises(PolicyError, match="can be written by everybody, and names commands: chmod o-w"):
         read_watch_file(path, ENVIRONMENT, ())
+
+
+def test_what_a_service_is_told_is_not_printed(tmp_path: Path) -> None:
+    text = '[services.feed]\ncommand = ["feed"]\npass_env = ["RINGFENCE_VENUE_SECRET"]\nenv = { PASS = "w0rd" }'
+    (service,) = read(tmp_path, text)
+    assert service.command is not None
+    assert service.command.environment == {
+        "HOME": "/home/ada",
+        "PATH": "/bin",
+        "RINGFENCE_VENUE_SECRET": "s",
+        "PASS": "w0rd",
+    }
+    assert "environment" not in repr(service)
+    assert "w0rd" not in repr(service)
