@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from modules.assembly import Supplied
 from modules.estimates import har, trend, volatility
 from modules.estimates.hours import HOUR_MS, HOURS_A_DAY, covers, hourly, newest
-from modules.estimates.market_moves import LEAST, PAST_DAYS, Followed, Moves
+from modules.estimates.market_moves import LEAST, PAST_DAYS, RECENT, Followed, Moves
 from modules.estimates.regimes import Returns, TwoStates, regime, two_states
 from modules.estimates.windows import UNKNOWN, Panel, latest_rank
 from modules.facts import CATALOGUE
@@ -25,7 +25,7 @@ from modules.supply import Row, Supply
 from policy_dsl.types import Levels
 
 DAY = HOURS_A_DAY
-TREND, SHORT_TREND, BREADTH = 14 * DAY, 3 * DAY, 7 * DAY
+TREND, SHORT_TREND, BREADTH = RECENT, 3 * DAY, 7 * DAY
 """Hours that trend, short trend and breadth look at."""
 
 ATR_BARS = 14
@@ -172,8 +172,8 @@ def _tell_unrest(moves: Moves, told: _Told) -> None:
     rank = har.forecast_rank(moves.market_variance[:, 0], DAY) if covers(moves.hours, least) else None
     level = None if rank is None else VOLATILITY.members[int(volatility.volatility_level(np.array([rank]))[0])]
     told.put("volatility", level, _too_few(moves.hours, least))
-    score = volatility.turbulence_score(moves.returns, moves.forecast)
-    told.put("turbulence", float(latest_rank(score, LEAST, YEAR)[0]), _too_few(moves.hours, 2 * LEAST))
+    turbulence = float(latest_rank(moves.turbulence, LEAST, YEAR)[0])
+    told.put("turbulence", turbulence, _too_few(moves.hours, 2 * LEAST))
 
 
 def _too_few(hours: Candles, least: int) -> str:
@@ -185,7 +185,7 @@ def _too_few(hours: Candles, least: int) -> str:
 def _symbols(moves: Moves) -> tuple[dict[str, Row], dict[str, str]]:
     """A row for each symbol, and why facts of it are missing."""
     hours = moves.hours
-    window = moves.returns[-TREND:]
+    window = moves.returns
     t = _newest(hours, TREND + 1, lambda: trend.trend_t(window, TREND))
     rank = latest_rank(moves.forecast, LEAST, YEAR)
     recent = slice(-ATR_BARS - 1, None)

@@ -24,19 +24,23 @@ PAST_DAYS = 399
 """A year of forecasts and what the first of them needs. With the day that goes on they are the 400 that are kept."""
 
 
+RECENT = 14 * HOURS_A_DAY
+"""Hours of which the returns of each symbol are told: the longest window that looks at them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Past:
     """What the hours of whole days tell, and where it is carried on.
 
-    `returns` and `forecast` have shape (hours, symbols); `index` (the mean return) and `market_variance` (the median
-    variance) are of the market, shape (hours, 1); `recent` are the variances of the last `LEAST` hours.
+    `forecast` has shape (hours, symbols); `index` (the mean return), `market_variance` (the median variance) and
+    `turbulence` are of the market, shape (hours, 1); `recent` are the variances of the last `LEAST` hours.
     """
 
     hours: Candles
-    returns: Panel
     forecast: Panel
     index: Panel
     market_variance: Panel
+    turbulence: Panel
     recent: Panel
     standing: Standing
 
@@ -46,19 +50,30 @@ class Past:
         returns = log_returns(hours.close)
         realised = volatility.bar_variance(hours.open, hours.high, hours.low, hours.close)
         forecast, standing = volatility.begun_forecast(realised, LEAST)
-        recent = realised[-LEAST:].copy()
-        return cls(hours, returns, forecast, over_symbols(returns, np.nanmean), middle(realised), recent, standing)
+        return cls(
+            hours,
+            forecast,
+            over_symbols(returns, np.nanmean),
+            middle(realised),
+            volatility.turbulence_score(returns, forecast),
+            realised[-LEAST:].copy(),
+            standing,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Moves:
-    """Hours up to now and what they hold, as in `Past`; what has not moved of late has no forecast there."""
+    """Hours up to now and what they hold, as in `Past`; what has not moved of late has no forecast there.
+
+    `returns` are those of the last `RECENT` hours.
+    """
 
     hours: Candles
     returns: Panel
     forecast: Panel
     index: Panel
     market_variance: Panel
+    turbulence: Panel
 
 
 @dataclass(slots=True)
@@ -83,18 +98,27 @@ def _carried(past: Past, today: Candles, hours: Candles) -> Moves:
     opened, high, low, close = (
         np.concatenate([getattr(past.hours, n)[-1:], getattr(today, n)]) for n in ("open", "high", "low", "close")
     )
-    returns = log_returns(close)[known:]
     realised = volatility.bar_variance(opened, high, low, close)[known:]
     forecast = np.concatenate([past.forecast, volatility.carried_forecast(realised, LEAST, past.standing)])
     # What has not moved at all is frozen rather than calm: nothing is forecast of it.
     forecast[-LEAST:, _frozen(np.concatenate([past.recent, realised])[-LEAST:])] = np.nan
+    returns = log_returns(hours.close[-RECENT - 1 :])[-RECENT:]
+    index = over_symbols(log_returns(close)[known:], np.nanmean)
     return Moves(
         hours,
-        np.concatenate([past.returns, returns]),
+        returns,
         forecast,
-        np.concatenate([past.index, over_symbols(returns, np.nanmean)]),
+        np.concatenate([past.index, index]),
         np.concatenate([past.market_variance, middle(realised)]),
+        _turbulence(past.turbulence, returns, forecast),
     )
+
+
+def _turbulence(before: Panel, returns: Panel, forecast: Panel) -> Panel:
+    """The scores of all hours, given those of whole days: the last ones anew, for forecasts of them have changed."""
+    first = max(0, len(forecast) - LEAST)
+    scores = volatility.turbulence_score(returns[-LEAST:], forecast[first:])
+    return np.concatenate([before[: first + 1], scores[1:]]) if first else scores
 
 
 def _frozen(realised: Panel) -> NDArray[np.bool_]:
