@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -37,4 +38,7 @@ def options(
 
 def main() -> None:
     """Run the command line and exit with its code (see `api.exits`)."""
+    # Matrices are small here: a second thread gains nothing on them, and waits for a processor that others use. Numpy
+    # reads this when it is loaded, which is later.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     app()

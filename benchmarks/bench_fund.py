@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
 import statistics
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -39,6 +41,7 @@ START_MS = 1_752_537_600_000
 EVERY_MS = 5_000
 MODELS = ("xgboost", "lightgbm", "nhits", "patchtst")
 BUDGET_MB = 600
+THREADS = "OPENBLAS_NUM_THREADS"
 KNOWN = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "UNIUSDT", "ADAUSDT", "DOGEUSDT", "LINKUSDT", "AVAXUSDT")
 
 
@@ -239,6 +242,9 @@ def main() -> None:
     parser.add_argument("--snapshots", type=int, default=40)
     parser.add_argument("--absolute", action="store_true", help="milliseconds too")
     given = parser.parse_args()
+    if THREADS not in os.environ:
+        # As in a fund that the command line runs. Numpy reads it when it is loaded: begin anew.
+        os.execve(sys.executable, sys.orig_argv, {**os.environ, THREADS: "1"})  # noqa: S606 -- this very program
     with tempfile.TemporaryDirectory() as folder:
         took, before, after = lived(max(given.snapshots, 12), Path(folder) / "fund", lambda _: None)
     report(took, before, after, absolute=given.absolute)

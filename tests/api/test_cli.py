@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -109,3 +110,20 @@ def test_a_check_asked_before_imports_nothing_heavy(rules: Path) -> None:
         )
         last = done.stdout.splitlines()[-1].strip()
         assert expected in (None, last)
+
+
+@pytest.mark.parametrize(("said", "threads"), [(None, "1"), ("4", "4")])
+def test_one_thread_works_on_a_matrix_unless_a_person_says_otherwise(said: str | None, threads: str) -> None:
+    script = (
+        "import os, sys\n"
+        "import api.cli\n"
+        "api.cli.app = lambda: print(os.environ['OPENBLAS_NUM_THREADS'], 'numpy' in sys.modules)\n"
+        "api.cli.main()"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    if said is not None:
+        environment["OPENBLAS_NUM_THREADS"] = said
+    command = [sys.executable, "-c", script]
+    root = packaged_rules().parent
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=root, env=environment)
+    assert done.stdout.split() == [threads, "False"]
