@@ -187,6 +187,7 @@ def lived(snapshots: int, folder: Path, see: Callable[[str], None]) -> tuple[lis
     before = process.memory_info().rss / 1e6
     told = records()
     composed = compose(paper, folder, packaged_bundle(), candles=market.candles, models=lambda _: told, patience=600.0)
+    gc.freeze()  # as `ringfence serve` does
     world = Timed(composed.fund.world)
     composed.fund.world = world
     writing = Writing(composed.store.write)

@@ -58,6 +58,7 @@ def serve(
 def _serve_fund(
     port: int, rules: Path | None, data: Path, every_ms: int, venue: str, *, seed: int, watch: Path | None
 ) -> None:
+    import gc
     import os
 
     screen = console(err=True)
@@ -71,6 +72,9 @@ def _serve_fund(
     settings = Hosting(rules_path(rules), data, every_ms, os.environ, venue, seed, watch=watch)
     with ending_on_signals(), listening(port) as taken, hosted(settings) as fund:
         screen.print(f"fund {settings.book} at {fund.venue.what}; kept in {data}")
+        # What is here now stays: a snapshot need not wait, now and then, for all of it to be looked through for refuse.
+        gc.collect()
+        gc.freeze()
         fund.schedule.start()
         screen.print(f"listening on {address(taken)}; Ctrl-C ends it")
         serve_app(create_app(fund.running), taken)
