@@ -229,11 +229,15 @@ def _day_of(candles: Candles, now: int) -> dict[str, float]:
 
 
 def _first_of(candles: Candles) -> dict[str, int]:
-    known = np.isfinite(candles.close)
-    if not len(known):
+    if not len(candles.close):
         return {}
-    first = candles.opened[known.argmax(axis=0)].tolist()
-    return {s: first[i] for i, s in enumerate(candles.symbols) if known[:, i].any()}
+    # Most symbols are there from the first bar on: only the others are looked through.
+    place = np.zeros(len(candles.symbols), dtype=np.int64)
+    later = ~np.isfinite(candles.close[0])
+    known = np.isfinite(candles.close[:, later])
+    place[later] = np.where(known.any(axis=0), known.argmax(axis=0), -1)
+    first = candles.opened[place].tolist()
+    return {s: first[i] for i, s in enumerate(candles.symbols) if place[i] >= 0}
 
 
 def _facts(member: Member) -> tuple[dict[str, Any], dict[str, str]]:

@@ -31,6 +31,12 @@ AGES = (30.0, 180.0)
 SHARE_BAND, SPREAD_BAND = 0.05, 0.8
 """Who has stood lower rises only where it is clear of a cut: this much above a share, below this part of a spread."""
 
+WIDEST = {
+    strict: tuple(as_stored(cut * part, Unit.RATIO) for cut in SPREADS)
+    for strict, part in ((False, 1.0), (True, SPREAD_BAND))
+}
+"""`SPREADS` as they are stored, and what is clear of them."""
+
 LEAST_RECORD = 20
 """Trades that say something of a symbol; the predecessor trusted its Kelly figures from as many."""
 
@@ -106,9 +112,9 @@ def by_record(record: Record) -> Ceiling:
 
 
 def _lowest(share: float, traded: float, spread: float, age: float, record: Record, *, strict: bool) -> Standing:
-    band, part = (SHARE_BAND, SPREAD_BAND) if strict else (0.0, 1.0)
-    by_value = Ceiling(BLACKLIST, "trades nothing") if traded <= 0 else _by_share(share, band)
-    width = sum(as_stored(spread, Unit.RATIO) <= as_stored(cut * part, Unit.RATIO) for cut in SPREADS)
+    by_value = Ceiling(BLACKLIST, "trades nothing") if traded <= 0 else _by_share(share, SHARE_BAND if strict else 0.0)
+    stored = as_stored(spread, Unit.RATIO)
+    width = sum(stored <= cut for cut in WIDEST[strict])
     by_spread = Ceiling(width, "" if width == CORE else f"spread of {spread:.3%}")
     seasoned = CONDITIONAL + sum(age >= cut for cut in AGES)
     by_age = Ceiling(seasoned, "" if seasoned == CORE else f"known for {max(age, 0):.0f} days")
