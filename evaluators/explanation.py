@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import cast
 
 from evaluators.binding import Case, bindings_of
 from evaluators.decision import Decision, Firing
-from evaluators.expressions import evaluate
+from evaluators.expressions import compared, truth_at, value_at
 from evaluators.identity_key import One
-from evaluators.scene import Bindings, Outputs
+from evaluators.scene import Bindings, Scene
 from evaluators.snapshot import Snapshot
 from policy_dsl.diagnostics import Source, Span
 from policy_dsl.nodes import Compare, Expression, FactRead, Lookback, OneOf, OutputRead, RowRead
@@ -82,16 +81,16 @@ def observed(program: Program, snapshot: Snapshot, decision: Decision) -> tuple[
 
 
 def _reason(rule: Rule, firing: Firing, bound: tuple[str, ...], snapshot: Snapshot, decision: Decision) -> Reason:
-    bindings, plan = bindings_of(rule, firing.key, snapshot), _plan(One(rule))
+    scene, plan = Scene(snapshot, bindings_of(rule, firing.key, snapshot), decision.outputs), _plan(One(rule))
     return Reason(
         rule=rule.id,
         key=firing.key,
         definite=firing.definite,
-        because=because(rule, snapshot, bindings, decision.outputs),
+        because=because(rule, scene),
         binds=bound,
         alerts=alerts_of(rule),
-        seen=tuple(_seen(plan, snapshot, bindings, decision.outputs)),
-        margins=tuple(_margins(plan, snapshot, bindings, decision.outputs)),
+        seen=tuple(_seen(plan, scene)),
+        margins=tuple(_margins(plan, scene)),
         span=rule.span,
     )
 
@@ -101,19 +100,17 @@ def alerts_of(rule: Rule) -> tuple[AlertLevel, ...]:
     return tuple(effect.level for effect in rule.effects if isinstance(effect, Alert))
 
 
-def because(rule: Rule, snapshot: Snapshot, bindings: Bindings, outputs: Outputs) -> str:
+def because(rule: Rule, scene: Scene) -> str:
     """The reason of a rule with its braces filled in; what is missing reads `unknown`.
 
     Numbers are rounded to what a sentence needs, unless two different ones would then read the same ("5% is over 5%").
     """
-    holes = {
-        part: evaluate(part.expression, snapshot, bindings, outputs) for part in rule.because if isinstance(part, Hole)
-    }
-    brief = {hole: write_briefly(value, hole.expression.type) for hole, value in holes.items()}
-    exact_texts = {hole: write_value(value, hole.expression.type) for hole, value in holes.items()}
-    ambiguous = len(set(brief.values())) < len(set(exact_texts.values()))
-    texts = exact_texts if ambiguous else brief
-    return "".join(texts[part] if isinstance(part, Hole) else part for part in rule.because)
+    holes = [part.expression for part in rule.because if isinstance(part, Hole)]
+    values = [(value_at(hole, scene), hole.type) for hole in holes]
+    brief = [write_briefly(value, kind) for value, kind in values]
+    exact = [write_value(value, kind) for value, kind in values]
+    texts = iter(exact if len(set(brief)) < len(set(exact)) else brief)
+    return "".join(next(texts) if isinstance(part, Hole) else part for part in rule.because)
 
 
 # --- what was seen ---------------------------------------------------------------------------------------------------
@@ -169,40 +166,35 @@ def _part(node: Expression) -> _Part:
     return _Part(node, write_expression(node), frozenset(variables_read(node)))
 
 
-def _seen(plan: _Plan, snapshot: Snapshot, bindings: Bindings, outputs: Outputs) -> Iterator[Seen]:
+def _seen(plan: _Plan, scene: Scene) -> Iterator[Seen]:
     shown: set[str] = set()
     for part in plan.reads:
-        if part.text not in shown and part.is_bound(bindings):
+        if part.text not in shown and part.is_bound(scene.bindings):
             shown.add(part.text)
-            yield Seen(part.text, write_value(evaluate(part.node, snapshot, bindings, outputs), part.node.type))
+            yield Seen(part.text, write_value(value_at(part.node, scene), part.node.type))
 
 
-def _margins(plan: _Plan, snapshot: Snapshot, bindings: Bindings, outputs: Outputs) -> Iterator[Margin]:
+def _margins(plan: _Plan, scene: Scene) -> Iterator[Margin]:
     for part in plan.compares:
         node = part.node
-        if not part.is_bound(bindings):
+        if not part.is_bound(scene.bindings):
             continue
         if isinstance(node, Compare):
-            left = evaluate(node.left, snapshot, bindings, outputs)
-            right = evaluate(node.right, snapshot, bindings, outputs)
-            truth = cast("bool | None", evaluate(node, snapshot, bindings, outputs))
-            kind = node.left.type
+            left, right, kind = value_at(node.left, scene), value_at(node.right, scene), node.left.type
             distance = None
             if isinstance(kind, Quantity) and left is not None and right is not None:
                 distance = int(left) - int(right)
             yield Margin(
                 part.text,
-                truth,
+                compared(node.comparator, left, right),
                 write_value(left, kind),
                 write_value(right, node.right.type),
                 distance,
                 write_value(distance, kind) if isinstance(kind, Quantity) else "",
             )
         elif isinstance(node, OneOf):
-            value = evaluate(node.operand, snapshot, bindings, outputs)
-            truth = cast("bool | None", evaluate(node, snapshot, bindings, outputs))
+            value = value_at(node.operand, scene)
             among = ", ".join(write_value(v, node.operand.type) for v in node.values)
-            yield Margin(part.text, truth, write_value(value, node.operand.type), among, None, "")
+            yield Margin(part.text, truth_at(node, scene), write_value(value, node.operand.type), among, None, "")
         else:
-            truth = cast("bool | None", evaluate(node, snapshot, bindings, outputs))
-            yield Margin(part.text, truth, "", "", None, "")
+            yield Margin(part.text, truth_at(node, scene), "", "", None, "")

@@ -187,11 +187,15 @@ _COMPARATORS: Mapping[Comparator, Callable[[int, int], bool]] = {
 
 
 def _compare(node: Compare, scene: Scene) -> Kleene:
-    left, right = _value(node.left, scene), _value(node.right, scene)
+    return compared(node.comparator, _value(node.left, scene), _value(node.right, scene))
+
+
+def compared(comparator: Comparator, left: Value | None, right: Value | None) -> Kleene:
+    """The truth of a comparison of two values of one type, unknown where one of them is."""
     if left is None or right is None:
         return None
-    # Both are of one type; text is only ever compared for equality.
-    return _COMPARATORS[node.comparator](cast(int, left), cast(int, right))
+    # Text is only ever compared for equality.
+    return _COMPARATORS[comparator](cast(int, left), cast(int, right))
 
 
 def _row(row: Row, scene: Scene) -> BoundRow | None:
