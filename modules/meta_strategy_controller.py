@@ -187,7 +187,7 @@ def _symbols(moves: Moves) -> tuple[dict[str, Row], dict[str, str]]:
     hours = moves.hours
     window = moves.returns
     t = _newest(hours, TREND + 1, lambda: trend.trend_t(window, TREND))
-    rank = latest_rank(moves.forecast, LEAST, YEAR)
+    rank = latest_rank(moves.forecast, LEAST, YEAR, moves.earlier)
     recent = slice(-ATR_BARS - 1, None)
     ranges = (hours.high[recent], hours.low[recent], hours.close[recent])
     columns: dict[str, tuple[int, list[Any]]] = {

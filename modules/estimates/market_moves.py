@@ -65,11 +65,12 @@ class Past:
 class Moves:
     """Hours up to now and what they hold, as in `Past`; what has not moved of late has no forecast there.
 
-    `returns` are those of the last `RECENT` hours.
+    `returns` are those of the last `RECENT` hours, `forecast` those of the last `LEAST`, `earlier` those before them.
     """
 
     hours: Candles
     returns: Panel
+    earlier: Panel
     forecast: Panel
     index: Panel
     market_variance: Panel
@@ -99,26 +100,28 @@ def _carried(past: Past, today: Candles, hours: Candles) -> Moves:
         np.concatenate([getattr(past.hours, n)[-1:], getattr(today, n)]) for n in ("open", "high", "low", "close")
     )
     realised = volatility.bar_variance(opened, high, low, close)[known:]
-    forecast = np.concatenate([past.forecast, volatility.carried_forecast(realised, LEAST, past.standing)])
+    today_forecast = volatility.carried_forecast(realised, LEAST, past.standing)
+    first = max(0, len(hours.opened) - LEAST)
+    forecast = np.concatenate([past.forecast[first:], today_forecast])
     # What has not moved at all is frozen rather than calm: nothing is forecast of it.
-    forecast[-LEAST:, _frozen(np.concatenate([past.recent, realised])[-LEAST:])] = np.nan
+    forecast[:, _frozen(np.concatenate([past.recent, realised])[-LEAST:])] = np.nan
     returns = log_returns(hours.close[-RECENT - 1 :])[-RECENT:]
     index = over_symbols(log_returns(close)[known:], np.nanmean)
     return Moves(
         hours,
         returns,
+        past.forecast[:first],
         forecast,
         np.concatenate([past.index, index]),
         np.concatenate([past.market_variance, middle(realised)]),
-        _turbulence(past.turbulence, returns, forecast),
+        _turbulence(past.turbulence[: first + 1], returns, forecast),
     )
 
 
 def _turbulence(before: Panel, returns: Panel, forecast: Panel) -> Panel:
-    """The scores of all hours, given those of whole days: the last ones anew, for forecasts of them have changed."""
-    first = max(0, len(forecast) - LEAST)
-    scores = volatility.turbulence_score(returns[-LEAST:], forecast[first:])
-    return np.concatenate([before[: first + 1], scores[1:]]) if first else scores
+    """The scores of all hours, given those up to the first of `forecast`: the later ones anew, for it has changed."""
+    scores = volatility.turbulence_score(returns[-len(forecast) :], forecast)
+    return np.concatenate([before, scores[1:]]) if len(before) else scores
 
 
 def _frozen(realised: Panel) -> NDArray[np.bool_]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -106,24 +106,39 @@ def _rank_of_column(values: NDArray[np.float64], least: int, window: int) -> NDA
     return out
 
 
-def latest_rank(values: Panel, least: int, window: int) -> NDArray[np.float64]:
-    """The last row of `past_rank`, shape (symbols,), without the rows before it."""
+def latest_rank(values: Panel, least: int, window: int, *earlier: Panel) -> NDArray[np.float64]:
+    """The last row of `past_rank`, shape (symbols,), without the rows before it.
+
+    `earlier` are bars that came before `values`: a year need not be copied for the sake of its last hours.
+    """
     out = np.full(values.shape[1], np.nan)
     if len(values) == 0:
         return out
-    last, past, before = values[-1], values[-window - 1 : -1], values[: -window - 1]
-    count = np.isfinite(past).sum(axis=0)
+    last, blocks = values[-1], (*earlier, values[:-1])
+    past, before = _split(blocks, window)
+    count = sum(np.isfinite(block).sum(axis=0) for block in past)
     # Where known values are missing from the last bars, and there are some before them, the past reaches back to those.
-    reaches_back = (count < len(past)) & np.isfinite(before).any(axis=0)
+    reaches_back = (count < sum(map(len, past))) & np.any([np.isfinite(block).any(axis=0) for block in before], axis=0)
     ranked = np.isfinite(last) & ~reaches_back & (count >= least)
-    below = (past < last).sum(axis=0) + (past <= last).sum(axis=0)
+    below = sum((block < last).sum(axis=0) + (block <= last).sum(axis=0) for block in past)
     out[ranked] = below[ranked] / (2 * count[ranked])
     for column in np.flatnonzero(np.isfinite(last) & reaches_back):
-        known = values[np.isfinite(values[:, column]), column]
-        older = known[-window - 1 : -1]
+        known = np.concatenate([block[:, column] for block in blocks])
+        older = known[np.isfinite(known)][-window:]
         if len(older) >= least:
-            out[column] = ((older < known[-1]).sum() + (older <= known[-1]).sum()) / (2 * len(older))
+            out[column] = ((older < last[column]).sum() + (older <= last[column]).sum()) / (2 * len(older))
     return out
+
+
+def _split(blocks: Sequence[Panel], window: int) -> tuple[list[Panel], list[Panel]]:
+    """The last `window` rows of blocks that follow each other, and those before them, both by block."""
+    past, before = [], []
+    for block in reversed(blocks):
+        start = max(0, len(block) - window)
+        before.append(block[:start])
+        past.append(block[start:])
+        window -= len(block) - start
+    return past, before
 
 
 def over_symbols(values: Panel, fold: Callable[..., NDArray[np.float64]]) -> Panel:

@@ -34,7 +34,7 @@ def market(days: int = 20, end: int = MIDNIGHT + 30 * HOUR) -> Candles:
 
 
 def same(one: Moves, other: Moves) -> bool:
-    names = ("returns", "forecast", "index", "market_variance", "turbulence")
+    names = ("returns", "earlier", "forecast", "index", "market_variance", "turbulence")
     return all(np.array_equal(getattr(one, n), getattr(other, n), equal_nan=True) for n in names)
 
 
@@ -72,13 +72,15 @@ def test_they_are_those_of_one_look_at_all_hours() -> None:
     realised = volatility.bar_variance(hours.open, hours.high, hours.low, hours.close)
     forecast = volatility.forecast_variance(realised, LEAST)
     forecast[-LEAST:, 3] = np.nan
-    assert moves.forecast == pytest.approx(forecast, rel=1e-9, nan_ok=True)
+    told = np.concatenate([moves.earlier, moves.forecast])
+    assert len(moves.forecast) == LEAST
+    assert told == pytest.approx(forecast, rel=1e-9, nan_ok=True)
     returns = windows.log_returns(hours.close)
     assert np.array_equal(moves.returns, returns[-RECENT:], equal_nan=True)
     assert np.array_equal(moves.market_variance, windows.middle(realised))
     assert moves.index == pytest.approx(windows.over_symbols(returns, np.nanmean), nan_ok=True)
     # To the bit, though the scores of whole days are from before anything froze.
-    turbulence = volatility.turbulence_score(returns, moves.forecast)
+    turbulence = volatility.turbulence_score(returns, told)
     assert np.array_equal(moves.turbulence, turbulence, equal_nan=True)
 
 
@@ -86,7 +88,7 @@ def test_they_are_those_of_one_look_at_all_hours() -> None:
 def test_a_market_that_has_only_begun_has_moves(hours: int) -> None:
     made = candles_of(walk(10, 2, seed=6)[:hours], ["A", "B"], end=MIDNIGHT + 5 * HOUR)
     moves = Followed().moves(made)
-    assert moves.returns.shape == moves.forecast.shape == (hours, 2)
+    assert moves.returns.shape == np.concatenate([moves.earlier, moves.forecast]).shape == (hours, 2)
     assert moves.index.shape == moves.market_variance.shape == moves.turbulence.shape == (hours, 1)
     assert np.isfinite(moves.forecast[-1]).all() == (hours >= LEAST)
 

@@ -142,7 +142,10 @@ def test_the_newest_rank_is_the_last_of_all_ranks() -> None:
     values[rng.random(values.shape) < 0.2] = np.nan
     for least, window in ((1, 100), (5, 10), (50, 60)):
         expected = windows.past_rank(values, least, window)[-1]
-        assert np.array_equal(windows.latest_rank(values, least, window), expected, equal_nan=True)
+        for cuts in ((), (0,), (20,), (7, 31), (59,)):
+            *earlier, newest = np.split(values, cuts)
+            found = windows.latest_rank(newest, least, window, *earlier)
+            assert np.array_equal(found, expected, equal_nan=True), (least, window, cuts)
     assert np.isnan(windows.latest_rank(np.empty((0, 2)), 1, 10)).all()
 
 
