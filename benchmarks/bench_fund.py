@@ -231,6 +231,7 @@ def report(took: list[Took], before: float, after: float, *, absolute: bool) -> 
         if t.due or number == 0:
             most = sorted(t.parts.items(), key=lambda item: -item[1])[:5]
             print(f"snapshot {number + 1} ({', '.join(sorted(t.due))}): {t.total / base:.2f}{told(t.total)}")
+            print(f"  of which with a processor    {t.busy / base:6.2f}{told(t.busy)}")
             for part, seconds in most:
                 print(f"  {part:28} {seconds / base:6.2f}{told(seconds)}")
     print(f"resident memory: {after / BUDGET_MB:.0%} of the {BUDGET_MB} MB that it may take")
