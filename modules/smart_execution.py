@@ -2,7 +2,8 @@
 
 How an order trades, how much it may slip and how much of the book it may take are outputs of the rules. Here they are
 carried out: nothing is sent before the book has been looked at, and nothing counts as filled that the venue has not
-told. The predecessor judged slippage after the fill, and made fills up where it had no exchange.
+told. What was judged as an exit never adds risk, whatever has become of its position meanwhile. The predecessor judged
+slippage after the fill, and made fills up where it had no exchange.
 """
 
 from __future__ import annotations
@@ -11,19 +12,23 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from threading import RLock
 from typing import Any, ClassVar, TypeVar
 
+import structlog
+
 from modules.assembly import Supplied
 from modules.estimates.depth import collar
 from modules.facts.levels import URGENCY
+from modules.grounds import Grounds, taking_off
 from modules.inputs import Book, Inputs, Listing, Market, OrderEnd, Position, Request, Ticker
 from modules.judge import Answer, Judge
 from modules.request_facts import request_facts
 from modules.sources.book import BookSource
-from modules.sources.effects import effect_of
+from modules.sources.effects import EXITS, effect_of
 from modules.sources.feed import FeedSource
 from modules.supply import Supply
 from modules.venues.amounts import floored
@@ -32,10 +37,11 @@ from modules.venues.intents import Execution, Intents, NamedAfter, Ticket
 from modules.venues.paper import PaperExchange
 from modules.venues.venue import Kind, NotPermitted, Rejected, Venue, VenueError
 
+log = structlog.get_logger()
+
 MINUTE_MS = 60_000
 FIVE_MINUTES_A_DAY = 288
 LISTINGS_KEPT_MS = 15 * MINUTE_MS
-EXITS = frozenset({"REDUCE", "CLOSE"})
 SIDES: Mapping[str, str] = {"BUY": "LONG", "LONG": "LONG", "SELL": "SHORT", "SHORT": "SHORT"}
 """The words for a direction, in any case, as the fund says them."""
 
@@ -141,18 +147,23 @@ class SmartExecution:
             symbol, direction, at, notional=quantity * ticker.price, urgency=soon, price=price, reduce_only=reduce_only,
             client_id=name,
         )  # fmt: skip
-        answer = self._answer(request, tickers)
+        seen = _known(self.venue.positions)
+        answer = self._answer(request, tickers, seen)
         if self._decide is not None:
             _check_verdict(name, answer)
         after = NamedAfter.MOMENT if client_id is None else NamedAfter.CALLER
-        return self._carry_out(name, request, answer, quantity, ticker, after)
+        ticket = self._ticket(name, request, quantity, ticker, after)
+        return self._carry_out(ticket, request, terms_of(name, answer), Grounds(seen))
 
-    def execute(self, key: str, request: Request, answer: Answer, ticker: Ticker | None = None) -> Execution:
-        """Executes the request `key` as the fund's rules answered it. Raises as `execute_order`.
+    def execute(
+        self, key: str, request: Request, answer: Answer, grounds: Grounds, ticker: Ticker | None = None
+    ) -> Execution:
+        """Executes the request `key` as the fund's rules answered it on these grounds. Raises as `execute_order`.
 
         Its quantity is its notional at the mark price, that of `ticker` where one comes along. What increases a
-        position is counted at the worst price that it may trade at, so that no more is added than was judged. Executed
-        again it is told, not done again.
+        position is counted at the worst price that it may trade at, so that no more is added than was judged. An exit
+        is of what is left by then. New risk that has become another than was judged, and an exit of which nothing is
+        left, ends without an order, and its end says why. Executed again it is told, not done again.
         """
         if request.notional is None or not (math.isfinite(request.notional) and request.notional > 0):
             raise ValueError(f"the request `{key}` does not say how much to trade")
@@ -161,25 +172,25 @@ class SmartExecution:
         done = self.intents.worked.get(name)
         if done is not None and done.end is not None:
             return done.end
+        terms = terms_of(key, answer)
         priced = self._priced(request.symbol)[0] if ticker is None else ticker
         price = priced.price
-        if effect_of(request, _known(self.venue.positions)).effect == "INCREASE":
-            price = max(price, collar(price, request.side == "LONG", terms_of(key, answer).max_slippage))
+        if grounds.effect(request) == "INCREASE":
+            price = max(price, collar(price, request.side == "LONG", terms.max_slippage))
         quantity = floored(request.notional / price, self._listing(request.symbol).step)
         if quantity <= 0:
             raise ValueError(f"{request.notional} is less than the smallest quantity of `{request.symbol}`")
         after = NamedAfter.MOMENT if request.client_id is None else NamedAfter.CALLER
-        return self._carry_out(key, request, answer, quantity, priced, after)
+        return self._carry_out(self._ticket(name, request, quantity, priced, after), request, terms, grounds)
 
     def take_off(self, ticket: Ticket, terms: Terms | None) -> Execution:
-        """Works an exit, on terms or at any price. Raises Rejected and Unsettled as `execute_order`.
+        """Works an exit of what is left, on terms or at any price. Raises Rejected and Unsettled as `execute_order`.
 
-        What the venue lists need not be known for it: an exit is not to wait for that.
+        What the venue lists and holds need not be known for it: an exit is not to wait for that.
         """
         with self._locks[ticket.symbol]:
-            if terms is None:
-                return self._desk.at_any_price(ticket)
-            return self._desk.work(ticket, terms, self.listed(ticket.symbol) or Listing(ticket.symbol))
+            told = self._desk.told(ticket.request)
+            return told or self._take_off(ticket, terms, _known(self.venue.positions))
 
     def listed(self, symbol: str) -> Listing | None:
         """A symbol as the venue lists it, active or not; None where it does not, or does not answer."""
@@ -208,35 +219,52 @@ class SmartExecution:
             for s in w.orders
         ]
 
-    def _carry_out(
-        self, key: str, request: Request, answer: Answer, quantity: float, ticker: Ticker, after: NamedAfter
-    ) -> Execution:
-        terms = terms_of(key, answer)
-        positions = _known(self.venue.positions)
-        does = effect_of(request, positions)
-        is_exit = does.effect in EXITS
-        ticket = Ticket(
-            _name_of(key, request), request.symbol, request.side, quantity, ticker.price, self.clock(),
-            does.side or request.side,
-            adds_risk=not is_exit, reduce_only=request.reduce_only or is_exit, worst=request.price,
+    def _ticket(self, name: str, request: Request, quantity: float, ticker: Ticker, after: NamedAfter) -> Ticket:
+        """A request as new risk: whether it is an exit shows when its order is to go."""
+        return Ticket(
+            name, request.symbol, request.side, quantity, ticker.price, self.clock(), request.side,
+            reduce_only=request.reduce_only, worst=request.price,
             traded=ticker.volume_24h / FIVE_MINUTES_A_DAY if math.isfinite(ticker.volume_24h) else None,
             stop=_finite(request.stop), target=_finite(request.target), leverage=_finite(request.leverage),
-            model=request.model, confidence=_finite(request.confidence), votes=request.votes,
-            named_after=after,
+            model=request.model, confidence=_finite(request.confidence), votes=request.votes, named_after=after,
         )  # fmt: skip
-        with self._locks[request.symbol]:
-            if ticket.adds_risk and ticket.leverage is not None:
-                self._set_leverage(request.symbol, ticket.leverage, positions)
-            return self._desk.work(ticket, terms, self._listing(request.symbol))
 
-    def _set_leverage(self, symbol: str, judged: float, positions: Mapping[str, Position] | None) -> None:
+    def _carry_out(self, ticket: Ticket, request: Request, terms: Terms, grounds: Grounds) -> Execution:
+        """Works a request as it was judged, on the positions as they are by now."""
+        with self._locks[ticket.symbol]:
+            told = self._desk.told(ticket.request)
+            if told is not None:
+                return told
+            held = _known(self.venue.positions)
+            if {grounds.effect(request), effect_of(request, held).effect} & EXITS:
+                return self._take_off(ticket, terms, held)
+            if held is None:
+                raise VenueError(f"nobody knows what is held of `{ticket.symbol}`, so nothing is added to it")
+            why = grounds.refusal(request, held, self.clock())
+            if why is not None:
+                return self._left_alone(ticket, why)
+            if ticket.leverage is not None:
+                self._set_leverage(ticket.symbol, ticket.leverage, held)
+            return self._desk.work(ticket, terms, self._listing(ticket.symbol))
+
+    def _take_off(self, ticket: Ticket, terms: Terms | None, held: Mapping[str, Position] | None) -> Execution:
+        sized = taking_off(ticket, held)
+        if sized.quantity <= 0:
+            return self._left_alone(replace(sized, quantity=ticket.quantity), "nothing is left to take off")
+        if terms is None:
+            return self._desk.at_any_price(sized)
+        return self._desk.work(sized, terms, self.listed(ticket.symbol) or Listing(ticket.symbol))
+
+    def _left_alone(self, ticket: Ticket, why: str) -> Execution:
+        """Ends a request for which nothing is sent; that is on record, and told."""
+        log.warning("a request was left alone", request=ticket.request, symbol=ticket.symbol, why=why)
+        return self._desk.leave(ticket, why)
+
+    def _set_leverage(self, symbol: str, judged: float, positions: Mapping[str, Position]) -> None:
         """Let the venue trade with the leverage that was judged, or with less: that of a position is not raised.
 
-        Raises VenueError where the venue does not: new risk does not begin with a leverage that nobody has judged. The
-        same where nobody knows the positions, for one of them might be raised.
+        Raises VenueError where the venue does not: new risk does not begin with a leverage that nobody has judged.
         """
-        if positions is None:
-            raise VenueError(f"nobody knows what is held of `{symbol}`, so its leverage cannot be set")
         held = [_finite(p.leverage) for p in positions.values() if p.symbol == symbol and p.quantity > 0]
         known = [leverage for leverage in held if leverage is not None]
         if not known or judged < min(known):
@@ -250,7 +278,9 @@ class SmartExecution:
             raise Rejected(f"`{symbol}` has no price")
         return found, tickers
 
-    def _answer(self, request: Request, tickers: Mapping[str, Ticker]) -> Answer:
+    def _answer(
+        self, request: Request, tickers: Mapping[str, Ticker], positions: Mapping[str, Position] | None
+    ) -> Answer:
         key = request.client_id or ""
         if self._decide is not None:
             return self._decide(key, request)
@@ -261,7 +291,7 @@ class SmartExecution:
         market = Market(tickers=tickers, depths=depths, listings=self._listings)
         book = Book(
             account=_known(self.venue.account),
-            positions=_known(self.venue.positions),
+            positions=positions,
             orders=None if orders is None else {o.client_id: o.as_order() for o in orders if not o.is_guard},
             requests={key: request},
             recent=self._recent(request.at),

@@ -24,6 +24,7 @@ from evaluators.timelines import DEFAULT_MAX_GAP
 from modules.assembly import Supplied
 from modules.emergency_stop_system import CANCEL, FLATTEN
 from modules.estimates.progress import is_known
+from modules.grounds import Grounds
 from modules.inputs import Inputs, OrderEnd, Position, Request, Ticker
 from modules.judge import Answer, Judge, packaged_bundle
 from modules.profit_amplification import ProfitAmplificationLayer
@@ -39,9 +40,9 @@ from modules.runtime.position_actions import (
     positions_of,
 )
 from modules.self_healing import ACTIONS as REPAIRS
-from modules.smart_execution import EXITS, SmartExecution, terms_of
+from modules.smart_execution import SmartExecution, terms_of
 from modules.sources import BookSource
-from modules.sources.effects import effect_of
+from modules.sources.effects import EXITS
 from modules.supply import Supply
 from modules.venues.amounts import floored
 from modules.venues.desk import Terms, Unsettled, outcome_of
@@ -150,8 +151,9 @@ class Actions:
         self._repair(answer)
         leaving = [] if flattened else exits(answer, positions_of(inputs))
         self._take_off(leaving, inputs)
-        for key, is_exit in _in_turn(answer, inputs):
-            self._trade(key, answer, inputs, is_exit=is_exit)
+        grounds = Grounds(inputs.book.positions, inputs.ts + self.max_gap)
+        for key in _in_turn(answer, inputs, grounds):
+            self._trade(key, answer, inputs, grounds)
         self._count()
         if not flattened:
             gone = {part.key for part in leaving}
@@ -301,15 +303,11 @@ class Actions:
             self._asked_at[key] = ts
             self._wanted[f"add-{key}"] = request
 
-    def _trade(self, key: str, answer: Answer, inputs: Inputs, *, is_exit: bool) -> None:
-        request, late = inputs.book.requests[key], self.execution.clock() - inputs.ts
-        if late > self.max_gap and not is_exit:
-            # What was sent before it has taken its time, and the market that it was allowed in is gone.
-            log.warning("a request was allowed too long ago to be carried out", request=key, late_ms=late)
-            return
+    def _trade(self, key: str, answer: Answer, inputs: Inputs, grounds: Grounds) -> None:
+        request = inputs.book.requests[key]
         ticker: Ticker | None = inputs.market.tickers.get(request.symbol)
         try:
-            self.execution.execute(key, request, answer, ticker)
+            self.execution.execute(key, request, answer, grounds, ticker)
         except (Rejected, ValueError, Unsettled, VenueError) as error:
             log.warning("a request was not carried out", request=key, error=str(error))
 
@@ -332,12 +330,10 @@ def _stopped(key: str, position: Position) -> Exit:
     return Exit(key, position, "STOP", 1.0, why_stopped(position.stop, position.first_stop), "HIGH", again=True)
 
 
-def _in_turn(answer: Answer, inputs: Inputs) -> list[tuple[str, bool]]:
-    """The requests that are allowed, each with whether it takes risk off: those that do before those that add any."""
+def _in_turn(answer: Answer, inputs: Inputs, grounds: Grounds) -> list[str]:
+    """The requests that are allowed: those that take risk off before those that add any."""
     allowed = [key for key, verdict in answer.outputs.get(VERDICT, {}).items() if verdict == ALLOW]
-    does = [effect_of(inputs.book.requests[key], inputs.book.positions).effect for key in allowed]
-    found = [(key, effect in EXITS) for key, effect in zip(allowed, does, strict=True)]
-    return sorted(found, key=lambda one: (not one[1], one[0]))
+    return sorted(allowed, key=lambda key: (grounds.effect(inputs.book.requests[key]) not in EXITS, key))
 
 
 def _ticket(name: str, held: Position, quantity: float, ts: int, why: str, after: NamedAfter) -> Ticket:

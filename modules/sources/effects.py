@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 from modules.inputs import Position, Request
 
+EXITS = frozenset({"REDUCE", "CLOSE"})
+"""The effects that take risk off."""
+
 SAME = 1e-9
 """Two amounts whose ratio is off by no more than this are one amount: rounding of a quantity times a price."""
 
@@ -41,3 +44,8 @@ def effect_of(request: Request, positions: Mapping[str, Position] | None) -> Eff
     if request.reduce_only or request.notional <= notional * (1 + SAME):
         return Effect("CLOSE", against)
     return Effect("OPEN", request.side)
+
+
+def held_against(symbol: str, side: str, positions: Mapping[str, Position]) -> float:
+    """How much an order to buy (LONG) or sell (SHORT) has to take off in a symbol, base units."""
+    return sum(p.quantity for p in positions.values() if p.symbol == symbol and p.side != side and p.quantity > 0)

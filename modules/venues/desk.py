@@ -80,9 +80,9 @@ class Desk:
 
     def work(self, ticket: Ticket, terms: Terms, listing: Listing) -> Execution:
         """Works a request to its end. Raises Unsettled. One that was worked before is not worked again: it is told."""
-        known = self.intents.worked.get(ticket.request)
-        if known is not None:
-            return known.end or self._resume(known)
+        told = self.told(ticket.request)
+        if told is not None:
+            return told
         self._clear(ticket)
         self.intents.begin(ticket)
         left, mid, why = ticket.quantity, None, ""
@@ -106,15 +106,28 @@ class Desk:
 
     def at_any_price(self, ticket: Ticket) -> Execution:
         """Sends what only reduces as one market order, once: for what cannot wait. Raises and tells as `work`."""
-        known = self.intents.worked.get(ticket.request)
-        if known is not None:
-            return known.end or self._resume(known)
+        told = self.told(ticket.request)
+        if told is not None:
+            return told
         self.intents.begin(ticket)
         order = NewOrder(
             f"{stem(ticket.request)}0", ticket.symbol, ticket.side, ticket.quantity, Kind.MARKET, reduce_only=True
         )
         sent = self._send(ticket.request, order)
         return self._finish(ticket, None, sent.why)
+
+    def leave(self, ticket: Ticket, why: str) -> Execution:
+        """Ends a request without an order, and writes down why. Raises and tells as `work`."""
+        told = self.told(ticket.request)
+        if told is not None:
+            return told
+        self.intents.begin(ticket)
+        return self._finish(ticket, None, why)
+
+    def told(self, request: str) -> Execution | None:
+        """What came of a request that was worked before, None for another. Raises Unsettled while nobody knows."""
+        known = self.intents.worked.get(request)
+        return None if known is None else known.end or self._resume(known)
 
     def _look(self, ticket: Ticket) -> _Look:
         """The book as it is, or why there is none to go by."""

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modules.facts import CATALOGUE
+from modules.grounds import Grounds
 from modules.inputs import Book, Depth, Inputs, Machinery, Market, Order, OrderEnd, Position, Request, Ticker
 from modules.judge import RULES as PACKAGED
 from modules.judge import Answer, Judge
@@ -353,11 +354,19 @@ def answer(verdict: str = "ALLOW") -> Answer:
     return Answer(asked.decision, {"verdict": {"r1": verdict}, **said}, {"p.rule": "it is too much"})
 
 
+FLAT = Grounds({})
+
+
+def as_it_is(on: SmartExecution) -> Grounds:
+    """Grounds of positions as they are at the venue."""
+    return Grounds(on.venue.positions())
+
+
 def test_a_request_is_executed_as_it_was_answered() -> None:
     on = aelm(decide=lambda _key, _request: answer())
-    found = on.execute("r1", BUY, answer())
+    found = on.execute("r1", BUY, answer(), as_it_is(on))
     assert (found.outcome, found.filled) == ("FILLED", 7.0)
-    assert on.execute("r1", BUY, answer()) == found
+    assert on.execute("r1", BUY, answer(), as_it_is(on)) == found
 
 
 def leverage(venue: Venue) -> float:
@@ -368,15 +377,15 @@ def leverage(venue: Venue) -> float:
 
 def test_a_position_begins_with_the_leverage_that_was_judged() -> None:
     on = aelm(decide=lambda _key, _request: answer())
-    on.execute("r1", replace(BUY, leverage=3.0), answer())
+    on.execute("r1", replace(BUY, leverage=3.0), answer(), as_it_is(on))
     assert leverage(on.venue) == 3
 
 
 @pytest.mark.parametrize(("judged", "then"), [(2.0, 2.0), (3.0, 3.0), (8.0, 3.0), (None, 3.0)])
 def test_what_is_added_lowers_the_leverage_of_a_position_and_never_raises_it(judged: float | None, then: float) -> None:
     on = aelm(decide=lambda _key, _request: answer())
-    on.execute("r1", replace(BUY, leverage=3.0, notional=100.0), answer())
-    on.execute("r1", replace(BUY, leverage=judged, notional=100.0, client_id="more"), answer())
+    on.execute("r1", replace(BUY, leverage=3.0, notional=100.0), answer(), as_it_is(on))
+    on.execute("r1", replace(BUY, leverage=judged, notional=100.0, client_id="more"), answer(), as_it_is(on))
     assert len(on.intents.worked) == 2
     assert leverage(on.venue) == then
 
@@ -386,22 +395,23 @@ def test_nothing_is_sent_where_the_venue_does_not_take_the_leverage() -> None:
     on = aelm(venue.as_venue(), decide=lambda _key, _request: answer())
     venue.before["set_leverage"] = [Unreachable("no answer")]
     with pytest.raises(Unreachable):
-        on.execute("r1", replace(BUY, leverage=3.0), answer())
+        on.execute("r1", replace(BUY, leverage=3.0), answer(), as_it_is(on))
     with pytest.raises(Rejected, match="leverage"):
-        on.execute("r1", replace(BUY, leverage=5_000.0), answer())
+        on.execute("r1", replace(BUY, leverage=5_000.0), answer(), as_it_is(on))
     assert (venue.calls["place"], on.intents.worked) == (0, {})
-    on.execute("r1", replace(BUY, leverage=3.0), answer())
+    on.execute("r1", replace(BUY, leverage=3.0), answer(), as_it_is(on))
     assert leverage(on.venue) == 3, "and it can be asked for again"
 
 
 def test_the_leverage_of_a_position_that_nobody_can_see_is_not_raised() -> None:
     venue = Flaky(exchange())
     on = aelm(venue.as_venue(), decide=lambda _key, _request: answer())
-    on.execute("r1", replace(BUY, leverage=3.0, notional=100.0), answer())
+    on.execute("r1", replace(BUY, leverage=3.0, notional=100.0), answer(), as_it_is(on))
     more = replace(BUY, leverage=8.0, notional=100.0, client_id="more")
-    venue.before["positions"] = [Unreachable("no answer")] * 2
+    judged = as_it_is(on)
+    venue.before["positions"] = [Unreachable("no answer")]
     with pytest.raises(VenueError, match="nobody knows what is held"):
-        on.execute("r1", more, answer())
+        on.execute("r1", more, answer(), judged)
     assert leverage(on.venue) == 3
     assert "more" not in on.intents.worked
 
@@ -409,17 +419,25 @@ def test_the_leverage_of_a_position_that_nobody_can_see_is_not_raised() -> None:
 def test_an_exit_asks_for_no_leverage() -> None:
     venue = Flaky(exchange())
     on = aelm(venue.as_venue(), decide=lambda _key, _request: answer())
-    on.execute("r1", replace(BUY, notional=100.0), answer())
+    on.execute("r1", replace(BUY, notional=100.0), answer(), as_it_is(on))
     venue.before["set_leverage"] = [Unreachable("no answer")]
     sale = replace(BUY, side="SHORT", leverage=2.0, notional=100.0, reduce_only=True, client_id="out")
-    on.execute("r1", sale, answer())
+    on.execute("r1", sale, answer(), as_it_is(on))
     assert on.venue.positions() == {}
+
+
+def test_an_exit_without_a_position_is_told_and_not_sent() -> None:
+    venue = Flaky(exchange())
+    on = aelm(venue.as_venue(), clock=venue.time)
+    found = on.execute_order(symbol=A, side="sell", size=1.0, reduce_only=True)
+    assert (found.outcome, found.filled, found.why) == ("FAILED", 0.0, "nothing is left to take off")
+    assert venue.calls["place"] == 0
 
 
 def test_a_request_that_the_rules_deny_is_not_executed() -> None:
     on = aelm()
     with pytest.raises(Rejected, match="it is too much"):
-        on.execute("r1", BUY, answer("DENY"))
+        on.execute("r1", BUY, answer("DENY"), as_it_is(on))
     assert on.venue.positions() == {}
 
 
@@ -436,7 +454,7 @@ def test_an_order_is_not_sent_where_the_fund_decides_against_it() -> None:
 @pytest.mark.parametrize("notional", [None, 0.0, -1.0, float("nan"), 0.001])
 def test_a_request_without_an_amount_is_not_executed(notional: float | None) -> None:
     with pytest.raises(ValueError, match=r"how much|smallest"):
-        aelm().execute("r1", replace(BUY, notional=notional), answer())
+        aelm().execute("r1", replace(BUY, notional=notional), answer(), FLAT)
 
 
 def test_rules_that_say_nothing_of_execution_are_not_guessed() -> None:

@@ -45,7 +45,7 @@ def actions(venue: PaperExchange) -> Actions:
 
 
 def inputs(venue: PaperExchange, **requests: Request) -> Inputs:
-    return Inputs("main", venue.time(), book=Book(requests=requests))
+    return Inputs("main", venue.time(), book=Book(positions=venue.positions(), requests=requests))
 
 
 def bought(venue: PaperExchange, symbol: str, notional: float = 2_000.0) -> float:

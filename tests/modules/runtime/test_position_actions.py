@@ -197,8 +197,12 @@ def test_new_risk_that_was_allowed_too_long_ago_is_not_taken_and_an_exit_is() ->
     slow, late = (Request(B, "LONG", now, 500.0, stop=40.0, client_id=name) for name in ("slow", "late"))
     with capture_logs() as logs:
         fund.step({"a": slow, "b": late}, **allowed("a", "b"))
-    assert {"slow", "late"} & set(fund.actions.execution.intents.worked) == {"slow"}
-    assert [line["request"] for line in logs if line.get("late_ms", 0) > 10_000] == ["b"]
+    worked = fund.actions.execution.intents.worked
+    assert {name: len(worked[name].orders) for name in ("slow", "late")} == {"slow": 1, "late": 0}
+    end = worked["late"].end
+    assert end is not None
+    assert end.why == "it was allowed too long ago"
+    assert [line["request"] for line in logs if line.get("why") == end.why] == ["late"]
 
     fund.venue.after["place"] = [eleven_seconds_pass]
     reduce, close = (Request(A, "SHORT", now, 100.0, reduce_only=True, client_id=name) for name in ("reduce", "close"))

@@ -1,0 +1,57 @@
+"""What a request was judged on, and whether that still holds when its order is to go.
+
+Between the decision and the order the book may have become another: an exit before it, a stop at the venue or somebody
+else has traded. What was judged as an exit stays one, whatever there is to take off by then. New risk is what was
+judged, or it is not taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from modules.inputs import Position, Request
+from modules.sources.effects import SAME, effect_of, held_against
+from modules.venues.intents import Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """What the rules saw when they answered a request.
+
+    `positions` is None where nobody knew them. New risk may be taken `until` then (ms since 1970 UTC), None for always.
+    """
+
+    positions: Mapping[str, Position] | None
+    until: int | None = None
+
+    def effect(self, request: Request) -> str | None:
+        """What the request was to do to the book, a name of `effect`; None where it could not be known."""
+        return effect_of(request, self.positions).effect
+
+    def refusal(self, request: Request, positions: Mapping[str, Position], at: int) -> str | None:
+        """Why the new risk of a request is not taken at `at` (ms) from `positions`; None where it is what was judged.
+
+        An order that turns a position over adds more than was judged where less of that is left.
+        """
+        if self.until is not None and at > self.until:
+            return "it was allowed too long ago"
+        judged, does = self.effect(request), effect_of(request, positions).effect
+        if judged != does:
+            return f"it was judged as {judged or 'nothing that is known'}, and is {does or 'not known'} by now"
+        before, now = (held_against(request.symbol, request.side, held) for held in (self.positions or {}, positions))
+        if now < before * (1 - SAME):
+            return f"it was to turn over a position of {before:g}, of which {now:g} is left"
+        return None
+
+
+def taking_off(ticket: Ticket, positions: Mapping[str, Position] | None) -> Ticket:
+    """The ticket as an exit: it may only reduce, and is of what is left; of all of it where nobody knows what is.
+
+    Its quantity is 0 where nothing is left.
+    """
+    left = ticket.quantity if positions is None else held_against(ticket.symbol, ticket.side, positions)
+    against = "SHORT" if ticket.buys else "LONG"
+    return replace(
+        ticket, quantity=min(ticket.quantity, left), acts_on=against, adds_risk=False, reduce_only=True
+    )  # fmt: skip
