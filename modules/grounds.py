@@ -20,10 +20,12 @@ class Grounds:
     """What the rules saw when they answered a request.
 
     `positions` is None where nobody knew them. New risk may be taken `until` then (ms since 1970 UTC), None for always.
+    `stop_requested` says whether a person's stop was among what the rules saw.
     """
 
     positions: Mapping[str, Position] | None
     until: int | None = None
+    stop_requested: bool = False
 
     def effect(self, request: Request) -> str | None:
         """What the request was to do to the book, a name of `effect`; None where it could not be known."""

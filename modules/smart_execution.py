@@ -32,7 +32,7 @@ from modules.sources.effects import EXITS, effect_of
 from modules.sources.feed import FeedSource
 from modules.supply import Supply
 from modules.venues.amounts import floored
-from modules.venues.desk import Desk, Patience, Terms, outcome_of
+from modules.venues.desk import STOPPED, Desk, Patience, Terms, outcome_of
 from modules.venues.intents import Execution, Intents, NamedAfter, Ticket
 from modules.venues.paper import PaperExchange
 from modules.venues.venue import Kind, NotPermitted, Rejected, Venue, VenueError
@@ -64,7 +64,8 @@ class SmartExecution:
     live venue needs a log at `intents`, so that every order ends in a known state whatever happens, and `decide`, so
     that none is sent that the fund's rules do not allow. `judge` says what the rules say where there is no `decide`:
     how an order trades, not whether. `clock` tells ms since 1970 UTC and `wait` lets seconds pass; both are the
-    exchange's own on paper.
+    exchange's own on paper. `stop_requested` tells whether a person asks for the emergency stop: what was allowed
+    before that adds no risk after it.
     """
 
     name: ClassVar[str] = "aelm"
@@ -83,11 +84,12 @@ class SmartExecution:
         clock: Callable[[], int] | None = None,
         wait: Callable[[float], None] | None = None,
         patience: Patience | None = None,
+        stop_requested: Callable[[], bool] = lambda: False,
     ) -> None:
         self.venue = venue if venue is not None else PaperExchange()
         if self.venue.is_live and (intents is None or decide is None):
             raise NotPermitted("a live venue needs a log of intents, and the fund's decision on every request")
-        self._judge, self._decide = judge, decide
+        self._judge, self._decide, self._stop_requested = judge, decide, stop_requested
         self.intents = Intents(intents)
         on_paper = self.venue if isinstance(self.venue, PaperExchange) else None
         self.clock = clock or (on_paper.time if on_paper is not None else _wall_clock)
@@ -147,13 +149,13 @@ class SmartExecution:
             symbol, direction, at, notional=quantity * ticker.price, urgency=soon, price=price, reduce_only=reduce_only,
             client_id=name,
         )  # fmt: skip
-        seen = _known(self.venue.positions)
-        answer = self._answer(request, tickers, seen)
+        grounds = Grounds(_known(self.venue.positions), stop_requested=self._stop_requested())
+        answer = self._answer(request, tickers, grounds.positions)
         if self._decide is not None:
             _check_verdict(name, answer)
         after = NamedAfter.MOMENT if client_id is None else NamedAfter.CALLER
         ticket = self._ticket(name, request, quantity, ticker, after)
-        return self._carry_out(ticket, request, terms_of(name, answer), Grounds(seen))
+        return self._carry_out(ticket, request, terms_of(name, answer), grounds)
 
     def execute(
         self, key: str, request: Request, answer: Answer, grounds: Grounds, ticker: Ticker | None = None
@@ -240,12 +242,17 @@ class SmartExecution:
                 return self._take_off(ticket, terms, held)
             if held is None:
                 raise VenueError(f"nobody knows what is held of `{ticket.symbol}`, so nothing is added to it")
-            why = grounds.refusal(request, held, self.clock())
+            is_stopped = self._stopped_since(grounds)
+            why = STOPPED if is_stopped() else grounds.refusal(request, held, self.clock())
             if why is not None:
                 return self._left_alone(ticket, why)
             if ticket.leverage is not None:
                 self._set_leverage(ticket.symbol, ticket.leverage, held)
-            return self._desk.work(ticket, terms, self._listing(ticket.symbol))
+            return self._desk.work(ticket, terms, self._listing(ticket.symbol), is_stopped)
+
+    def _stopped_since(self, grounds: Grounds) -> Callable[[], bool]:
+        """Tells whether a person asks for the stop, and did not when the rules answered."""
+        return lambda: not grounds.stop_requested and self._stop_requested()
 
     def _take_off(self, ticket: Ticket, terms: Terms | None, held: Mapping[str, Position] | None) -> Execution:
         sized = taking_off(ticket, held)

@@ -151,7 +151,7 @@ class Actions:
         self._repair(answer)
         leaving = [] if flattened else exits(answer, positions_of(inputs))
         self._take_off(leaving, inputs)
-        grounds = Grounds(inputs.book.positions, inputs.ts + self.max_gap)
+        grounds = Grounds(inputs.book.positions, inputs.ts + self.max_gap, inputs.machinery.operator.stop_requested)
         for key in _in_turn(answer, inputs, grounds):
             self._trade(key, answer, inputs, grounds)
         self._count()

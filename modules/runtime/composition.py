@@ -33,7 +33,7 @@ from modules.runtime.runner import DEFAULT_PATIENCE, Runner
 from modules.runtime.switchboard import Switchboard, in_modes
 from modules.runtime.switches import POLICIES, Switches
 from modules.runtime.venue_world import VenueWorld
-from modules.smart_execution import SmartExecution
+from modules.smart_execution import Decide, SmartExecution
 from modules.venues import desk
 from modules.venues.venue import Venue
 from policy_dsl.bundle import Bundle
@@ -114,8 +114,7 @@ def compose(  # noqa: PLR0913 -- the parts of a fund, each by its name
         def told() -> Answer | None:
             return None if fund.last is None else fund.last.answer
 
-        execution = SmartExecution(venue, decide=decide, intents=_path(folder, INTENTS), patience=orders)
-        opened.callback(execution.intents.close)
+        execution = _execution(opened, venue, folder, decide, orders, controls)
         runner = Runner(roster(execution, controls, told), is_on=board.is_on, patience=patience, behind=behind)
         opened.callback(runner.close)
         if candles is None:
@@ -132,6 +131,21 @@ def compose(  # noqa: PLR0913 -- the parts of a fund, each by its name
         board.prepare = lambda now: partial(fund.use, in_modes(bundle, now))
         _catch_up(execution, ledger)
         return Composed(fund, controls, ledger, actions, execution, runner, store, board, learning, opened.pop_all())
+
+
+def _execution(
+    opened: ExitStack,
+    venue: Venue,
+    folder: Path | None,
+    decide: Decide,
+    orders: desk.Patience | None,
+    controls: Controls,
+) -> SmartExecution:
+    """The way of orders to the venue, on which new risk ends once somebody asks for the stop."""
+    intents, stop = _path(folder, INTENTS), controls.stop_requested
+    made = SmartExecution(venue, decide=decide, intents=intents, patience=orders, stop_requested=stop)
+    opened.callback(made.intents.close)
+    return made
 
 
 def _catch_up(execution: SmartExecution, ledger: Ledger) -> None:

@@ -99,6 +99,10 @@ class Controls:
         with self._lock:
             return self._operator
 
+    def stop_requested(self) -> bool:
+        """Whether somebody asks for the emergency stop now, in whatever snapshot it shows."""
+        return self.operator().stop_requested
+
     def hand(self) -> Call | None:
         """The call that holds the risk mode, None where no hand is on it."""
         with self._lock:

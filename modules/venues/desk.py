@@ -34,6 +34,8 @@ from modules.venues.venue import (
     VenueError,
 )
 
+STOPPED = "a person has asked for the emergency stop"
+
 SAME = 1e-9
 """Two quantities whose ratio is off by no more than this are one: what sums of floats leave."""
 
@@ -68,6 +70,10 @@ class Patience:
     pause: float = 0.5
 
 
+def _never() -> bool:
+    return False
+
+
 @dataclass(slots=True)
 class Desk:
     """The way of orders to one venue. `clock` tells ms since 1970 UTC, `wait` lets seconds pass."""
@@ -78,8 +84,13 @@ class Desk:
     wait: Callable[[float], None]
     patience: Patience = field(default_factory=Patience)
 
-    def work(self, ticket: Ticket, terms: Terms, listing: Listing) -> Execution:
-        """Works a request to its end. Raises Unsettled. One that was worked before is not worked again: it is told."""
+    def work(
+        self, ticket: Ticket, terms: Terms, listing: Listing, is_stopped: Callable[[], bool] = _never
+    ) -> Execution:
+        """Works a request to its end. Raises Unsettled. One that was worked before is not worked again: it is told.
+
+        Once `is_stopped` says so no order goes that adds risk, and what rests of one is cancelled.
+        """
         told = self.told(ticket.request)
         if told is not None:
             return told
@@ -94,7 +105,10 @@ class Desk:
             if order is None:
                 why = look.why or why
                 break
-            sent = self._send(ticket.request, order)
+            if ticket.adds_risk and is_stopped():
+                why = STOPPED
+                break
+            sent = self._send(ticket.request, order, is_stopped if ticket.adds_risk else _never)
             if sent.state is None:
                 why = sent.why
                 break
@@ -166,7 +180,7 @@ class Desk:
                 if not ticket.reduce_only:
                     raise
 
-    def _send(self, request: str, order: NewOrder) -> Sent:
+    def _send(self, request: str, order: NewOrder, is_stopped: Callable[[], bool] = _never) -> Sent:
         """Writes down, sends, and finds out."""
         self.intents.intend(request, order, self.clock())
         sent = self._find(request, order.client_id)
@@ -179,10 +193,18 @@ class Desk:
                 return self._find(request, order.client_id)
             return self._settle(request, sent)
         if state.is_open:
-            self.wait(self.patience.rest if order.kind is Kind.LIMIT else self.patience.pause)
+            self._rest(self.patience.rest if order.kind is Kind.LIMIT else self.patience.pause, is_stopped)
             state = self._closed(order)
         self.intents.settle(request, state)
         return self._find(request, order.client_id)
+
+    def _rest(self, seconds: float, is_stopped: Callable[[], bool]) -> None:
+        """Lets so many seconds pass, and no more than a pause once there is a stop."""
+        left = seconds
+        while left > 0 and not is_stopped():
+            part = min(left, self.patience.pause) if self.patience.pause > 0 else left
+            self.wait(part)
+            left -= part
 
     def _settle(self, request: str, sent: Sent) -> Sent:
         """Finds out about an order whose answer is not at hand, ends it, and writes it down. Raises Unsettled."""

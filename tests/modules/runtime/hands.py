@@ -109,14 +109,16 @@ def scene(
     paper.takes_stops = stops
     venue = Flaky(paper)
     ledger = Ledger(None if folder is None else folder / "ledger.jsonl", fee=0.0)
+    controls = Controls()
     execution = SmartExecution(
         venue.as_venue(), intents=None if folder is None else folder / "intents.jsonl", clock=paper.time,
         wait=wait or (lambda seconds: paper.advance(paper.time() + int(seconds * 1000))),
+        stop_requested=controls.stop_requested,
     )  # fmt: skip
     known: Venue = venue.as_venue()
     actions = Actions(known, execution, ledger, _judge=JUDGE)
     world = VenueWorld(
-        known, ledger, Controls(), ended=actions.ended, act=actions.obey, refused=actions.refused,
+        known, ledger, controls, ended=actions.ended, act=actions.obey, refused=actions.refused,
         wanted=actions.wanted, ticket_of=execution.intents.ticket_of, unsure=actions.unsure,
     )  # fmt: skip
     return Scene(paper, venue, ledger, actions, world)

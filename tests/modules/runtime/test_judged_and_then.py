@@ -11,12 +11,13 @@ from modules.grounds import Grounds
 from modules.inputs import Request
 from modules.judge import packaged_bundle
 from modules.runtime.composition import compose
+from modules.runtime.switches import POLICIES, switches_of
 from modules.venues.amounts import floored
 from modules.venues.intents import Execution
 from modules.venues.paper import PaperExchange
-from modules.venues.venue import Kind, NewOrder, Unreachable
+from modules.venues.venue import Kind, NewOrder, OrderState, Unreachable
 from tests.modules.runtime.hands import Scene, allowed, answer, scene
-from tests.modules.venues.paper_markets import A
+from tests.modules.venues.paper_markets import A, B
 
 LEFT = "nothing is left to take off"
 
@@ -211,3 +212,101 @@ def test_what_was_refused_is_told_when_it_is_asked_for_again_and_is_not_done() -
     found = obeys(fund, request("LONG", 200.0, client_id="mine"), ("LONG", 1.0))
     assert obeys(fund, request("LONG", 200.0, client_id="mine"), None) == found
     assert held(fund) == ("LONG", 1.0)
+
+
+# --- a person asks for the stop meanwhile -----------------------------------------------------------------------------
+
+
+def trips(fund: Scene) -> None:
+    fund.world.controls.stop(fund.paper.time(), "ada", "enough")
+
+
+def test_a_stop_that_is_asked_for_during_a_step_lets_no_more_new_risk_go() -> None:
+    fund = scene()
+    fund.venue.after["place"] = [lambda: trips(fund)]
+    asked = {name: Request(symbol, "LONG", 0, 100.0, client_id=name) for name, symbol in (("a", A), ("b", B))}
+    fund.step(asked, **allowed("a", "b"))
+    assert end(fund, "a").filled == 1.0, "it was sent before"
+    assert (end(fund, "b").filled, end(fund, "b").orders) == (0.0, ())
+    assert "a person has asked for the emergency stop" in end(fund, "b").why
+    assert list(fund.paper.positions()) == [A]
+
+
+def test_a_stop_holds_up_no_exit() -> None:
+    fund = scene()
+    fund.open(5)
+    seen = fund.look(r=request("SHORT", 200.0))
+    trips(fund)
+    fund.actions.obey(answer(**allowed("r"), pba__actions={A: {"REDUCE": [0.4]}}), seen)
+    assert held(fund) == ("LONG", 1.0)
+
+
+def test_a_stop_during_an_order_that_is_worked_in_parts_ends_it() -> None:
+    fund = scene()
+    limit = fund.paper._engine._limit
+    fund.paper._engine._limit = lambda state, quantity: min(1.0, limit(state, quantity))  # type: ignore[method-assign]  # because a thin book comes to that
+    fund.venue.after["place"] = [None, lambda: trips(fund)]
+    fund.step({"a": request("LONG", 300.0, client_id="a")}, **allowed("a"))
+    assert (end(fund, "a").filled, end(fund, "a").outcome) == (2.0, "PARTLY_FILLED")
+    assert end(fund, "a").why == "a person has asked for the emergency stop"
+
+
+def test_what_rests_is_cancelled_soon_after_a_stop() -> None:
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        fund.paper.advance(fund.paper.time() + int(seconds * 1000))
+        if len(waits) == 2:
+            trips(fund)
+
+    fund = scene(wait=wait)
+    rests = {**allowed("a"), "aelm__order_type": {"a": "LIMIT"}}
+    fund.step({"a": request("LONG", 300.0, client_id="a")}, **rests)
+    assert (sum(waits), fund.held, fund.paper.open_orders()) == (1.0, None, [])
+    assert [order.status for order in end(fund, "a").orders] == ["CANCELLED"]
+
+
+def test_a_stop_that_was_seen_when_it_was_judged_is_for_the_rules() -> None:
+    fund = scene()
+    trips(fund)
+    fund.step({"a": request("LONG", 100.0, client_id="a")}, **allowed("a"))
+    assert end(fund, "a").filled == 1.0, "rules that only watch their stop let it go"
+
+
+def test_a_stop_that_was_taken_back_meanwhile_holds_nothing_up() -> None:
+    fund = scene()
+    seen = fund.look(a=request("LONG", 100.0, client_id="a"))
+    trips(fund)
+    fund.world.controls.reset(fund.paper.time(), "ada", "a mistake")
+    fund.actions.obey(answer(**allowed("a")), seen)
+    assert end(fund, "a").filled == 1.0
+
+
+def test_a_whole_fund_sends_nothing_more_that_adds_risk_once_its_stop_is_on_record() -> None:
+    venue = PaperExchange()
+    off = switches_of({f"{name.upper()}_MODE": "off" for name, policy in POLICIES.items() if policy and name != "ess"})
+    composed = compose(venue, None, packaged_bundle(), switches=off, patience=60, max_gap=180_000)
+    composed.fund.step(venue.time() + 1)
+    venue.advance(venue.time() + 5_000)
+    place, sent = venue.place, []
+
+    def placed(order: NewOrder) -> OrderState:
+        if not order.reduce_only:
+            sent.append(order.symbol)
+        composed.controls.stop(venue.time(), "ada", "enough")
+        return place(order)
+
+    venue.place = placed  # type: ignore[method-assign]  # because a person may ask at any time
+    tickers = venue.tickers()
+    asked = {
+        symbol: Request(
+            symbol, "LONG", venue.time(), 1_000.0, 2.0, "xgboost", 0.9, 3, stop=tickers[symbol].price * 0.95
+        )
+        for symbol in sorted(tickers)[:4]
+    }  # fmt: skip
+    step = composed.fund.step(venue.time(), asked)
+    assert set(step.answer.outputs["verdict"].values()) == {"ALLOW"}
+    assert sent == [min(tickers)]
+    assert len(venue.positions()) == 1
+    composed.close()
