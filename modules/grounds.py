@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from modules.inputs import Position, Request
 from modules.sources.effects import SAME, effect_of, held_against
+from modules.venues.amounts import floored
 from modules.venues.intents import Ticket
 
 
@@ -47,13 +48,12 @@ class Grounds:
         return None
 
 
-def taking_off(ticket: Ticket, positions: Mapping[str, Position] | None) -> Ticket:
+def taking_off(ticket: Ticket, positions: Mapping[str, Position] | None, step: float | None) -> Ticket:
     """The ticket as an exit: it may only reduce, and is of what is left; of all of it where nobody knows what is.
 
-    Its quantity is 0 where nothing is left.
+    Its quantity is a multiple of `step`, as far as that is known; 0 where nothing is left.
     """
     left = ticket.quantity if positions is None else held_against(ticket.symbol, ticket.side, positions)
     against = "SHORT" if ticket.buys else "LONG"
-    return replace(
-        ticket, quantity=min(ticket.quantity, left), acts_on=against, adds_risk=False, reduce_only=True
-    )  # fmt: skip
+    quantity = floored(min(ticket.quantity, left), step)
+    return replace(ticket, quantity=quantity, acts_on=against, adds_risk=False, reduce_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Container
 
 from modules.estimates.depth import impact, is_sound
 from modules.inputs import Book, Inputs, Order, Request
@@ -13,13 +14,16 @@ from modules.venues.intents import stem
 MINUTE_MS = 60_000
 
 
-def request_facts(key: str, inputs: Inputs, reasons: dict[str, str]) -> Row:
-    """The facts of a request that are known; `reasons` gets why the others are not."""
+def request_facts(key: str, inputs: Inputs, reasons: dict[str, str], worked: Container[str]) -> Row:
+    """The facts of a request that are known; `reasons` gets why the others are not.
+
+    `worked` are the names of the requests that were ever carried out.
+    """
     request = inputs.book.requests[key]
     found = {
         "price_deviation": _price_deviation(request, inputs),
         "impact": _impact(request, inputs),
-        "duplicate": _duplicate(key, request, inputs.book),
+        "duplicate": _duplicate(key, request, inputs.book, worked),
         "crosses_own_order": _crosses(request, inputs.book),
         "repeats_last_minute": _repeats(key, request, inputs),
     }
@@ -57,10 +61,15 @@ def _impact(request: Request, inputs: Inputs) -> tuple[float | None, str]:
     return found, f"the order book of {request.symbol} is not known as deep as the order goes"
 
 
-def _duplicate(key: str, request: Request, book: Book) -> tuple[bool | None, str]:
-    """A client id counts as seen where a request before has it, or an open order is one of its request."""
+def _duplicate(key: str, request: Request, book: Book, worked: Container[str]) -> tuple[bool | None, str]:
+    """A client id counts as seen where a request before has it, however long ago it was carried out.
+
+    So it does where an open order is one of its request.
+    """
     name = request.client_id or f"{key}@{request.at}"
-    earlier = [r.client_id for r in book.recent]
+    if name in worked:
+        return True, ""
+    earlier = [r.client_id for r in book.recent or ()]
     earlier += [other.client_id for k, other in book.requests.items() if (other.at, k) < (request.at, key)]
     if name in earlier:
         return True, ""
@@ -93,6 +102,8 @@ def _repeats(key: str, request: Request, inputs: Inputs) -> tuple[int | None, st
     mine = effect_of(request, book.positions)
     if mine.effect is None:
         return None, "what the request does to the book is not known"
+    if book.recent is None:
+        return None, "what was asked in the last minute, before a restart, is not known"
     peers = [other for k, other in book.requests.items() if (other.at, k) < (request.at, key)]
     late = [r for r in (*book.recent, *peers) if r.at > inputs.ts - MINUTE_MS and r.symbol == request.symbol]
     return sum(1 for r in late if effect_of(r, book.positions) == mine), ""

@@ -105,7 +105,7 @@ class SmartExecution:
     def compute(self, inputs: Inputs) -> Supply:
         """Facts of every request, and an `order` event for each order that has ended since the snapshot before."""
         reasons: dict[str, str] = {}
-        rows = {key: request_facts(key, inputs, reasons) for key in sorted(inputs.book.requests)}
+        rows = {key: request_facts(key, inputs, reasons, self.intents.worked) for key in sorted(inputs.book.requests)}
         ends = sorted(inputs.machinery.orders_ended, key=lambda e: (e.at, e.symbol, e.side, e.outcome, e.notional))
         events = tuple(
             {"symbol": e.symbol, "side": e.side, "notional": e.notional, "outcome": e.outcome} for e in ends
@@ -141,9 +141,9 @@ class SmartExecution:
             raise ValueError(f"the size {size} is smaller than {listing.step}, the smallest quantity of `{symbol}`")
         at = self.clock()
         name = client_id or self._new_name(f"{symbol}-{direction}-{at}")
-        done = self.intents.worked.get(name)
-        if done is not None and done.end is not None:
-            return done.end
+        told = self.told(name)
+        if told is not None:
+            return told
         ticker, tickers = self._priced(symbol)
         request = Request(
             symbol, direction, at, notional=quantity * ticker.price, urgency=soon, price=price, reduce_only=reduce_only,
@@ -170,10 +170,10 @@ class SmartExecution:
         if request.notional is None or not (math.isfinite(request.notional) and request.notional > 0):
             raise ValueError(f"the request `{key}` does not say how much to trade")
         _check_verdict(key, answer)
-        name = _name_of(key, request)
-        done = self.intents.worked.get(name)
-        if done is not None and done.end is not None:
-            return done.end
+        name = name_of(key, request)
+        told = self.told(name)
+        if told is not None:
+            return told
         terms = terms_of(key, answer)
         priced = self._priced(request.symbol)[0] if ticker is None else ticker
         price = priced.price
@@ -193,6 +193,14 @@ class SmartExecution:
         with self._locks[ticket.symbol]:
             told = self._desk.told(ticket.request)
             return told or self._take_off(ticket, terms, _known(self.venue.positions))
+
+    def told(self, name: str) -> Execution | None:
+        """What came of a request that was worked before, None for another. Raises Unsettled while nobody knows."""
+        work = self.intents.worked.get(name)
+        if work is None or work.end is not None:
+            return None if work is None else work.end
+        with self._locks[work.ticket.symbol]:
+            return self._desk.told(name)
 
     def listed(self, symbol: str) -> Listing | None:
         """A symbol as the venue lists it, active or not; None where it does not, or does not answer."""
@@ -255,12 +263,12 @@ class SmartExecution:
         return lambda: not grounds.stop_requested and self._stop_requested()
 
     def _take_off(self, ticket: Ticket, terms: Terms | None, held: Mapping[str, Position] | None) -> Execution:
-        sized = taking_off(ticket, held)
+        known = self._listings.get(ticket.symbol) if terms is None else self.listed(ticket.symbol)
+        listing = known or Listing(ticket.symbol)
+        sized = taking_off(ticket, held, listing.step)
         if sized.quantity <= 0:
             return self._left_alone(replace(sized, quantity=ticket.quantity), "nothing is left to take off")
-        if terms is None:
-            return self._desk.at_any_price(sized)
-        return self._desk.work(sized, terms, self.listed(ticket.symbol) or Listing(ticket.symbol))
+        return self._desk.at_any_price(sized) if terms is None else self._desk.work(sized, terms, listing)
 
     def _left_alone(self, ticket: Ticket, why: str) -> Execution:
         """Ends a request for which nothing is sent; that is on record, and told."""
@@ -371,7 +379,7 @@ def _known(ask: Callable[[], T]) -> T | None:
         return None
 
 
-def _name_of(key: str, request: Request) -> str:
+def name_of(key: str, request: Request) -> str:
     """Under what a request is worked, and known again."""
     return request.client_id or f"{key}@{request.at}"
 

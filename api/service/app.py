@@ -25,6 +25,7 @@ from evaluators.explanation import Reason
 from evaluators.timestamps import format_time
 from modules.facts import CATALOGUE
 from modules.runtime.fund import Step
+from modules.runtime.outcomes import Outcome
 from policy_dsl.program import Rule
 
 VERDICT = "verdict"
@@ -119,10 +120,25 @@ def _verdict(step: Step, key: str, *, would_change: bool) -> dict[str, Any]:
     made = document(program, step.told, step.bundle, about)
     verdict = step.answer.of(VERDICT, key)
     told: dict[str, Any] = {"id": key, "verdict": verdict, "reasons": made["reasons"], "would_change": None}
+    told["carried_out"] = _carried_out(step.outcomes.get(key))
     if would_change and verdict == "DENY":
         (found,) = changes(program, CATALOGUE, step.told.snapshot, step.decide_again, [(VERDICT, key)])
         told["would_change"] = change_line(*found, OutputTexts(program), CATALOGUE)
     return told
+
+
+def _carried_out(outcome: Outcome | None) -> dict[str, Any] | None:
+    """What came of a request that was allowed; None where nobody has carried it out."""
+    if outcome is None:
+        return None
+    end = outcome.end
+    return {
+        "outcome": None if end is None else end.outcome,
+        "filled": None if end is None else end.filled,
+        "average": None if end is None else end.average,
+        "why": outcome.why,
+        "before": outcome.before,
+    }
 
 
 def _rule(running: Running, rule: Rule) -> dict[str, Any]:

@@ -128,7 +128,7 @@ class Book:
     """Everything known of the book. None is a collection that nobody knows, which is not an empty one.
 
     `trades` are all closed trades, oldest first; those after the snapshot before are news. `recent` are the
-    requests of the last minute before those at hand.
+    requests of the last minute before those at hand, those of an earlier process too.
     """
 
     account: Account | None = None
@@ -136,4 +136,4 @@ class Book:
     orders: Mapping[str, Order] | None = None
     trades: Sequence[ClosedTrade] | None = None
     requests: Mapping[str, Request] = field(default_factory=dict)
-    recent: Sequence[Request] = ()
+    recent: Sequence[Request] | None = ()

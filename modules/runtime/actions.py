@@ -30,6 +30,7 @@ from modules.judge import Answer, Judge, packaged_bundle
 from modules.profit_amplification import ProfitAmplificationLayer
 from modules.runtime.guards import Guards, why_stopped
 from modules.runtime.ledger import Ledger, Lot, Purpose
+from modules.runtime.outcomes import Outcome
 from modules.runtime.position_actions import (
     Exit,
     addition,
@@ -41,6 +42,7 @@ from modules.runtime.position_actions import (
 )
 from modules.self_healing import ACTIONS as REPAIRS
 from modules.smart_execution import SmartExecution, terms_of
+from modules.smart_execution import name_of as request_name
 from modules.sources import BookSource
 from modules.sources.effects import EXITS
 from modules.supply import Supply
@@ -81,6 +83,7 @@ class Actions:
     _refused: list[OrderEnd] = field(default_factory=list)
     _wanted: dict[str, Request] = field(default_factory=dict)
     _asked_at: dict[str, int] = field(default_factory=dict)
+    _outcomes: tuple[int, dict[str, Outcome]] = (0, {})
     _has_no_stops: bool = False
     """Whether the emergency stop that holds has seen that no stop is left but guards."""
 
@@ -128,6 +131,11 @@ class Actions:
             self.ledger.count(self.execution.clock(), order, why)
             self._ended.append((order, why))
 
+    def outcomes(self, ts: int) -> Mapping[str, Outcome]:
+        """What came of the requests that were allowed at `ts` (ms), by key; none where that is not the newest time."""
+        at, found = self._outcomes
+        return found if at == ts else {}
+
     def wanted(self, ts: int) -> Mapping[str, Request]:
         """What the fund itself asks for at the snapshot of `ts` (ms since 1970 UTC), by key; asked for once."""
         found, self._wanted = self._wanted, {}
@@ -137,7 +145,7 @@ class Actions:
 
     def obey(self, answer: Answer, inputs: Inputs) -> None:
         """Stop, take off, trade and protect as the rules say: orders are gone before positions are closed."""
-        self._wanted = {}
+        self._wanted, self._outcomes = {}, (inputs.ts, {})
         stops = answer.outputs.get("ess.actions", {})  # rules need not have a stop
         self._has_no_stops = self._has_no_stops and CANCEL in stops
         if CANCEL in stops:
@@ -298,6 +306,10 @@ class Actions:
         name = self._next(name_of("ADD_SIZE", position))
         if name is None:
             return
+        if name in self.execution.intents.worked:
+            # What came of it decides whether any more is asked for.
+            self._try(f"asking for {name}", partial(self.execution.told, name))
+            return
         request = addition(answer, key, position, self._lot_of(position), name)
         if request is not None:
             self._asked_at[key] = ts
@@ -306,10 +318,17 @@ class Actions:
     def _trade(self, key: str, answer: Answer, inputs: Inputs, grounds: Grounds) -> None:
         request = inputs.book.requests[key]
         ticker: Ticker | None = inputs.market.tickers.get(request.symbol)
+        work = self.execution.intents.worked.get(request_name(key, request))
+        before = work is not None and work.end is not None
         try:
-            self.execution.execute(key, request, answer, grounds, ticker)
+            end = self.execution.execute(key, request, answer, grounds, ticker)
         except (Rejected, ValueError, Unsettled, VenueError) as error:
             log.warning("a request was not carried out", request=key, error=str(error))
+            self._outcomes[1][key] = Outcome(None, str(error))
+            return
+        self._outcomes[1][key] = Outcome(end, end.why, before)
+        if before:
+            log.warning("a request was carried out before, and is not again", request=key, id=end.request)
 
     def _try(self, what: str, call: Callable[[], _T]) -> _T | None:
         try:

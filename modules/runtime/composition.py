@@ -25,6 +25,7 @@ from modules.judge import Answer
 from modules.learning.learning import Learning
 from modules.learning.training import Training
 from modules.runtime.actions import Actions
+from modules.runtime.asked_before import asked_before
 from modules.runtime.controls import Controls
 from modules.runtime.fund import Fund
 from modules.runtime.ledger import Ledger
@@ -125,9 +126,10 @@ def compose(  # noqa: PLR0913 -- the parts of a fund, each by its name
         actions = Actions(venue, execution, ledger, lambda: fund.bundle, max_gap)
         world = VenueWorld(
             venue, ledger, controls, book, candles, actions.ended, models, _obeyed(actions, learning), actions.refused,
-            actions.wanted, execution.intents.ticket_of, actions.unsure,
+            actions.wanted, execution.intents.ticket_of, actions.unsure, asked_before(store, book),
         )  # fmt: skip
-        fund = Fund(store, in_modes(bundle, board.switches), runner, world, max_gap, book)
+        made = in_modes(bundle, board.switches)
+        fund = Fund(store, made, runner, world, max_gap, book, outcomes=actions.outcomes)
         board.prepare = lambda now: partial(fund.use, in_modes(bundle, now))
         _catch_up(execution, ledger)
         return Composed(fund, controls, ledger, actions, execution, runner, store, board, learning, opened.pop_all())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from traceback import format_exception
@@ -19,6 +19,7 @@ from evaluators.telling import Told
 from modules.assembly import Assembled, assemble
 from modules.inputs import Inputs, Request
 from modules.judge import Answer, answer_of
+from modules.runtime.outcomes import Outcome
 from modules.runtime.runner import Runner
 from policy_dsl.bundle import Bundle
 
@@ -70,6 +71,8 @@ class Step:
     answer: Answer
     bundle: Bundle
     evaluator: PythonEvaluator = field(repr=False)
+    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
+    """What came of the requests that were allowed, by key; none of one that nobody carries out."""
 
     @property
     def ts(self) -> int:
@@ -85,6 +88,8 @@ class Step:
 class Fund:
     """A fund at work on one book. `last` is its newest step, None before the first.
 
+    `outcomes` tells what came of the requests that were allowed at a time.
+
     The bundle is stored when the fund is made. Steps come one at a time, whoever asks for them.
     """
 
@@ -95,6 +100,7 @@ class Fund:
     max_gap: int
     book: str = "main"
     last: Step | None = None
+    outcomes: Callable[[int], Mapping[str, Outcome]] = lambda _: {}
     follower: ClassVar[type[StoreFollower]] = StoreFollower
     """What decides and tells the snapshots of the book."""
 
@@ -147,4 +153,5 @@ class Fund:
             except Exception as error:  # noqa: BLE001 -- see below
                 # What could not be done is still to be done, and the next snapshot shows that it was not.
                 log.warning("an action failed", ts=ts, error=repr(error), where=format_exception(error))
+            self.last = replace(self.last, outcomes=self.outcomes(ts))
             return self.last

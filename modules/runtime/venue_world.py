@@ -72,6 +72,7 @@ class VenueWorld:
     `ended` gives the orders that reached their end since it was asked last, with why each was sent, and `refused` those
     that never were at the venue. `wanted` gives what the fund itself asks for at a time, and `ticket_of` what an order
     is for, by its client id. `unsure` gives the symbols in which an order may have filled and nobody knows yet.
+    `asked_before` gives what an earlier process was asked from one time on and before another, None if nobody knows.
     """
 
     venue: Venue
@@ -86,8 +87,12 @@ class VenueWorld:
     wanted: Callable[[int], Mapping[str, Request]] = lambda _: {}
     ticket_of: Callable[[str], Ticket | None] = lambda _: None
     unsure: Callable[[], frozenset[str]] = frozenset
+    asked_before: Callable[[int, int], Sequence[Request] | None] = lambda _since, _until: ()
     _calls: deque[tuple[int, str | None]] = field(default_factory=deque)
     _asked: deque[Request] = field(default_factory=deque)
+    _knows_requests_from: int | None = None
+    """The time (ms) from which on all requests are remembered, None before the first look."""
+
     _seen: int | None = None
     _listings: tuple[int, Mapping[str, Listing]] | None = None
     _unseen: list[tuple[OrderState, Purpose]] = field(default_factory=list)
@@ -162,8 +167,7 @@ class VenueWorld:
         positions: Mapping[str, Position] | None,
     ) -> Book:
         orders = self._ask(ts, self.venue.open_orders)
-        while self._asked and ts - self._asked[0].at >= A_MINUTE_MS:
-            self._asked.popleft()
+        recent = self._recent(ts)
         known = None
         if account is not None and positions is not None:
             ended, self._unseen = self._unseen, []
@@ -178,8 +182,19 @@ class VenueWorld:
             None if orders is None else {o.client_id: self._order(o) for o in orders if not o.is_guard},
             None if known is None else tuple(self.ledger.trades),
             requests,
-            tuple(self._asked),
+            recent,
         )
+
+    def _recent(self, ts: int) -> Sequence[Request] | None:
+        """The requests of the last minute; None while it is not over and an earlier process's are not known."""
+        since = ts - A_MINUTE_MS + 1
+        if self._knows_requests_from is None:
+            earlier = self.asked_before(since, ts)
+            self._asked.extend(earlier or ())
+            self._knows_requests_from = ts if earlier is None else since
+        while self._asked and self._asked[0].at < since:
+            self._asked.popleft()
+        return tuple(self._asked) if self._knows_requests_from <= since else None
 
     def _order(self, order: OrderState) -> Order:
         """An open order, with the leverage and the stop of the request that it came from."""

@@ -166,6 +166,15 @@ def test_a_client_id_that_was_seen_is_a_duplicate() -> None:
     assert of(mine, "duplicate", Book(positions={}, orders=None, recent=[mine])) is True
 
 
+def test_a_client_id_that_was_ever_carried_out_is_a_duplicate() -> None:
+    on = aelm()
+    on.execute_order(symbol=A, side="buy", size=1.0, client_id="mine")
+    later = replace(BUY, at=TS + 10 * 86_400_000, client_id="mine")
+    book = replace(EMPTY, requests={"r1": later, "r2": replace(later, client_id="other")})
+    rows = on.compute(Inputs("main", later.at, Market(tickers={A: TICKER}, depths={A: BOOK}), book)).rows["request"]
+    assert (rows["r1"]["duplicate"], rows["r2"]["duplicate"]) == (True, False)
+
+
 def test_of_two_requests_with_one_client_id_the_later_is_the_duplicate() -> None:
     first, second = replace(BUY, client_id="a"), replace(BUY, client_id="a", at=TS + 1)
     found = facts({"r2": first, "r1": second})
@@ -191,6 +200,7 @@ def test_a_request_of_another_effect_is_no_repeat() -> None:
 
 def test_repeats_of_what_nobody_can_tell_are_missing() -> None:
     assert "not known" in of(BUY, "repeats_last_minute", Book(positions=None, orders={}))
+    assert "before a restart" in of(BUY, "repeats_last_minute", replace(EMPTY, recent=None))
 
 
 def test_no_requests_are_no_rows() -> None:

@@ -154,7 +154,9 @@ def test_requests_are_judged_jointly_stored_and_exits_go_through(served: Served)
     found = answer.json()["decisions"]
     assert found["in"]["verdict"] == "DENY"
     assert {r["entity"] for r in found["in"]["reasons"]} == {"in"}
-    assert found["out"] == {"id": "out", "verdict": "ALLOW", "reasons": [], "would_change": None}
+    assert found["out"] == {
+        "id": "out", "verdict": "ALLOW", "reasons": [], "would_change": None, "carried_out": None,
+    }  # fmt: skip
     (stored,) = served.running.fund.store.decisions("main")
     assert stored.decision.outputs["verdict"] == {"in": 0, "out": 1}
     assert "would be ALLOW with" in found["in"]["would_change"]

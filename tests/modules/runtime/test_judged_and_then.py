@@ -139,6 +139,16 @@ def test_an_exit_goes_where_the_venue_does_not_tell_what_is_left_and_may_only_re
     assert all(order.reduce_only for order in end(fund, "r@0").orders)
 
 
+def test_an_exit_is_of_whole_steps_whatever_sums_of_floats_leave() -> None:
+    fund = scene()
+    trades(fund, "LONG", 0.1, name="first")
+    trades(fund, "LONG", 0.2, name="second")
+    assert held(fund) == ("LONG", 0.1 + 0.2)
+    fund.step(pba__actions={A: {"CLOSE": []}})
+    (work,) = fund.actions.execution.intents.worked.values()
+    assert [(s.order.quantity, s.state is not None and s.state.status) for s in work.orders] == [(0.3, "FILLED")]
+
+
 def test_two_closes_under_an_emergency_stop_leave_a_flat_book() -> None:
     venue = PaperExchange()
     composed = compose(venue, None, packaged_bundle(), patience=60, max_gap=180_000)

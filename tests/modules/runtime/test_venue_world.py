@@ -104,6 +104,30 @@ def test_requests_are_remembered_for_a_minute(venue: PaperExchange) -> None:
     assert world.inputs(now + MINUTE, None, {}).book.recent == ()
 
 
+def test_what_an_earlier_process_was_asked_counts_for_its_minute(venue: PaperExchange) -> None:
+    now = venue.time()
+    first, asked = Request("BTCUSDT", "LONG", now - 50_000, 100.0), []
+
+    def before(since: int, until: int) -> list[Request]:
+        asked.append((since, until))
+        return [first]
+
+    world = VenueWorld(venue, Ledger(), Controls(), asked_before=before)
+    assert world.inputs(now, None, {}).book.recent == (first,)
+    assert world.inputs(now + 9_999, None, {}).book.recent == (first,)
+    assert world.inputs(now + 10_000, None, {}).book.recent == ()
+    assert asked == [(now - MINUTE + 1, now)]
+
+
+def test_what_nobody_knows_that_was_asked_is_not_known_for_a_minute(venue: PaperExchange) -> None:
+    world = VenueWorld(venue, Ledger(), Controls(), asked_before=lambda _since, _until: None)
+    now = venue.time()
+    first = Request("BTCUSDT", "LONG", now, 100.0)
+    assert world.inputs(now, None, {"r": first}).book.recent is None
+    assert world.inputs(now + MINUTE - 2, None, {}).book.recent is None
+    assert world.inputs(now + MINUTE - 1, None, {}).book.recent == (first,)
+
+
 def test_a_reset_by_hand_is_seen_once(venue: PaperExchange) -> None:
     controls = Controls()
     world = VenueWorld(venue, Ledger(), controls)
