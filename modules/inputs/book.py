@@ -15,7 +15,7 @@ class Account:
 
     `venue_equity` is the equity by the venue's record, None where it was not asked; `own_equity` that by the fund's own
     record of what it traded, None where it has none.
-    `peak_equity` is the highest equity so far, `day_equity` that at 00:00 UTC.
+    `peak_equity` is the highest equity so far, `day_equity` that at 00:00 UTC, None where nobody knows it.
     """
 
     at: int
@@ -23,7 +23,7 @@ class Account:
     equity: float
     used_margin: float
     peak_equity: float
-    day_equity: float
+    day_equity: float | None
     venue_equity: float | None = None
     own_equity: float | None = None
 

@@ -88,7 +88,8 @@ class Controls:
     def reset_peak(self, at: int, person: str, reason: str) -> None:
         """Count drawdown and losing streak from `at` on: what was lost before is lost, and trading may go on.
 
-        A fund that is halted makes no trade that could end its streak, nor earns its way back to the old peak.
+        A fund that is halted makes no trade that could end its streak, nor earns its way back to the old peak. Where
+        nobody knows the equity of 00:00 UTC, the day's loss counts from then too.
 
         Re-arms nothing. Raises PolicyError (RF851) without a person or a reason.
         """

@@ -18,6 +18,9 @@ from modules.venues.journal import Journal, Unkept, journal_at
 from modules.venues.venue import OrderState
 from policy_dsl.quantities import MS_PER_DAY
 
+KEPT_EVERY_MS = 60_000
+"""The equity is written down once a minute, or where it says something new: a crash costs no more of the day's last."""
+
 WHOLE = 1e-9
 """A share of a quantity that is rounding."""
 
@@ -82,7 +85,11 @@ class Purpose:
 
 @dataclass(slots=True)
 class Ledger:
-    """The ledger in the file at `path`, or in memory. `fee` is a share of notional a side, where no order tells it."""
+    """The ledger in the file at `path`, or in memory. `fee` is a share of notional a side, where no order tells it.
+
+    `day_equity` is the equity at 00:00 UTC of `day`, None where nobody knows it; `seen` is the newest one, at `seen_at`
+    (ms since 1970 UTC).
+    """
 
     path: Path | None = None
     fee: float = 0.0005
@@ -90,11 +97,14 @@ class Ledger:
     trades: list[ClosedTrade] = field(default_factory=list)
     peak_equity: float = 0.0
     day: int = -1
-    day_equity: float = 0.0
+    day_equity: float | None = None
+    seen: float | None = None
+    seen_at: int = -1
     own_balance: float | None = None
     peak_from: int = -1
     told: set[str] = field(default_factory=set)
     """Client ids of orders that count already: told again, after a restart, they count no second time."""
+    _kept_at: int = -1
     _journal: Journal | Unkept = field(init=False)
 
     def __post_init__(self) -> None:
@@ -119,7 +129,7 @@ class Ledger:
         lines.append(
             {
                 "kind": "equity", "peak": self.peak_equity, "day": self.day, "day_equity": self.day_equity,
-                "peak_from": self.peak_from,
+                "peak_from": self.peak_from, "seen": self.seen, "seen_at": self.seen_at,
             }
         )  # fmt: skip
         if 2 * len(lines) <= len(self._journal.records):
@@ -159,10 +169,29 @@ class Ledger:
         day = ts // MS_PER_DAY
         anew = peak_from is not None and self.peak_from < peak_from <= ts
         peak = account.equity if anew else max(self.peak_equity, account.equity)
-        if peak != self.peak_equity or day != self.day or anew:
-            start = account.equity if day != self.day else self.day_equity
+        if peak != self.peak_equity or day != self.day or anew or ts - self._kept_at >= KEPT_EVERY_MS:
+            start = self._day_equity(ts, account.equity, anew=anew)
             since = peak_from if anew else self.peak_from
-            self._write({"kind": "equity", "peak": peak, "day": day, "day_equity": start, "peak_from": since})
+            self._write(
+                {
+                    "kind": "equity", "peak": peak, "day": day, "day_equity": start, "peak_from": since,
+                    "seen": account.equity, "seen_at": ts,
+                }
+            )  # fmt: skip
+        self.seen, self.seen_at = account.equity, ts
+
+    def _day_equity(self, ts: int, equity: float, *, anew: bool) -> float | None:
+        """The equity at 00:00 UTC of the day of `ts`: the last one of the day before where none is of that very time.
+
+        A ledger that has seen no other day counts from its first equity, and one that does not know from when a person
+        lets the peak count anew.
+        """
+        day = ts // MS_PER_DAY
+        if day == self.day:
+            return equity if anew and self.day_equity is None else self.day_equity
+        if self.day < 0 or ts == day * MS_PER_DAY:
+            return equity
+        return self.seen if self.seen_at // MS_PER_DAY == day - 1 else None
 
     def count(self, ts: int, order: OrderState, purpose: Purpose) -> None:
         """Take note of an order that ended, at `ts` (ms), before the venue's positions are looked at again."""
@@ -319,6 +348,8 @@ class Ledger:
             case "equity":
                 self.peak_equity, self.day, self.day_equity = values["peak"], values["day"], values["day_equity"]
                 self.peak_from = values.get("peak_from", self.peak_from)
+                self.seen, self.seen_at = values.get("seen"), values.get("seen_at", -1)
+                self._kept_at = self.seen_at
 
 
 def _lot(fields: Mapping[str, Any]) -> Lot:

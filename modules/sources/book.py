@@ -32,6 +32,8 @@ class BookSource:
             reasons["account.equity"] = "the venue's account is not known"
         else:
             single |= _account(book.account)
+            if book.account.day_equity is None:
+                reasons["account.daily_loss"] = "no equity is known of 00:00 UTC, nor of the day before"
             if book.account.venue_equity is None or book.account.own_equity is None:
                 reasons["account.reconciliation_gap"] = "one of the two records of the equity is not there"
         if book.positions is not None:
@@ -74,7 +76,7 @@ def _account(account: Account) -> dict[str, Any]:
     }
     if account.peak_equity > 0:
         facts["account.drawdown"] = _loss((account.peak_equity - account.equity) / account.peak_equity)
-    if account.day_equity > 0:
+    if account.day_equity is not None and account.day_equity > 0:
         facts["account.daily_loss"] = _loss((account.day_equity - account.equity) / account.day_equity)
     own, theirs = account.own_equity, account.venue_equity
     if own is not None and theirs is not None and own > 0:

@@ -56,6 +56,12 @@ def test_an_account_that_nobody_knows_has_a_reason_and_no_figures() -> None:
     assert supply.rows == {"request": {}}
 
 
+def test_a_day_of_which_nobody_knows_how_it_began_has_no_known_loss() -> None:
+    supply = BookSource().compute(book(account=replace(ACCOUNT, day_equity=None)))
+    assert "account.daily_loss" not in supply.single
+    assert "00:00 UTC" in supply.reasons["account.daily_loss"]
+
+
 def test_a_drawdown_without_a_peak_is_unknown() -> None:
     supply = BookSource().compute(book(account=replace(ACCOUNT, peak_equity=0.0, day_equity=0.0)))
     assert "account.drawdown" not in supply.single

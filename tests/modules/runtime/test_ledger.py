@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -90,6 +91,69 @@ def test_the_peak_stays_and_the_day_starts_anew() -> None:
         ledger.observe(at, account(equity), {})
     found = ledger.account(account(940.0), {})
     assert (found.peak_equity, found.day_equity) == (1200.0, 950.0)
+
+
+MIDNIGHT, HOUR = NOW + DAY, 3_600_000
+
+
+def day_equity(path: Path | None, *looks: tuple[int, float]) -> list[float | None]:
+    """What the ledger takes for the equity of 00:00 after each look (ms from the midnight, equity), in one process."""
+    ledger, found = Ledger(path), []
+    for at, equity in looks:
+        ledger.observe(MIDNIGHT + at, account(equity), {})
+        found.append(ledger.account(account(equity), {}).day_equity)
+    ledger.close()
+    return found
+
+
+def test_a_ledger_that_knows_no_day_before_counts_from_its_first_equity() -> None:
+    assert day_equity(None, (-6 * HOUR, 1000.0), (-5 * HOUR, 900.0)) == [1000.0, 1000.0]
+
+
+def test_the_day_begins_with_the_last_equity_before_midnight() -> None:
+    assert day_equity(None, (-HOUR, 1000.0), (-5_000, 980.0), (5_000, 970.0), (HOUR, 960.0))[2:] == [980.0, 980.0]
+    assert day_equity(None, (-5_000, 980.0), (0, 970.0), (HOUR, 960.0))[1:] == [970.0, 970.0]
+
+
+def test_what_was_lost_while_the_fund_was_down_over_midnight_is_of_the_day(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    day_equity(path, (-3 * HOUR, 1000.0))
+    assert day_equity(path, (2 * HOUR, 900.0), (3 * HOUR, 890.0)) == [1000.0, 1000.0]
+    assert day_equity(path, (4 * HOUR, 880.0)) == [1000.0]
+
+
+def test_the_last_equity_of_a_day_is_a_minute_old_at_most_after_a_crash(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    day_equity(path, (-HOUR, 1000.0), *((-HOUR + n * 10_000, 1000.0 - n) for n in range(1, 18)))
+    assert len(path.read_bytes().splitlines()) == 4, "the balance, and one equity a minute"
+    assert day_equity(path, (HOUR, 900.0)) == [988.0]
+
+
+def test_after_more_than_a_day_nobody_knows_the_equity_of_midnight_until_the_next_one(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    day_equity(path, (-25 * HOUR, 1000.0))
+    assert day_equity(path, (2 * HOUR, 900.0), (23 * HOUR, 890.0)) == [None, None]
+    assert day_equity(path, (25 * HOUR, 880.0)) == [890.0]
+
+
+def test_a_person_may_let_a_day_count_of_which_nobody_knows_the_start(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    day_equity(path, (-25 * HOUR, 1000.0), (2 * HOUR, 900.0))
+    ledger = Ledger(path)
+    ledger.observe(MIDNIGHT + 4 * HOUR, account(850), {}, peak_from=MIDNIGHT + 3 * HOUR)
+    assert ledger.day_equity == 850
+    ledger.observe(MIDNIGHT + 5 * HOUR, account(800), {}, peak_from=MIDNIGHT + 3 * HOUR)
+    assert ledger.day_equity == 850
+    ledger.close()
+
+
+def test_a_ledger_of_an_earlier_version_does_not_know_its_last_equity(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    old = {"kind": "equity", "peak": 1000.0, "day": 20_000, "day_equity": 1000.0, "peak_from": -1}
+    path.write_text(json.dumps(old) + "\n", encoding="utf-8")
+    assert day_equity(path, (-HOUR, 950.0)) == [1000.0], "the day goes on"
+    path.write_text(json.dumps(old) + "\n", encoding="utf-8")
+    assert day_equity(path, (HOUR, 950.0)) == [None]
 
 
 def test_the_funds_own_record_of_its_equity_follows_what_it_traded() -> None:
@@ -222,7 +286,7 @@ def test_a_ledger_made_smaller_knows_what_it_knew(tmp_path: Path) -> None:
     small = Ledger(path, fee=0.001)
     small.compact({"open", "b9"})
     assert path.stat().st_size < size / 2
-    for name in ("lots", "trades", "peak_equity", "day", "day_equity", "own_balance", "peak_from"):
+    for name in ("lots", "trades", "peak_equity", "day", "day_equity", "own_balance", "peak_from", "seen", "seen_at"):
         assert getattr(small, name) == getattr(first, name), name
     # Of the fills those are known by name that may be told once more: by the log of intents, or as a guard.
     assert small.told == {"open", "b9", "rf-old"}
