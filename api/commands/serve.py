@@ -64,7 +64,9 @@ def _serve_fund(
     screen = console(err=True)
     screen.print("starting")  # what follows takes seconds to load
 
+    from api.modes import not_binding_line
     from api.service.app import create_app
+    from api.service.binding import not_binding
     from api.service.hosting import Hosting, hosted
     from api.service.server import address, ending_on_signals, listening, log_to_stderr, serve_app
 
@@ -76,6 +78,9 @@ def _serve_fund(
         gc.collect()
         gc.freeze()
         fund.schedule.start()
+        free = not_binding_line(not_binding(fund.running))
+        if free:
+            screen.print(free, soft_wrap=True)
         screen.print(f"listening on {address(taken)}; Ctrl-C ends it")
         serve_app(create_app(fund.running), taken)
 

@@ -11,6 +11,7 @@ import typer
 
 from api.commands.import_files import JsonOption
 from api.commands.serve import PORT
+from api.modes import not_binding_line
 from api.terminal import console, show_json
 
 HOST = "127.0.0.1"
@@ -30,8 +31,8 @@ def status(
 ) -> None:
     """Ask a running fund what holds it: outputs that are not at their loosest, rules, since when, what would let go.
 
-    Exit code 0: it decides, and the stop is armed. 1: it is halted, or its newest snapshot is too old. 2: nobody
-    answers there, or what answers is no fund.
+    Exit code 0: it decides, and the stop binds and is armed. 1: it is halted, or its newest snapshot is too old, or no
+    stop can halt it, since `ess` is off or only observed. 2: nobody answers there, or what answers is no fund.
     """
     found = _asked(port)
     if as_json:
@@ -40,7 +41,7 @@ def status(
         screen = console()
         for line in _lines(found, f"http://{HOST}:{port}", whole=whole):
             screen.print(line, soft_wrap=True)
-    if found["halted"] or not found["deciding"]:
+    if found["halted"] or not found["deciding"] or not found["stop_binds"]:
         raise typer.Exit(1)
 
 
@@ -70,7 +71,8 @@ def _nobody(why: str) -> typer.BadParameter:
 
 
 def _lines(found: dict[str, Any], url: str, *, whole: bool) -> Iterator[str]:
-    yield f"{'HALTED' if found['halted'] else 'not halted'} at {found['ts']}, the newest snapshot"
+    yield _standing(found)
+    yield f"the newest snapshot is of {found['ts']}"
     if not found["deciding"]:
         yield f"NOT DECIDING: {found['unready']}"
     elif found["fault"] is not None:
@@ -95,6 +97,15 @@ def _lines(found: dict[str, Any], url: str, *, whole: bool) -> Iterator[str]:
     if found["halted"]:
         yield ""
         yield RESET.format(url=url)
+
+
+def _standing(found: dict[str, Any]) -> str:
+    """Whether the fund is halted, and which policies let it do what they would forbid."""
+    said = ["HALTED" if found["halted"] else "not halted"]
+    free = found["not_binding"]
+    if not found["stop_binds"] and all(one["policy"] != STOP.partition(".")[0] for one in free):
+        said.append("these rules have no emergency stop")
+    return "; ".join([*said, *filter(None, [not_binding_line(free)])])
 
 
 def _service_lines(service: dict[str, Any]) -> Iterator[str]:

@@ -10,6 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from api.service.asked import Batch
+from api.service.binding import not_binding
 from api.service.loopback import LoopbackOnly
 from api.service.model_routes import add_model_routes
 from api.service.module_routes import add_module_routes, failing
@@ -62,8 +63,13 @@ def _add_process_routes(app: FastAPI, running: Running) -> None:
         last = running.newest()
         why = running.unready()
         if why is not None:
-            raise Problem(503, "not ready", why, snapshot=format_time(last.ts))
-        return {"status": "ready", "snapshot": format_time(last.ts), "failing": failing(running)}
+            raise Problem(503, "not ready", why, snapshot=format_time(last.ts), not_binding=not_binding(running))
+        return {
+            "status": "ready",
+            "snapshot": format_time(last.ts),
+            "failing": failing(running),
+            "not_binding": not_binding(running),
+        }
 
     @app.get("/metrics")
     def metrics() -> Response:

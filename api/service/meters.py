@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from modules.runtime.fund import Fund, Step
+from policy_dsl.bundle import Bundle
+from policy_dsl.configuration import Mode
 
 STOP = "ess.state"
 
@@ -23,6 +25,7 @@ class Meters:
     verdicts: Counter = field(init=False)
     missing: Gauge = field(init=False)
     halted: Gauge = field(init=False)
+    policy_mode: Gauge = field(init=False)
     module_seconds: Gauge = field(init=False)
     module_ran: Gauge = field(init=False)
     module_up: Gauge = field(init=False)
@@ -39,6 +42,12 @@ class Meters:
             "ringfence_missing_facts", "Facts that the newest snapshot gives a reason to miss.", registry=registry
         )
         self.halted = Gauge("ringfence_halted", "1 while the emergency stop halts the fund.", registry=registry)
+        self.policy_mode = Gauge(
+            "ringfence_policy_mode",
+            "1 for the mode in which the policy runs: only `enforce` binds.",
+            ["policy", "mode"],
+            registry=registry,
+        )
         self.module_seconds = Gauge(
             "ringfence_module_seconds", "Duration of the last run.", ["module"], registry=registry
         )
@@ -62,7 +71,14 @@ class Meters:
         self.missing.set(len(step.assembled.reasons))
         # Rules without a stop halt nothing.
         self.halted.set(step.answer.outputs.get(STOP) == "HALTED")
+        self._policies(step.bundle)
         self._modules(fund)
+
+    def _policies(self, bundle: Bundle) -> None:
+        for policy in bundle.policies:
+            runs = bundle.configuration.mode(policy.name)
+            for mode in Mode:
+                self.policy_mode.labels(policy.name, mode.value).set(mode is runs)
 
     def _modules(self, fund: Fund) -> None:
         for module in fund.runner.modules:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import structlog
 from fastapi import FastAPI
 
 from api.service.asked import Hand
@@ -12,6 +13,9 @@ from api.service.running import Running
 from evaluators.timestamps import format_time
 from modules.module import Module
 from modules.runtime.switches import MODES
+from policy_dsl.configuration import Mode
+
+log = structlog.get_logger()
 
 
 def add_module_routes(app: FastAPI, running: Running) -> None:
@@ -42,7 +46,16 @@ def add_module_routes(app: FastAPI, running: Running) -> None:
         """Let a module's policy run off, observed or enforced from the next snapshot on."""
         module = _named(running, name)
         check_mode(module, mode)
-        running.board.set_mode(running.now(), name, mode, hand.person, hand.reason)
+        found = running.board.set_mode(running.now(), name, mode, hand.person, hand.reason)
+        if found is not Mode.ENFORCE:
+            log.warning(
+                "a policy binds nothing from now on",
+                policy=module.policy,
+                mode=found.value,
+                halted=running.is_halted(),
+                person=hand.person,
+                reason=hand.reason,
+            )
         return _module(running, module)
 
 

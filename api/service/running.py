@@ -10,7 +10,7 @@ from time import perf_counter
 import structlog
 
 from api.service.joint import Joint
-from api.service.meters import Meters
+from api.service.meters import STOP, Meters
 from api.service.problems import Problem
 from api.values import OutputTexts
 from modules.inputs import Request
@@ -80,6 +80,10 @@ class Running:
         if self.fund.last is None:
             raise Problem(503, "not ready", "no snapshot has been decided yet")
         return self.fund.last
+
+    def is_halted(self) -> bool:
+        """Whether the emergency stop halts the fund in the newest snapshot; before the first one it does not yet."""
+        return self.fund.last is not None and self.fund.last.answer.outputs.get(STOP) == "HALTED"
 
     def unready(self) -> str | None:
         """Why the newest snapshot does not count for now; None while it does. Raises Problem as `newest`."""

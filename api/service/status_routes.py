@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from api.service.binding import not_binding
 from api.service.module_routes import failing
 from api.service.running import Running
 from api.service.service_rows import service_rows
@@ -22,6 +23,8 @@ from modules.runtime.switchboard import DISABLE, ENABLE
 STOP = "ess.state"
 """The output of which it is told what would decide it otherwise; to look for that takes its time."""
 
+STOP_POLICY = STOP.partition(".")[0]
+
 FIRST = (STOP, "hfos.risk_mode")
 
 
@@ -33,12 +36,15 @@ def add_status_route(app: FastAPI, running: Running) -> None:
         """What holds the fund, since when, and what would let go."""
         step = running.newest()
         unready = running.unready()
+        free = not_binding(running)
         return {
             "ts": format_time(step.ts),
             "deciding": unready is None,
             "unready": unready,
             "fault": running.fault,
             "halted": step.answer.outputs.get(STOP) == "HALTED",
+            "stop_binds": STOP in step.answer.outputs and all(found["policy"] != STOP_POLICY for found in free),
+            "not_binding": free,
             "outputs": list(_outputs(running, step)),
             "services": list(service_rows(running, step)),
             "hands": [_hand(call) for call in _standing(running)],
@@ -78,7 +84,7 @@ def _otherwise(step: Step, shown: Shown, texts: OutputTexts) -> str | None:
 
 
 def _standing(running: Running) -> Iterator[Call]:
-    """What people have asked for and not taken back: the stop, what it closes, a held risk mode, modules off."""
+    """What people have asked for and not taken back: the stop, what it closes, a held risk mode, modules off, modes."""
     controls = running.board.controls
     calls, operator = list(controls.calls), controls.operator()
     if operator.stop_requested:
@@ -91,6 +97,7 @@ def _standing(running: Running) -> Iterator[Call]:
     for module in running.fund.runner.modules:
         words = (f"{DISABLE} {module.name}", f"{ENABLE} {module.name}")
         yield from [c for c in [c for c in calls if c.what in words][-1:] if c.what == words[0]]
+    yield from running.board.modes_by_hand()
 
 
 def _hand(call: Call) -> dict[str, str]:

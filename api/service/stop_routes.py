@@ -1,4 +1,7 @@
-"""`/v1/ess` and `/v1/hfos`: how the stop and the risk mode stand, and the hands that people put on them."""
+"""`/v1/ess` and `/v1/hfos`: how the stop and the risk mode stand, and the hands that people put on them.
+
+A hand that tightens and cannot, since the policy that would obey it does not enforce, is kept and told to be in vain.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,17 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from api.modes import set_by
 from api.service.asked import Hand, HandOnMode
+from api.service.binding import binding_document, policy_that_lets_go
 from api.service.problems import Problem
 from api.service.running import Running
 from evaluators.timestamps import format_time
 from modules.runtime.fund import Step
+from modules.runtime.switches import POLICIES
+from policy_dsl.configuration import Mode
+
+MODE_WORDS = {Mode.OFF: "off", Mode.OBSERVE: "observed"}
 
 STATE, ACTIONS, MODE = "ess.state", "ess.actions", "hfos.risk_mode"
 
@@ -24,17 +33,17 @@ def add_stop_routes(app: FastAPI, running: Running) -> None:
     @app.get("/v1/ess")
     def state() -> dict[str, Any]:
         """How the stop stands in the newest snapshot."""
-        return _state(running.newest(), STATE)
+        return _state(running, running.newest(), STATE)
 
     @app.post("/v1/ess:trip")
     def trip(hand: Hand) -> dict[str, Any]:
         """Pull the stop: it halts the fund until somebody asks for it to be re-armed."""
-        return _after(running, controls.stop, hand, STATE)
+        return _after(running, controls.stop, hand, STATE, "the stop")
 
     @app.post("/v1/ess:reset")
     def reset(hand: Hand) -> dict[str, Any]:
         """Ask for the stop to be re-armed. The rules say whether it is: not while a cause stands."""
-        return _after(running, controls.reset, hand, STATE)
+        return _after(running, controls.reset, hand, STATE, "the reset")
 
     @app.post("/v1/ess:new_peak")
     def new_peak(hand: Hand) -> dict[str, Any]:
@@ -44,7 +53,7 @@ def add_stop_routes(app: FastAPI, running: Running) -> None:
     @app.post("/v1/ess:flatten_on_stop")
     def flatten_on_stop(hand: Hand) -> dict[str, Any]:
         """Let a stop close positions, from now on: one that holds already, too, as far as the rules permit it."""
-        return _after(running, partial(controls.flatten_on_stop, flatten=True), hand, STATE)
+        return _after(running, partial(controls.flatten_on_stop, flatten=True), hand, STATE, "that a stop closes")
 
     @app.post("/v1/ess:keep_on_stop")
     def keep_on_stop(hand: Hand) -> dict[str, Any]:
@@ -54,13 +63,16 @@ def add_stop_routes(app: FastAPI, running: Running) -> None:
     @app.get("/v1/hfos")
     def mode() -> dict[str, Any]:
         """The risk mode in the newest snapshot."""
-        return _state(running.newest(), MODE)
+        return _state(running, running.newest(), MODE)
 
     @app.post("/v1/hfos:hold")
     def hold(hand: HandOnMode) -> dict[str, Any]:
         """Let the fund be no bolder than a mode until somebody releases it."""
-        controls.hold_risk_mode(running.now(), hand.mode, hand.person, hand.reason)
-        return _state(running.step(), MODE)
+
+        def held(at: int, person: str, reason: str) -> None:
+            controls.hold_risk_mode(at, hand.mode, person, reason)
+
+        return _after(running, held, hand, MODE, "the hand on the risk mode")
 
     @app.post("/v1/hfos:release")
     def release(hand: Hand) -> dict[str, Any]:
@@ -68,15 +80,49 @@ def add_stop_routes(app: FastAPI, running: Running) -> None:
         return _after(running, controls.release_risk_mode, hand, MODE)
 
 
-def _after(running: Running, call: Callable[[int, str, str], None], hand: Hand, output: str) -> dict[str, Any]:
+def _after(
+    running: Running, call: Callable[[int, str, str], None], hand: Hand, output: str, what: str | None = None
+) -> dict[str, Any]:
+    """The output in a snapshot that is taken once the call is on record.
+
+    Raises Problem (409) where the rules cannot obey it; `what` names it, None for a call that asks for nothing.
+    """
     call(running.now(), hand.person, hand.reason)
-    return _state(running.step(), output)
+    step = running.step()
+    if what is not None:
+        _check_binds(running, step, output, what)
+    return _state(running, step, output)
 
 
-def _state(step: Step, output: str) -> dict[str, Any]:
-    """An output of one policy at a step, and why; `kept` tells which rules it is kept for, and since when."""
+def _check_binds(running: Running, step: Step, output: str, what: str) -> None:
+    """Raises Problem (409) where the rules of an output's policy bind nothing, or are not there."""
+    title = "kept on disk, and it does not bind"
+    if output not in step.answer.outputs:
+        way_out = "serve the fund with rules that have it"
+        raise Problem(409, title, f"{what} is kept on disk, and the rules in force have no `{output}`: {way_out}")
+    free = policy_that_lets_go(running, output)
+    if free is None:
+        return
+    path = f"/v1/modules/{next(m for m, p in POLICIES.items() if p == free.policy)}/set_mode/enforce"
+    raise Problem(
+        409,
+        title,
+        f"{what} is kept on disk, and does not bind: the policy `{free.policy}` is {MODE_WORDS[free.mode]}, "
+        f"by {set_by(binding_document(free))}; POST {path} with a person and a reason lets it bind",
+        kept=True,
+        not_binding=binding_document(free),
+        set_mode=path,
+    )
+
+
+def _state(running: Running, step: Step, output: str) -> dict[str, Any]:
+    """An output of one policy at a step, and why; `kept` tells which rules it is kept for, and since when.
+
+    `not_binding` says of a policy that does not enforce what set its mode; null where the rules bind.
+    """
     if output not in step.answer.outputs:
         raise Problem(404, "no such output", f"the rules in force have no `{output}`")
+    free = policy_that_lets_go(running, output)
     policy = output.partition(".")[0]
     found: dict[str, Any] = {"ts": format_time(step.ts), output.partition(".")[2]: step.answer.of(output)}
     if output == STATE:
@@ -89,4 +135,5 @@ def _state(step: Step, output: str) -> dict[str, Any]:
             for kept in step.told.kept
             if kept.output == output
         ],
+        "not_binding": None if free is None else binding_document(free),
     }

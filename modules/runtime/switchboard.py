@@ -15,7 +15,7 @@ import structlog
 from evaluators.refusals import refusal
 from modules.facts import CATALOGUE
 from modules.runtime.controls import Call, Controls
-from modules.runtime.switches import MODES, POLICIES, Switches
+from modules.runtime.switches import MODES, POLICIES, Switches, mode_variable
 from policy_dsl.bundle import Bundle, check_files
 from policy_dsl.configuration import Mode
 from policy_dsl.diagnostics import PolicyError, did_you_mean
@@ -24,6 +24,22 @@ log = structlog.get_logger()
 
 ENABLE, DISABLE, SET_MODE = "enable", "disable", "set_mode"
 """How a call is written down: `enable NAME`, `disable NAME`, `set_mode NAME WORD`."""
+
+FIRST = ("ess", "hfos")
+"""The policies that are named before others."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotBinding:
+    """A policy whose rules bind nothing, the mode in which it runs, and `by` what or whom that was set.
+
+    `by` is a variable of the environment, the rules' own file, or a person, whose `call` has the reason and the time.
+    """
+
+    policy: str
+    mode: Mode
+    by: str
+    call: Call | None = None
 
 
 @dataclass(slots=True)
@@ -62,6 +78,16 @@ class Switchboard:
         """Whether a module runs now."""
         return self._by_hand.flags.get(module, self.at_start.is_on(module))
 
+    def not_binding(self, bundle: Bundle) -> tuple[NotBinding, ...]:
+        """The policies of `bundle`, the rules in force, that do not enforce: the stop, the risk mode, the others."""
+        modes = {policy.name: bundle.configuration.mode(policy.name) for policy in bundle.policies}
+        found = sorted((p for p, mode in modes.items() if mode is not Mode.ENFORCE), key=_as_told)
+        return tuple(NotBinding(p, modes[p], *self._set_by(p, bundle.configuration.path)) for p in found)
+
+    def modes_by_hand(self) -> tuple[Call, ...]:
+        """The calls that set the modes which stand over the environment and the rules' own file."""
+        return tuple(call for module in self._by_hand.modes if (call := self._call(module)) is not None)
+
     def switch(self, at: int, module: str, person: str, reason: str, *, on: bool) -> None:
         """Switch a module from the next snapshot on. Raises PolicyError (RF851) without a person or a reason."""
         with self._lock:
@@ -82,6 +108,22 @@ class Switchboard:
             self._by_hand = changed
             put_in_force()
         return mode
+
+    def _set_by(self, policy: str, file: str) -> tuple[str, Call | None]:
+        """What set the mode of a policy: a person over the environment, the environment over the rules' own file."""
+        module = next((module for module, own in POLICIES.items() if own == policy), "")
+        call = self._call(module) if module in self._by_hand.modes else None
+        if call is not None:
+            return call.person, call
+        return mode_variable(module) if module in self.at_start.modes else file, None
+
+    def _call(self, module: str) -> Call | None:
+        """The newest call that set the mode of a module's policy."""
+        return next((c for c in reversed(self.controls.calls) if c.what.startswith(f"{SET_MODE} {module} ")), None)
+
+
+def _as_told(policy: str) -> tuple[int, str]:
+    return (FIRST.index(policy) if policy in FIRST else len(FIRST)), policy
 
 
 def _nothing() -> None:

@@ -84,6 +84,11 @@ class Switches:
         return {**contents, CONFIGURATION_FILE: _written(data).encode()}
 
 
+def mode_variable(module: str) -> str:
+    """The variable of the environment that sets the mode of a module's policy."""
+    return f"{module.upper()}_MODE"
+
+
 def switches_of(environment: Mapping[str, str]) -> Switches:
     """The switches in an environment.
 

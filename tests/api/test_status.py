@@ -17,6 +17,7 @@ from fastapi import FastAPI
 
 from api.commands import status
 from api.service.app import create_app
+from modules.judge import packaged_bundle
 from tests.api.conftest import Run
 from tests.api.service.test_service import HAND, MINUTE, Served, serving
 
@@ -49,7 +50,10 @@ def test_one_command_tells_what_stopped_the_fund_since_when_and_what_re_arms_it(
         served.clock.ms += MINUTE
         served.running.step()
         said = run("status", "--port", str(port), code=1).stdout
-        assert said.startswith("HALTED at 2025-10-09T08:55:20Z, the newest snapshot\n")
+        assert said.splitlines()[:2] == [
+            f"HALTED; 1 policy does not bind: supervisor (observe, by {packaged_bundle().configuration.path})",
+            "the newest snapshot is of 2025-10-09T08:55:20Z",
+        ]
         assert "by hand: stop, ada at 2025-10-09T08:54:20Z: it misprices" in said
         stop = said.partition("ess.state = HALTED, since ")[2].partition("\n\n")[0]
         assert "ess.manual_stop: a person has asked for the emergency stop, " in stop
@@ -143,6 +147,7 @@ def test_a_service_that_does_not_do_well_is_told_with_what_is_known_of_it(
     unknown = {"status": None, "affects_trading": None, "restarts": None, "last_seen": None, "rules": [unsure]}
     found = {
         "ts": "2026-01-07T00:00:00Z", "deciding": True, "unready": None, "fault": None, "halted": False, "outputs": [],
+        "stop_binds": True, "not_binding": [],
         "hands": [], "failing": {}, "missing": 0,
         "services": [
             {"service": "feed", "fault": "no such program", **known},
@@ -151,7 +156,7 @@ def test_a_service_that_does_not_do_well_is_told_with_what_is_known_of_it(
         ],
     }  # fmt: skip
     monkeypatch.setattr(status, "_asked", lambda _: found)
-    assert run("status").stdout.splitlines()[2:] == [
+    assert run("status").stdout.splitlines()[3:] == [
         "service feed: DOWN, restarts in an hour: 3, last seen 40 s ago, and trading depends on it",
         "  healing.spent: restarting it does not help, healing.rules:53",
         "  healing.coming_up: restarting it does not help (for want of a fact), healing.rules:53",

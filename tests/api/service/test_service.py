@@ -35,7 +35,7 @@ from modules.runtime.controls import Controls
 from modules.runtime.fund import Fund
 from modules.runtime.runner import Runner
 from modules.runtime.switchboard import Switchboard, in_modes
-from modules.runtime.switches import MODES
+from modules.runtime.switches import MODES, Switches
 from modules.sources import BookSource, ClockSource, FeedSource, OperatorSource
 
 HERE = "http://127.0.0.1"
@@ -82,15 +82,15 @@ class Served:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Served]:
+def serving(folder: Path, switches: Switches | None = None) -> Iterator[Served]:
     controls, clock = Controls(), Clock()
     world = Told(controls)
     modules = (BookSource(), FeedSource(), OperatorSource(), ClockSource(), EmergencyStopSystem(controls=controls))
     runner = Runner(modules)
     with Store(folder / "fund.duckdb", CATALOGUE) as store:
-        board = Switchboard(controls)
+        board = Switchboard(controls, switches or Switches())
         runner.is_on = board.is_on
-        fund = Fund(store, packaged_bundle(), runner, world, 3 * MINUTE)
+        fund = Fund(store, in_modes(packaged_bundle(), board.switches), runner, world, 3 * MINUTE)
         board.prepare = lambda now: partial(fund.use, in_modes(packaged_bundle(), now))
         running = Running(fund, board, clock)
         with TestClient(create_app(running), HERE, raise_server_exceptions=False) as http:
