@@ -63,7 +63,7 @@ def _rule(rule: Rule, bundle: Bundle, catalogue: Catalogue) -> Subject:
     facts = (
         ("runs", (_mode(rule, bundle),)),
         ("acts on", tuple(outputs)),
-        ("reads", tuple(sorted(_facts_read(rule) | _outputs_read(rule)))),
+        ("reads", tuple(sorted(facts_read(rule) | _outputs_read(rule)))),
         ("what it acts on is read by", tuple(sorted(readers))),
         ("tests in which it fires", tuple(_tests(rule.id, bundle, catalogue))),
     )
@@ -89,7 +89,8 @@ def _tests(id: str, bundle: Bundle, catalogue: Catalogue) -> Iterator[str]:
     yield from (f"{case.policy}: {case.name}" for case in tests.firing(id))
 
 
-def _facts_read(rule: Rule) -> set[str]:
+def facts_read(rule: Rule) -> set[str]:
+    """The paths of the facts that a rule reads: `account.drawdown`, `position.category`."""
     found = set()
     for node in (n for e in expressions_of(rule) for n in walk(e)):
         if isinstance(node, FactRead):
@@ -154,7 +155,7 @@ def _fact(fact: Fact, program: Program) -> Subject:
         ("range", (span,) if span else ()),
         ("missing when older than", (age,) if age else ()),
         ("calm value, assumed in tests", (written(fact.calm),) if fact.calm is not None else ()),
-        ("read by", tuple(r.id for r in program.rules if fact.path in _facts_read(r))),
+        ("read by", tuple(r.id for r in program.rules if fact.path in facts_read(r))),
     )
     return Subject(fact.path, "fact", None, fact.doc, _known(facts))
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from api.states import kept_end
+from api.subjects import facts_read
 from api.values import OutputTexts
 from evaluators.counterfactual import Change, Decide, would_change
 from evaluators.decision import Decision
@@ -37,8 +38,11 @@ def changes(
         yield output, key, would_change(program, catalogue, snapshot, decide, output, key)
 
 
-def reason_lines(reason: Reason, bundle: Bundle) -> Iterator[str]:
-    """A reason for a reader: rule, place, what it binds, the facts it saw, each comparison with its margin."""
+def reason_lines(reason: Reason, bundle: Bundle, taken: Mapping[str, str]) -> Iterator[str]:
+    """A reason for a reader: rule, place, what it binds, the facts it saw, each comparison with its margin.
+
+    `taken` says of facts that a switch took away, by path, which one.
+    """
     name = f"{reason.rule}[{reason.key}]" if reason.key else reason.rule
     sure = "" if reason.definite else " (because something is missing)"
     yield f"{name}: {reason.because or 'fires'}{sure}"
@@ -47,8 +51,17 @@ def reason_lines(reason: Reason, bundle: Bundle) -> Iterator[str]:
     yield f"  binds {', '.join(acts)}" + (f", {where}" if where else "")
     for seen in reason.seen:
         yield f"  saw {seen.name} = {seen.value}"
+    for path, gone in _lacked(reason, bundle, taken):
+        yield f"  {path} is missing: {gone}"
     for margin in reason.margins:
         yield f"  {margin.comparison}: {_TRUTH[margin.truth]}" + _margin(margin)
+
+
+def _lacked(reason: Reason, bundle: Bundle, taken: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The facts among those taken away that the rule of a reason reads, and what took each."""
+    rule = next((rule for rule in bundle.program.rules if rule.id == reason.rule), None) if taken else None
+    if rule is not None:
+        yield from ((path, taken[path]) for path in sorted(facts_read(rule) & taken.keys()))
 
 
 def _margin(margin: Margin) -> str:
@@ -73,8 +86,8 @@ def stays_line(kept: Kept, program: Program) -> str:
     return f"{name}: no fact of this moment; it stays {kept_end(kept, program)}"
 
 
-def reason_document(reason: Reason, bundle: Bundle) -> dict[str, Any]:
-    """A reason as plain JSON, with everything it went by."""
+def reason_document(reason: Reason, bundle: Bundle, taken: Mapping[str, str]) -> dict[str, Any]:
+    """A reason as plain JSON, with everything it went by; `missing` are those of the facts `taken` that it reads."""
     return {
         "rule": reason.rule,
         "entity": reason.key or None,
@@ -84,6 +97,7 @@ def reason_document(reason: Reason, bundle: Bundle) -> dict[str, Any]:
         "alerts": [level.value for level in reason.alerts],
         "at": reason.place(bundle.sources),
         "saw": {s.name: s.value for s in reason.seen},
+        "missing": dict(_lacked(reason, bundle, taken)),
         "comparisons": [
             {"condition": m.comparison, "holds": m.truth, "left": m.left, "right": m.right, "apart": m.text or None}
             for m in reason.margins

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.bundles import RulesOption, catalogue, opened, rules_path
+from api.bundles import RulesOption, catalogue, rules_path
 from api.engines import CadenceOption, Engine, EngineOption
 from api.terminal import console, show_json
 
@@ -38,19 +39,25 @@ def evaluate(
         bool, typer.Option("--json", help="Print JSON: a document, or for a timeline one a line.")
     ] = False,
 ) -> None:
-    """Apply the rules to a state: outputs, the rules that bind and why, and what observing rules would change."""
+    """Apply the rules to a state: outputs, the rules that bind and why, and what observing rules would change.
+
+    ENABLE_<MODULE> and <MODULE>_MODE in the environment count as in `ringfence serve`, which is told.
+    """
     from api.names import resolved
     from api.states import document, max_gap_of, read_states, told
+    from api.switched import opened_as_switched
     from api.values import OutputTexts
     from evaluators.back_ends import BACK_ENDS
 
     facts = catalogue()
-    bundle = opened(rules_path(rules))
+    bundle, switched = opened_as_switched(rules_path(rules), os.environ)
     program = bundle.program
     only = None if output is None else resolved(output, (o.id for o in program.outputs), "output", "--output")
-    snapshots = read_states(state, facts, calm=calm)
+    snapshots = switched.states(read_states(state, facts, calm=calm))
     texts, screen, timeline = OutputTexts(program), console(), len(snapshots) > 1
     max_gap = max_gap_of(bundle, cadence, snapshots)
+    if switched.line() and not as_json:
+        screen.print(switched.line(), soft_wrap=True)
     decisions = BACK_ENDS[engine.value](program, max_gap=max_gap)(list(snapshots))
     for decision, why in zip(decisions, told(bundle, snapshots, max_gap), strict=True):
         made = replace(why, decision=decision, kept=tuple(k for k in why.kept if only in (None, k.output)))
@@ -58,6 +65,7 @@ def evaluate(
             _show(screen, texts, program, made, only)
             continue
         found = document(program, made, bundle, lambda reason: _is_about(reason, only))
+        found["switched"] = switched.documents()
         if only is not None:
             found |= {part: {k: v for k, v in found[part].items() if k == only} for part in ("outputs", "would_be")}
         if timeline:

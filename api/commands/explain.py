@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from importlib.resources import files
 from pathlib import Path
@@ -15,6 +16,7 @@ from api.terminal import console, show_json, show_page
 
 if TYPE_CHECKING:
     from api.subjects import Subject
+    from api.switched import Switched
     from evaluators.telling import Teller, Told
     from policy_dsl.bundle import Bundle
 
@@ -42,7 +44,10 @@ def explain(
     cadence: CadenceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Explain a rule, an output, a param, a fact or an error code; or why a state is decided as it is."""
+    """Explain a rule, an output, a param, a fact or an error code; or why a state is decided as it is.
+
+    With --state, ENABLE_<MODULE> and <MODULE>_MODE in the environment count as in `ringfence serve`, which is told.
+    """
     if (id is None) == (state is None):
         raise typer.BadParameter("name one thing to explain, or give a state with --state")
     if id is not None and _CODE.fullmatch(id):
@@ -50,7 +55,7 @@ def explain(
     elif id is not None:
         _explain_id(id, opened(rules_path(rules)), as_json=as_json)
     elif state is not None:
-        _explain_state(state, opened(rules_path(rules)), output, (at, cadence), calm=calm, as_json=as_json)
+        _explain_state(state, rules_path(rules), output, (at, cadence), calm=calm, as_json=as_json)
 
 
 def _explain_code(code: str, *, as_json: bool) -> None:
@@ -95,29 +100,35 @@ def _show(found: Subject) -> None:
 
 
 def _explain_state(
-    path: Path, bundle: Bundle, output: str | None, when: tuple[str | None, str | None], *, calm: bool, as_json: bool
+    path: Path, rules: Path, output: str | None, when: tuple[str | None, str | None], *, calm: bool, as_json: bool
 ) -> None:
     from api.moments import moment
     from api.names import resolved
     from api.states import max_gap_of, read_states
+    from api.switched import opened_as_switched
     from evaluators.telling import Teller
     from evaluators.timestamps import format_time
 
+    bundle, switched = opened_as_switched(rules, os.environ)
     outputs = [o.id for o in bundle.program.outputs]
     shown = outputs if output is None else [resolved(output, outputs, "output", "--output")]
-    snapshots = read_states(path, catalogue(), calm=calm)
+    snapshots = switched.states(read_states(path, catalogue(), calm=calm))
     at = moment(when[0], "--at")
     if at is not None and all(snapshot.ts != at for snapshot in snapshots):
         raise typer.BadParameter(f"the timeline has no state at {format_time(at)}", param_hint="--at")
+    if switched.line() and not as_json:
+        console().print(switched.line(), soft_wrap=True)
     teller = Teller(bundle.program, max_gap=max_gap_of(bundle, when[1], snapshots))
     for snapshot in snapshots:
         if at in (None, snapshot.ts):
-            _explain_decision(teller, teller.tell(snapshot), bundle, shown, as_json=as_json)
+            _explain_decision(teller, teller.tell(snapshot), bundle, shown, switched, as_json=as_json)
         else:
             teller.follow(snapshot)
 
 
-def _explain_decision(teller: Teller, told: Told, bundle: Bundle, shown: list[str], *, as_json: bool) -> None:
+def _explain_decision(
+    teller: Teller, told: Told, bundle: Bundle, shown: list[str], switched: Switched, *, as_json: bool
+) -> None:
     """The reasons of a decision for the outputs shown, what they keep, and what would decide otherwise."""
     from api import why
     from api.states import kept_document, kept_line
@@ -125,15 +136,15 @@ def _explain_decision(teller: Teller, told: Told, bundle: Bundle, shown: list[st
     from evaluators.timestamps import format_time
 
     facts, program, decision = catalogue(), bundle.program, told.decision
-    texts = OutputTexts(program)
+    texts, taken = OutputTexts(program), switched.taken()
     kept = [k for k in told.kept if k.output in shown]
     every = len(shown) == len(program.outputs)
     reasons = [r for r in told.reasons if every or set(r.binds) & set(shown)]
     asked = why.questions(program, decision, shown)
     others = list(why.changes(teller.told, facts, told.snapshot, teller.evaluator.decide, asked))
     if as_json:
-        head = {"book": decision.book, "ts": format_time(decision.ts)}
-        because = [why.reason_document(r, bundle) for r in reasons]
+        head = {"book": decision.book, "ts": format_time(decision.ts), "switched": switched.documents()}
+        because = [why.reason_document(r, bundle, taken) for r in reasons]
         otherwise = [why.change_document(*other, texts, facts) for other in others]
         show_json(
             head | {"reasons": because, "kept": [kept_document(k, program) for k in kept], "otherwise": otherwise}
@@ -142,7 +153,7 @@ def _explain_decision(teller: Teller, told: Told, bundle: Bundle, shown: list[st
     screen = console()
     screen.print(f"{decision.book} at {format_time(decision.ts)}", style="bold")
     for reason in reasons:
-        screen.print("\n".join(why.reason_lines(reason, bundle)) + "\n")
+        screen.print("\n".join(why.reason_lines(reason, bundle, taken)) + "\n")
     for one in kept:
         screen.print(f"{kept_line(one, program)}\n")
     screen.print("The smallest change of facts that would decide otherwise:", style="bold")

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import structlog
 
-from evaluators.refusals import refusal
 from evaluators.store import Store
 from evaluators.timelines import DEFAULT_MAX_GAP
 from modules.facts import CATALOGUE
@@ -32,13 +31,12 @@ from modules.runtime.ledger import Ledger
 from modules.runtime.roster import roster
 from modules.runtime.runner import DEFAULT_PATIENCE, Runner
 from modules.runtime.switchboard import Switchboard, in_modes
-from modules.runtime.switches import POLICIES, Switches
+from modules.runtime.switches import Switches, flags_of
 from modules.runtime.venue_world import VenueWorld
 from modules.smart_execution import Decide, SmartExecution
 from modules.venues import desk
 from modules.venues.venue import Venue
 from policy_dsl.bundle import Bundle
-from policy_dsl.diagnostics import did_you_mean
 
 log = structlog.get_logger()
 
@@ -166,7 +164,9 @@ def _catch_up(execution: SmartExecution, ledger: Ledger) -> None:
 
 def _board(controls: Controls, switches: Switches, bundle: Bundle) -> Switchboard:
     """The switches of the environment over those of the bundle, and of people over both."""
-    return Switchboard(controls, switches.over(_flags(bundle)), policies=[policy.name for policy in bundle.policies])
+    return Switchboard(
+        controls, switches.over(flags_of(bundle.configuration)), policies=[policy.name for policy in bundle.policies]
+    )
 
 
 def _learning(opened: ExitStack, folder: Path | None, candles: Callable[[int], Candles | None]) -> Learning | None:
@@ -199,12 +199,3 @@ def _path(folder: Path | None, name: str) -> Path | None:
         return None
     folder.mkdir(parents=True, exist_ok=True)
     return folder / name
-
-
-def _flags(bundle: Bundle) -> Switches:
-    """The modules that the bundle's own file switches. Raises PolicyError (RF850) for one that nobody knows."""
-    for name in bundle.configuration.flags:
-        if name not in POLICIES:
-            hint = did_you_mean(name, POLICIES) or f"one of {', '.join(POLICIES)}"
-            raise refusal("RF850", f"`{bundle.configuration.path}`: no module is called `{name}`", hint)
-    return Switches(bundle.configuration.flags)

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from evaluators.refusals import refusal
-from policy_dsl.configuration import Mode
-from policy_dsl.diagnostics import did_you_mean
+from policy_dsl.configuration import Configuration, Mode
+from policy_dsl.diagnostics import Diagnostic, PolicyError, did_you_mean
 from policy_dsl.files import CONFIGURATION_FILE
 
 POLICIES: Mapping[str, str | None] = {
@@ -87,6 +87,26 @@ class Switches:
 def mode_variable(module: str) -> str:
     """The variable of the environment that sets the mode of a module's policy."""
     return f"{module.upper()}_MODE"
+
+
+def enable_variable(module: str) -> str:
+    """The variable of the environment that switches a module."""
+    return f"ENABLE_{module.upper()}"
+
+
+def flags_of(configuration: Configuration) -> Switches:
+    """The modules that a bundle's own file switches. Raises PolicyError (RF850) with every one that nobody knows."""
+    unknown = [name for name in configuration.flags if name not in POLICIES]
+    if unknown:
+        raise PolicyError(
+            Diagnostic(
+                "RF850",
+                f"`{configuration.path}`: no module is called `{name}`",
+                help=did_you_mean(name, POLICIES) or f"one of {', '.join(POLICIES)}",
+            )
+            for name in unknown
+        )
+    return Switches(configuration.flags)
 
 
 def switches_of(environment: Mapping[str, str]) -> Switches:
