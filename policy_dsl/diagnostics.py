@@ -140,10 +140,16 @@ class Findings:
         return tuple(sorted(dict.fromkeys(self.items), key=lambda d: (d.span or Span("", 0, 0), d.code, d.message)))
 
 
+def nearest(word: str, known: Iterable[str], likeness: float = 0.6) -> str | None:
+    """The known word that is most like `word`, of those that are as much like it (1: the same); None for none."""
+    near = get_close_matches(word, list(known), n=1, cutoff=likeness)
+    return near[0] if near else None
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """A help line that names the nearest known word, or nothing when none is near."""
-    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"did you mean `{near[0]}`?" if near else None
+    near = nearest(word, known)
+    return None if near is None else f"did you mean `{near}`?"
 
 
 def render(diagnostic: Diagnostic, sources: Mapping[str, Source]) -> str:
