@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import time
 from typing import ClassVar
@@ -18,13 +18,13 @@ CANCEL, FLATTEN = "CANCEL_ORDERS", "FLATTEN"
 
 @dataclass(frozen=True, slots=True)
 class StopState:
-    """The stop at `ts` (ms since 1970 UTC): whether it halts the fund, what is to be done, and why."""
+    """The stop at `ts` (ms since 1970 UTC): whether it halts the fund, what is to be done, and by rule why."""
 
     ts: int
     is_halted: bool
     cancel_orders: bool
     flatten: bool
-    because: tuple[str, ...]
+    because: Mapping[str, str]
 
 
 class EmergencyStopSystem:
@@ -62,7 +62,7 @@ class EmergencyStopSystem:
             self._judge = self._judge or Judge()
             answer = self._judge.answer(self._ms(), ())
         actions = answer.of("ess.actions")
-        said = tuple(why for rule, why in sorted(answer.because.items()) if rule.startswith("ess."))
+        said = {rule: why for rule, why in sorted(answer.because.items()) if rule.startswith(f"{self.policy}.")}
         halted = answer.of("ess.state") == "HALTED"
         return StopState(answer.decision.ts, halted, CANCEL in actions, FLATTEN in actions, said)
 

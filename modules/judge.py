@@ -25,7 +25,10 @@ RULES = Path(__file__).resolve().parents[1] / "rules"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the rules say of one state: `outputs` by id in document units, and by rule why."""
+    """What the rules say of one state: `outputs` by id in document units, and by rule why.
+
+    A rule that fired for want of a fact says so: what it says may not be so.
+    """
 
     decision: Decision
     outputs: Mapping[str, Any]
@@ -62,7 +65,12 @@ class Judge:
 
 def answer_of(decision: Decision, bundle: Bundle, why: Iterable[Reason]) -> Answer:
     """A decision with its values in document units, and what each rule that fired says."""
-    return Answer(decision, outputs_document(decision.outputs, bundle.program), {r.rule: r.because for r in why})
+    return Answer(decision, outputs_document(decision.outputs, bundle.program), {r.rule: said(r) for r in why})
+
+
+def said(reason: Reason) -> str:
+    """What a rule that fired says, and whether it does so for want of a fact alone."""
+    return reason.because if reason.definite else f"{reason.because or 'fires'} (for want of a fact)"
 
 
 @cache

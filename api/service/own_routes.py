@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from api.service.problems import Problem
+from evaluators.timestamps import format_time
 from modules.ai_hedgefund_os import AIHedgeFundOS
 from modules.emergency_stop_system import EmergencyStopSystem
 from modules.inputs import Inputs
@@ -19,6 +20,8 @@ from modules.orchestrator_policy import OrchestratorPolicy
 from modules.position_intelligence import PositionIntelligenceLayer
 from modules.profit_amplification import ProfitAmplificationLayer
 from modules.universe_os import UniverseOS
+
+SECOND = 1000
 
 Newest = Callable[[], Inputs | None]
 
@@ -35,9 +38,9 @@ def add_own_routes(app: FastAPI, module: Module, inputs: Newest) -> None:
         case OpportunityRanker():
             app.get("/top")(lambda: module.get_top_opportunities(inputs=_there(inputs)))
         case OrchestratorPolicy():
-            app.get("/policy")(module.get_current_policy)
+            app.get("/policy")(lambda: _dated(module.get_current_policy(), "as_of", SECOND))
         case AIHedgeFundOS() | EmergencyStopSystem():
-            app.get("/state")(lambda: asdict(module.state()))
+            app.get("/state")(lambda: _state(module))
         case _:
             pass  # Its facts are all there is to ask.
 
@@ -73,6 +76,18 @@ def _add_position(app: FastAPI, module: PositionIntelligenceLayer | ProfitAmplif
         def evaluate(position: dict[str, Any]) -> dict[str, Any]:
             """What the rules permit for a position that is handed over, in ordinary times."""
             return asdict(pal.evaluate(position))
+
+
+def _state(module: AIHedgeFundOS | EmergencyStopSystem) -> dict[str, Any]:
+    """How a fund's mode or stop stands, as plain JSON."""
+    found = _dated(asdict(module.state()), "ts")
+    hand = found.get("hand")
+    return found if hand is None else found | {"hand": _dated(hand, "at")}
+
+
+def _dated(found: dict[str, Any], name: str, unit: int = 1) -> dict[str, Any]:
+    """The document with the time under `name`, in `unit` ms since 1970 UTC, as times are written elsewhere."""
+    return found | {name: format_time(round(found[name] * unit))}
 
 
 def _there(inputs: Newest) -> Inputs:

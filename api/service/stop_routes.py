@@ -5,7 +5,7 @@ A hand that tightens and cannot, since the policy that would obey it does not en
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,8 @@ from api.service.asked import Hand, HandOnMode
 from api.service.binding import binding_document, policy_that_lets_go
 from api.service.problems import Problem
 from api.service.running import Running
+from api.states import rule_document
+from evaluators.decision_documents import Entry
 from evaluators.timestamps import format_time
 from modules.runtime.fund import Step
 from modules.runtime.switches import POLICIES
@@ -129,6 +131,7 @@ def _state(running: Running, step: Step, output: str) -> dict[str, Any]:
         found["actions"] = step.answer.outputs.get(ACTIONS, [])
     return {
         **found,
+        "rules": list(_rules(step, policy)),
         "because": {rule: why for rule, why in sorted(step.answer.because.items()) if rule.startswith(f"{policy}.")},
         "kept": [
             {"rules": list(kept.rules), "since": format_time(kept.since)}
@@ -137,3 +140,9 @@ def _state(running: Running, step: Step, output: str) -> dict[str, Any]:
         ],
         "not_binding": None if free is None else binding_document(free),
     }
+
+
+def _rules(step: Step, policy: str) -> Iterator[Entry]:
+    """The rules of a policy that fired, each once; those that are not `definite` did so for want of a fact."""
+    reasons = {reason.rule: reason for reason in step.told.reasons if reason.rule.startswith(f"{policy}.")}
+    yield from (rule_document(reason, step.bundle) for _, reason in sorted(reasons.items()))

@@ -9,6 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.service.alone import Alone, alone, create_module_app
+from evaluators.timestamps import parse_time
 from modules.venues.paper import PaperExchange
 from policy_dsl.configuration import Mode
 from policy_dsl.diagnostics import PolicyError
@@ -97,6 +98,37 @@ def test_what_a_module_in_particular_is_asked(name: str, path: str, field: str) 
     answer = asked(one).get(path)
     assert answer.status_code == 200, answer.text
     assert field in answer.json()
+    one.runner.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "time", "unsure", "sure"),
+    [
+        ("ess", "/state", "ts", "ess.manual_stop", "ess.halted"),
+        ("ai_hfos", "/state", "ts", "hfos.by_hand", "hfos.crash_brakes"),
+        ("orchestrator_policy", "/policy", "as_of", "orchestrator.daily_loss", "orchestrator.blocked"),
+    ],
+)
+def test_what_is_said_for_want_of_a_fact_is_marked_by_rule_and_times_are_as_elsewhere(
+    name: str, path: str, time: str, unsure: str, sure: str
+) -> None:
+    one = made(name)
+    one.step()
+    found = asked(one).get(path).json()
+    mark = " (for want of a fact)"
+    assert found["because"][unsure].endswith(mark)
+    # It fires on what others decided, which is known.
+    assert not found["because"][sure].endswith(mark)
+    assert parse_time(found[time]) > 1_700_000_000_000
+    one.runner.close()
+
+
+def test_the_hand_on_the_mode_has_a_time_as_elsewhere() -> None:
+    one = made("ai_hfos")
+    one.module.set_risk_mode("SAFE", person="ada", reason="to see")  # type: ignore[attr-defined]  # because it is that module
+    hand = asked(one).get("/state").json()["hand"]
+    assert (hand["what"], hand["person"]) == ("hold SAFE", "ada")
+    assert parse_time(hand["at"]) > 1_700_000_000_000
     one.runner.close()
 
 

@@ -300,7 +300,12 @@ def test_the_stop_is_pulled_and_re_armed_by_a_person_and_the_answer_is_the_next_
     assert served.running.fund.last is None
     pulled = served.http.post("/v1/ess:trip", json=HAND).json()
     assert (pulled["state"], pulled["kept"]) == ("HALTED", [])
-    assert "ess.manual_stop" in pulled["because"]
+    assert pulled["because"]["ess.manual_stop"] == "a person has asked for the emergency stop"
+    rules = {rule["rule"]: rule for rule in pulled["rules"]}
+    assert rules.keys() == pulled["because"].keys()
+    assert (rules["ess.manual_stop"]["definite"], rules["ess.stale_data"]["definite"]) == (True, False)
+    assert rules["ess.manual_stop"]["at"].partition(":")[0].endswith("ess.rules")
+    assert pulled["because"]["ess.stale_data"].endswith(" (for want of a fact)")
     served.clock.ms += MINUTE
     served.running.step()
     assert "ess.manual_stop" in served.http.get("/v1/ess").json()["because"]
