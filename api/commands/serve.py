@@ -95,7 +95,7 @@ def _serve_module(name: str, port: int | None, every_ms: int, venue: str, seed: 
     from api.service.server import address, ending_on_signals, listening, log_to_stderr, serve_app
     from api.service.venues import opened_venue
     from modules.runtime.schedule import Schedule
-    from modules.runtime.switches import switches_of
+    from modules.runtime.switches import enable_variable, switches_of
     from policy_dsl.configuration import Mode
 
     log_to_stderr()
@@ -104,7 +104,7 @@ def _serve_module(name: str, port: int | None, every_ms: int, venue: str, seed: 
     looking = {key: value for key, value in os.environ.items() if key != "RINGFENCE_LIVE"}
     with ending_on_signals(), opened_venue(venue, None, looking, seed=seed) as found:
         one = alone(name, found.venue, found.now, switches.modes.get(name, Mode.ENFORCE))
-        one.is_on = switches.is_on(name)
+        one.off = None if switches.is_on(name) else enable_variable(name)
         at = one.module.port if port is None else port
         if at is None:
             raise typer.BadParameter(f"`{name}` has no port of its own: name one with --port", param_hint="--module")

@@ -1,8 +1,8 @@
 """One module that runs by itself, without rules: what it computes of a venue, and its switch and mode in this process.
 
 It runs with the modules whose facts it reads, on what a venue tells; nothing is decided, stored or traded. Switched off
-it computes nothing. Its mode is kept and told, and changes nothing here: modes are of rules, and a fund's rules run in
-`ringfence serve`.
+it computes nothing and answers no question of its own. Its mode is kept and told: modes are of rules, and rules run in
+`ringfence serve`. What a module would answer by the rules of its policy, it does not where that is off.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from threading import Lock
 from typing import Any
 
 import structlog
-from fastapi import FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 
 from api.service.asked import Hand
 from api.service.loopback import LoopbackOnly
@@ -25,15 +25,19 @@ from evaluators.documents import document_from_snapshot
 from evaluators.refusals import refusal
 from evaluators.snapshot import Snapshot
 from evaluators.timestamps import format_time
+from modules.ai_hedgefund_os import AIHedgeFundOS
 from modules.assembly import assemble, facts_of
+from modules.emergency_stop_system import EmergencyStopSystem
 from modules.facts import CATALOGUE
 from modules.inputs import Inputs
 from modules.module import Module
+from modules.orchestrator_policy import OrchestratorPolicy
+from modules.profit_amplification import ProfitAmplificationLayer
 from modules.runtime.controls import Controls
 from modules.runtime.ledger import Ledger
 from modules.runtime.roster import roster
 from modules.runtime.runner import Runner
-from modules.runtime.switches import MODES, POLICIES
+from modules.runtime.switches import MODES, POLICIES, mode_variable
 from modules.runtime.venue_world import VenueWorld
 from modules.smart_execution import SmartExecution
 from modules.venues.paper import PaperExchange
@@ -45,21 +49,41 @@ log = structlog.get_logger()
 
 BOOK = "main"
 
+BY_RULES = (ProfitAmplificationLayer, OrchestratorPolicy, AIHedgeFundOS, EmergencyStopSystem)
+"""The modules that answer by the rules of their policy, and not by facts alone."""
+
 
 @dataclass(slots=True)
 class Alone:
-    """A module with what it needs; `step` lets it see the venue once more. `now` is in ms since 1970 UTC."""
+    """A module with what it needs; `step` lets it see the venue once more. `now` is in ms since 1970 UTC.
+
+    `off` says by what or whom it was switched off, None while it is on; `mode_by` what or who set its mode.
+    """
 
     module: Module
     runner: Runner
     world: VenueWorld
     now: Callable[[], int]
     mode: Mode = Mode.ENFORCE
-    is_on: bool = True
+    off: str | None = None
+    mode_by: str = ""
     inputs: Inputs | None = None
     snapshot: Snapshot | None = None
     reasons: dict[str, str] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it runs."""
+        return self.off is None
+
+    def check_answers(self) -> None:
+        """Raises Problem (503) where it was switched off, and where it would go by the rules of a policy that is."""
+        if self.off is not None:
+            raise Problem(503, "switched off", f"{self.module.name} was switched off by {self.off}", enable="/enable")
+        if self.mode is Mode.OFF and isinstance(self.module, BY_RULES):
+            why = f"{self.module.name} answers by the rules of `{self.module.policy}`, which are off, by {self.mode_by}"
+            raise Problem(503, "its policy is off", why, set_mode="/set_mode/enforce")
 
     def step(self) -> None:
         """Compute what is due on what the venue tells now."""
@@ -96,7 +120,8 @@ def alone(name: str, venue: Venue, now: Callable[[], int], mode: Mode) -> Alone:
         raise refusal("RF853", f"no module is called `{name}`", hint)
     needed = found[: names.index(name) + 1]
     runner = Runner(needed)
-    made = Alone(needed[-1], runner, VenueWorld(venue, Ledger(), controls, BOOK), now, mode)
+    world = VenueWorld(venue, Ledger(), controls, BOOK)
+    made = Alone(needed[-1], runner, world, now, mode, mode_by=mode_variable(name))
     runner.is_on = lambda one: one != name or made.is_on
     return made
 
@@ -127,7 +152,7 @@ def create_module_app(one: Alone) -> FastAPI:
     def set_mode(mode: str, hand: Hand | None = None) -> dict[str, Any]:
         """Keep the mode, and tell it."""
         check_mode(one.module, mode)
-        one.mode = MODES[mode.lower()]
+        one.mode, one.mode_by = MODES[mode.lower()], _hand(one, hand, f"/set_mode/{mode}")
         log.info("mode set", module=one.module.name, mode=one.mode.value, **_who(hand))
         return _health(one)
 
@@ -136,7 +161,9 @@ def create_module_app(one: Alone) -> FastAPI:
         """The module's facts at its newest run."""
         return one.facts()
 
-    add_own_routes(app, one.module, lambda: one.inputs)
+    own = APIRouter(route_class=app.router.route_class, dependencies=[Depends(one.check_answers)])
+    add_own_routes(own, one.module, lambda: one.inputs)
+    app.include_router(own)
     return app
 
 
@@ -146,6 +173,7 @@ def _health(one: Alone) -> dict[str, Any]:
         "status": "up",
         "module": one.module.name,
         "on": one.is_on,
+        "off_by": one.off,
         "policy": one.module.policy,
         "mode": None if one.module.policy is None else one.mode.value,
         "interval": one.module.interval,
@@ -155,10 +183,16 @@ def _health(one: Alone) -> dict[str, Any]:
 
 
 def _switched(one: Alone, hand: Hand | None, *, on: bool) -> dict[str, Any]:
-    one.is_on = on
+    one.off = None if on else _hand(one, hand, "/disable")
     log.info("module switched", module=one.module.name, on=on, **_who(hand))
     one.step()
     return _health(one)
+
+
+def _hand(one: Alone, hand: Hand | None, path: str) -> str:
+    """Who called, when and why; a call may leave out who, as the plan's do."""
+    who = f"a call of {path} that names nobody" if hand is None else hand.person
+    return f"{who} at {format_time(one.now())}" + ("" if hand is None else f": {hand.reason}")
 
 
 def _who(hand: Hand | None) -> dict[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter
 
 from api.service.problems import Problem
 from evaluators.timestamps import format_time
@@ -26,7 +26,7 @@ SECOND = 1000
 Newest = Callable[[], Inputs | None]
 
 
-def add_own_routes(app: FastAPI, module: Module, inputs: Newest) -> None:
+def add_own_routes(app: APIRouter, module: Module, inputs: Newest) -> None:
     """Add what `module` in particular is asked, on its newest `inputs`."""
     match module:
         case UniverseOS():
@@ -45,7 +45,7 @@ def add_own_routes(app: FastAPI, module: Module, inputs: Newest) -> None:
             pass  # Its facts are all there is to ask.
 
 
-def _add_universe(app: FastAPI, module: UniverseOS, inputs: Newest) -> None:
+def _add_universe(app: APIRouter, module: UniverseOS, inputs: Newest) -> None:
     @app.get("/universe")
     def universe() -> list[dict[str, Any]]:
         """Every symbol that the venue lists: the universe first, and why each other is not in it."""
@@ -60,7 +60,7 @@ def _add_universe(app: FastAPI, module: UniverseOS, inputs: Newest) -> None:
         return asdict(found)
 
 
-def _add_position(app: FastAPI, module: PositionIntelligenceLayer | ProfitAmplificationLayer) -> None:
+def _add_position(app: APIRouter, module: PositionIntelligenceLayer | ProfitAmplificationLayer) -> None:
     if isinstance(module, PositionIntelligenceLayer):
         pil = module
 

@@ -9,7 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.service.alone import Alone, alone, create_module_app
-from evaluators.timestamps import parse_time
+from evaluators.timestamps import format_time, parse_time
 from modules.venues.paper import PaperExchange
 from policy_dsl.configuration import Mode
 from policy_dsl.diagnostics import PolicyError
@@ -69,6 +69,67 @@ def test_a_module_that_is_switched_off_tells_no_facts_at_once(universe: Alone) -
     assert facts["missing"]["symbol.tier"] == "universe_os is switched off"
     assert http.post("/enable", json={"person": "ada", "reason": "again"}).json()["on"] is True
     assert "symbol" in http.get("/facts").json()
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "path"),
+    [
+        ("universe_os", "GET", "/universe"),
+        ("universe_os", "GET", "/universe/BTCUSDT"),
+        ("msc_ai", "GET", "/conditions"),
+        ("opportunity_ranker", "GET", "/top"),
+        ("orchestrator_policy", "GET", "/policy"),
+        ("ai_hfos", "GET", "/state"),
+        ("ess", "GET", "/state"),
+        ("pil", "POST", "/classify"),
+        ("pal", "POST", "/evaluate"),
+    ],
+)
+def test_a_module_that_is_switched_off_answers_no_question_and_says_who_did_that(
+    name: str, method: str, path: str
+) -> None:
+    one = made(name)
+    http, body = asked(one), {"symbol": "BTCUSDT", "side": "LONG", "current_R": 3}
+    one.step()
+    at = format_time(one.now())
+
+    def answer() -> Any:
+        return http.request(method, path, json=body if method == "POST" else None)
+
+    http.post("/disable", json={"person": "ada", "reason": "it misprices"})
+    refused = answer()
+    assert (refused.status_code, refused.headers["content-type"]) == (503, "application/problem+json")
+    assert refused.json()["detail"] == f"{name} was switched off by ada at {at}: it misprices"
+    assert http.get("/health").json()["off_by"] == f"ada at {at}: it misprices"
+    http.post("/disable")
+    assert answer().json()["detail"] == f"{name} was switched off by a call of /disable that names nobody at {at}"
+    assert http.post("/enable").json()["off_by"] is None
+    assert answer().status_code == 200
+    one.runner.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "path"),
+    [("pal", "POST", "/evaluate"), ("orchestrator_policy", "GET", "/policy"), ("ess", "GET", "/state")],
+)
+def test_a_module_does_not_answer_by_rules_that_are_off(name: str, method: str, path: str) -> None:
+    one = made(name)
+    http, body = asked(one), {"symbol": "BTCUSDT", "side": "LONG", "current_R": 3} if method == "POST" else None
+    one.step()
+    http.post("/set_mode/off", json={"person": "ada", "reason": "calm down"})
+    refused = http.request(method, path, json=body)
+    assert refused.status_code == 503
+    assert "which are off, by ada at " in refused.json()["detail"]
+    http.post("/set_mode/observe")
+    assert http.request(method, path, json=body).status_code == 200
+    one.runner.close()
+
+
+def test_a_mode_of_the_environment_is_told_by_its_variable() -> None:
+    venue = PaperExchange()
+    one = alone("pal", venue, venue.time, Mode.OFF)
+    assert asked(one).post("/evaluate", json={}).json()["detail"].endswith("which are off, by PAL_MODE")
+    one.runner.close()
 
 
 def test_a_mode_is_kept_and_told_and_a_word_that_nobody_knows_is_a_problem(universe: Alone) -> None:
