@@ -86,7 +86,8 @@ def _lines(found: dict[str, Any], url: str, *, whole: bool) -> Iterator[str]:
     yield ""
     for output in found["outputs"]:
         if output not in full:
-            yield f"{output['output']} = {output['value']}, since {_since(output)}: {_rules(output)}"
+            kept = "" if output["kept"] is None else f"; {output['kept']['ends']}"
+            yield f"{output['output']} = {output['value']}, since {_since(output)}: {_rules(output)}{kept}"
     for service in found["services"]:
         if service["status"] != UP or any(rule["definite"] for rule in service["rules"]):
             yield from _service_lines(service)
@@ -125,8 +126,8 @@ def _output_lines(output: dict[str, Any]) -> Iterator[str]:
     yield from _rule_lines(output["rules"])
     kept = output["kept"]
     if kept is not None:
-        until = "latched" if kept["until"] is None else f"kept until {kept['until']}"
-        yield f"  {until}: asked for by {', '.join(kept['rules'])} at {kept['since']}"
+        asked = ", ".join(kept["rules"]) or "what it kept before"
+        yield f"  {kept['ends']}: asked for by {asked} at {kept['since']}"
     if output["otherwise"] is not None:
         yield f"  what would let go: {output['otherwise']}"
 

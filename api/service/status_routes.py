@@ -11,14 +11,16 @@ from api.service.binding import not_binding
 from api.service.module_routes import failing
 from api.service.running import Running
 from api.service.service_rows import service_rows
-from api.states import kept_document, rule_document
+from api.states import kept_document, kept_end, rule_document
 from api.values import OutputTexts, Shown
 from api.why import change_line, changes, stays_line
+from evaluators.keeping import Kept
 from evaluators.timestamps import format_time
 from modules.facts import CATALOGUE
 from modules.runtime.controls import FLATTEN, Call
 from modules.runtime.fund import Step
 from modules.runtime.switchboard import DISABLE, ENABLE
+from policy_dsl.program import Program
 
 STOP = "ess.state"
 """The output of which it is told what would decide it otherwise; to look for that takes its time."""
@@ -66,9 +68,15 @@ def _outputs(running: Running, step: Step) -> Iterator[dict[str, Any]]:
             "since": format_time(min(since, kept.since) if kept is not None else since),
             "since_is_exact": exact or (kept is not None and kept.since <= since),
             "rules": [rule_document(r, step.bundle) for r in step.told.reasons if shown.output in r.binds],
-            "kept": None if kept is None else kept_document(kept, step.bundle.program),
+            "kept": None if kept is None else _kept(kept, step.bundle.program),
             "otherwise": _otherwise(step, shown, texts),
         }
+
+
+def _kept(kept: Kept, program: Program) -> dict[str, Any]:
+    """A value that an output keeps, and in words when or by what it lets go."""
+    ends = kept_end(kept, program)
+    return {**kept_document(kept, program), "ends": ends if kept.until is None else f"kept {ends}"}
 
 
 def _otherwise(step: Step, shown: Shown, texts: OutputTexts) -> str | None:

@@ -6,6 +6,7 @@ import json
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -17,6 +18,7 @@ from fastapi import FastAPI
 
 from api.commands import status
 from api.service.app import create_app
+from evaluators.keeping import Kept, Kind
 from modules.judge import packaged_bundle
 from tests.api.conftest import Run
 from tests.api.service.test_service import HAND, MINUTE, Served, serving
@@ -77,6 +79,30 @@ def test_since_when_an_output_has_its_value_is_exact_where_this_process_saw_it_c
     served.running.step()
     again = next(o for o in served.http.get("/v1/status").json()["outputs"] if o["output"] == "hfos.risk_mode")
     assert again["since"] == mode["since"]
+
+
+def test_what_is_kept_says_until_when_or_what_lets_go_in_its_own_line(run: Run, served: Served) -> None:
+    step = served.running.step()
+    kept = (
+        Kept(
+            "orchestrator.allow_trades", None, 0, Kind.RELAXING, ("ess.halted",), step.ts - MINUTE, step.ts + 9 * MINUTE
+        ),
+        Kept("ess.state", None, 0, Kind.LATCHED, ("ess.drawdown",), step.ts - MINUTE, None),
+        Kept("hfos.risk_mode", None, 0, Kind.RELAXING, (), step.ts - MINUTE, step.ts + MINUTE),
+    )
+    served.running.fund.last = replace(step, told=replace(step.told, kept=kept))
+    with at_a_port(create_app(served.running)) as port:
+        lines = run("status", "--port", str(port), code=1).stdout.splitlines()
+    trades = next(line for line in lines if line.startswith("orchestrator.allow_trades = no, since "))
+    assert ": ess.halted, " in trades
+    assert trades.endswith("; kept until 2025-10-09T09:02:20Z, unless it is asked for again")
+    asked = "asked for by ess.drawdown at 2025-10-09T08:52:20Z"
+    assert f"  latched until operator.reset_requested: {asked}" in lines
+    mode = "kept until 2025-10-09T08:54:20Z, unless it is asked for again"
+    assert f"  {mode}: asked for by what it kept before at 2025-10-09T08:52:20Z" in lines
+    outputs = {o["output"]: o["kept"] for o in served.http.get("/v1/status").json()["outputs"]}
+    assert outputs["orchestrator.allow_trades"]["ends"].startswith("kept until 2025-10-09T09:02:20Z")
+    assert outputs["ess.state"]["ends"] == "latched until operator.reset_requested"
 
 
 def test_a_fund_that_does_not_decide_says_so_and_why(run: Run, served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
