@@ -93,6 +93,12 @@ def hosted(settings: Hosting) -> Iterator[Hosted]:
             )
         except JournalError as error:
             raise refusal("RF853", str(error), _way_out(error)) from error
+        except OSError as error:
+            if not _is_of(settings.folder, error):
+                raise
+            why = (error.strerror or "no access").lower()
+            hint = "name a folder that is there, or may be made, with --data"
+            raise refusal("RF853", f"`{error.filename}` cannot be used: {why}", hint) from error
         stack.callback(composed.close)
         composed.fund.world = MeasuredWorld(composed.fund.world)
         if named and services is not None:
@@ -107,6 +113,14 @@ def hosted(settings: Hosting) -> Iterator[Hosted]:
             stack.callback(services.rest)
             services.start()
         yield Hosted(composed, running, schedule, venue, services)
+
+
+def _is_of(folder: Path | None, error: OSError) -> bool:
+    """Whether a file of the folder cannot be had, the folder itself, or one that it is to be made in."""
+    if folder is None or not isinstance(error.filename, str | Path):
+        return False
+    file = Path(error.filename)
+    return file.is_relative_to(folder) or folder.is_relative_to(file)
 
 
 def _way_out(error: JournalError) -> str:

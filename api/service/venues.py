@@ -68,7 +68,8 @@ def _exchange(name: str, folder: Path | None, environment: Mapping[str, str], *,
             raise refusal("RF853", f"`{LIVE}` is on, and there are no keys for `{name}`", hint)
         venue = CcxtVenue(name, credentials=keys, live=live, endpoint=environment.get("RINGFENCE_VENUE_ENDPOINT"))
     except (ValueError, NotPermitted) as error:
-        raise refusal("RF853", f"the venue `{name}` cannot be used: {error}") from error
+        hint = "name paper, or an exchange that ccxt knows, such as binanceusdm, with --venue"
+        raise refusal("RF853", f"the venue `{name}` cannot be used: {error}", hint) from error
     if live:
         stops = "" if venue.takes_stops else "; stops do not wait there, and nobody watches them while the fund is down"
         yield Opened(venue, wall_clock, f"{name}, LIVE: orders move money{stops}")

@@ -35,6 +35,24 @@ def test_a_word_that_nobody_knows_is_refused_at_start(
     assert not Path("ringfence-data/fund.duckdb").exists()
 
 
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ("afile", "`afile` cannot be used: file exists"),
+        ("afile/fund", "`afile/fund` cannot be used: not a directory"),
+        ("/proc/fund", "`/proc/fund` cannot be used: no such file or directory"),
+        ("/proc/fund/main", "`/proc/fund` cannot be used: no such file or directory"),
+        ("taken", "`taken/controls.jsonl` cannot be used: is a directory"),
+    ],
+)
+def test_a_folder_that_cannot_be_one_is_refused_with_a_code_and_a_way_out(run: Run, data: str, said: str) -> None:
+    Path("afile").touch()
+    Path("taken/controls.jsonl").mkdir(parents=True)
+    refused = run("serve", "--port", "0", "--data", data, code=2).stderr
+    assert f"error[RF853]: {said}\n" in refused
+    assert "help: name a folder that is there, or may be made, with --data" in refused
+
+
 def test_what_cannot_be_served_is_refused_in_plain_words(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -45,7 +63,9 @@ def test_what_cannot_be_served_is_refused_in_plain_words(run: Run, monkeypatch: 
     assert "no duration" in run("serve", "--every", "0s", code=2).stderr
     assert "no duration" in run("serve", "--every", "5%", code=2).stderr
     assert "--port" in run("serve", "--port", "70000", code=2).stderr
-    assert "the venue `nowhere` cannot be used" in run("serve", "--port", "0", "--venue", "nowhere", code=2).stderr
+    said = run("serve", "--port", "0", "--venue", "nowhere", code=2).stderr
+    assert "error[RF853]: the venue `nowhere` cannot be used" in said
+    assert "help: name paper, or an exchange that ccxt knows" in said
     assert "no module is called `pbaa`" in run("serve", "--module", "pbaa", code=2).stderr
     assert "has no port of its own" in run("serve", "--module", "pil", code=2).stderr
     Path("bad.rules").write_text("policy desk version 1.0.0\nrule x\n  when nonsense\n", encoding="utf-8")
