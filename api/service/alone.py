@@ -133,6 +133,7 @@ def create_module_app(one: Alone) -> FastAPI:
     read_strictly(app)
     answer_with_problems(app)
 
+    @app.head("/health", include_in_schema=False)
     @app.get("/health")
     def health() -> dict[str, Any]:
         """The process is there, and how the module's last run went."""

@@ -51,12 +51,14 @@ def create_app(running: Running) -> FastAPI:
 
 
 def _add_process_routes(app: FastAPI, running: Running) -> None:
+    @app.head("/health", include_in_schema=False)
     @app.get("/health")
     def health() -> dict[str, Any]:
         """The process is there."""
         last = running.fund.last
         return {"status": "up", "snapshot": None if last is None else format_time(last.ts)}
 
+    @app.head("/ready", include_in_schema=False)
     @app.get("/ready")
     def ready() -> dict[str, Any]:
         """Decisions are there and not older than a gap."""

@@ -37,6 +37,7 @@ def test_before_its_first_run_a_module_tells_that_it_has_none(universe: Alone) -
     http = asked(universe)
     health = http.get("/health").json()
     assert (health["status"], health["module"], health["on"], health["last_run"]) == ("up", "universe_os", True, None)
+    assert http.head("/health").status_code == 200
     for path in ("/facts", "/universe", "/universe/BTCUSDT"):
         assert http.get(path).status_code == 503
 
