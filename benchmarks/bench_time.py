@@ -2,10 +2,10 @@
 
 Prints, for 10^5 and 10^6 snapshots (10^7 with `--large`, in a file, under a memory limit):
 
-- the fund-wide rules of `ess`, `hfos`, `orchestrator` and `locks`, compiled, relative to hand-written SQL that gives
-  the same outputs, and the same rules that fired, and for certain (checked before anything is timed). The compiled
-  program writes the masks of the rules and computes most outputs where they are read; one row shows what it takes to
-  write them all out, too;
+- the fund-wide rules of `ess`, `hfos`, `orchestrator`, `pal` and `locks`, compiled, relative to hand-written SQL that
+  gives the same outputs, and the same rules that fired, and for certain (checked before anything is timed). The
+  compiled program writes the masks of the rules and computes most outputs where they are read; one row shows what it
+  takes to write them all out, too;
 - how the time a snapshot grows with the number of snapshots, for these rules and for the whole default bundle: 1.00 is
   linear.
 

@@ -1,7 +1,7 @@
 """The fund-wide rules of the default bundle, written by hand in SQL: what an analyst would write for a dry run.
 
-Rules of `ess`, `hfos`, `orchestrator` and `locks`, with all that they look back on and hold on to. A snapshot a minute
-is taken for granted.
+Rules of `ess`, `hfos`, `orchestrator`, `pal` and `locks`, with all that they look back on and hold on to. A snapshot a
+minute is taken for granted.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ FACTS = {
         """"market.volatility" <> 'EXTREME'""",
     ),
     "orchestrator.losing_streak": ('"account.losing_streak" > 3', '"account.losing_streak" <= 3'),
+    "pal.amplifier_off": ('NOT "fund.amplifier_on"', '"fund.amplifier_on"'),
 }
 """Rules over facts of the moment: their conditions, and the contraries."""
 
@@ -99,7 +100,7 @@ OUTPUTS = {
     "orchestrator.max_risk": "risk",
     "pba.max_exposure": "exposure",
     "pba.max_leverage": "leverage",
-    "pal.amplification": "CASE WHEN mode = 1 THEN 'OFF' ELSE 'ON' END",
+    "pal.amplification": f"CASE WHEN mode = 1 OR (f & {BIT['pal.amplifier_off']}) <> 0 THEN 'OFF' ELSE 'ON' END",
     "universe.max_symbols": "symbols",
     "universe.min_tier": "CASE WHEN mode = 1 THEN 'CORE' ELSE 'CONDITIONAL' END",
     "healing.stance": "CASE WHEN coalesce(safe_at > t - 600000, FALSE) THEN 'DEFENSIVE' ELSE 'NORMAL' END",

@@ -43,9 +43,9 @@ def operations(
 ) -> Operations:
     """The machinery at the snapshots `ts` (ms since 1970 UTC): nothing fails and nobody intervenes but as told.
 
-    Each service answers 60 requests a minute, failures among them. A book over recorded candles has no machinery of
-    its own; its processor and memory are not known. `resets` are the times (ms) at which a person asked for the
-    emergency stop to be re-armed: the first snapshot from then on shows it, and no other.
+    No module is switched off. Each service answers 60 requests a minute, failures among them. A book over recorded
+    candles has no machinery of its own; its processor and memory are not known. `resets` are the times (ms) at which a
+    person asked for the emergency stop to be re-armed: the first snapshot from then on shows it, and no other.
     """
     found = troubles or {}
     none = np.zeros(len(ts), dtype=np.int64)
@@ -57,6 +57,7 @@ def operations(
         "operator.flatten_on_stop": np.zeros(len(ts), dtype=np.bool_),
         "operator.risk_mode": np.full(len(ts), RISK_MODE.rank(NO_HAND)),
         "fund.conflicts": np.zeros(len(ts)),
+        "fund.amplifier_on": np.ones(len(ts), dtype=np.bool_),
         "system.error_rate": _error_rate(ts, total, len(SERVICES)),
         "system.errors_per_minute": total.astype(np.float64),
         "system.snapshot_gap": gaps,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -24,6 +24,8 @@ ORDER = ("TIGHTEN_STOP", "TAKE_PARTIAL", "ADD_SIZE", "TREND_EXIT", "EXTEND_HOLD"
 """Which of several permitted actions is named: what protects a profit before what adds to it, and what asks for more
 proof before what asks for less. All that is permitted is in `Evaluation.permitted`."""
 
+SWITCHED_OFF = "profit amplification is switched off"
+
 NO_FUND = "no state of the fund came along: judged as in ordinary times"
 
 OF_POSITION = ("unrealized", "scaled", "notional", "original_notional")
@@ -43,7 +45,8 @@ ANYBODY = tuple(sorted({f.owner for e in CATALOGUE.entities.values() for f in e.
 class Evaluation:
     """What the rules permit for one position: the action that is named, and all that are, with their arguments.
 
-    `because` is what each rule of the policy says that binds here, by id; `missing` what is not known of it.
+    `because` is what each rule of the policy says that binds here, by id; `missing` what is not known of it, or why
+    nothing was asked of the rules.
     """
 
     action: str
@@ -54,7 +57,10 @@ class Evaluation:
 
 
 class ProfitAmplificationLayer:
-    """Supplies no facts: what may be done with a winner is for the rules, on facts of PIL and of the market.
+    """Supplies that it runs, and no more: what may be done with a winner is for the rules, on facts of PIL and market.
+
+    Switched off it supplies nothing, and amplification is OFF from the next snapshot on. It runs with every snapshot,
+    so that the first one of a fund knows it too. `is_on` says so to whoever asks it about a position.
 
     A position that is handed over is judged on what is handed over with it, and on nothing else: what is not there is
     missing, and adds need proof. Of the fund it is told nothing unless a snapshot comes along; without one the answer
@@ -65,17 +71,23 @@ class ProfitAmplificationLayer:
     name: ClassVar[str] = "pal"
     policy: ClassVar[str | None] = "pal"
     port: ClassVar[int | None] = 8010
-    interval: ClassVar[float] = 60
-    owners: ClassVar[tuple[str, ...]] = ()
+    interval: ClassVar[float] = 0
+    owners: ClassVar[tuple[str, ...]] = ("PAL",)
 
-    def __init__(self, pil: PositionIntelligenceLayer | None = None, judge: Judge | None = None) -> None:
+    def __init__(
+        self,
+        pil: PositionIntelligenceLayer | None = None,
+        judge: Judge | None = None,
+        is_on: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._pil = pil or PositionIntelligenceLayer()
         self._judge = judge
+        self.is_on = is_on
 
     def compute(self, inputs: Inputs) -> Supply:
-        """No facts."""
+        """`fund.amplifier_on`: yes, for it runs."""
         del inputs
-        return Supply()
+        return Supply({"fund.amplifier_on": True})
 
     def evaluate_position(self, position: Mapping[str, Any], fund: Snapshot | None = None) -> str:
         """The name of the action for a position, `NO_ACTION` where there is none."""
@@ -85,9 +97,12 @@ class ProfitAmplificationLayer:
         """What may be done with a position, `fund` being the snapshot of the fund that holds it.
 
         The words for a position are those of `HandedOver`; of its symbol it may bring the facts in `OF_SYMBOL`. Where
-        the snapshot knows a fact of the symbol, that counts and not what was brought.
+        the snapshot knows a fact of the symbol, that counts and not what was brought. Switched off, the answer is
+        `NO_ACTION`, with that as the first of `missing`.
         """
         classification = self._pil.classify_position(position)
+        if not self.is_on():
+            return Evaluation(NO_ACTION, {}, classification, {}, (SWITCHED_OFF, *classification.reasons))
         key = classification.symbol or "position"
         snapshot, missing = _scene(key, position, classification, fund)
         if self._judge is None:

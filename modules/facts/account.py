@@ -101,11 +101,15 @@ class OperatorFacts(FactModel, entity="operator", rows=Rows.ONE):
 
 
 class FundFacts(FactModel, entity="fund", rows=Rows.ONE):
-    """How the fund's policies got on with each other."""
+    """How the fund's policies got on with each other, and which switches of it rules have to know."""
 
     conflicts: Annotated[int | None, COUNT] = fact(
         "rows for which the decision before granted two actions that exclude each other; 0 before the first decision",
         owner="AI-HFOS", low=0, high=100_000, max_age="2m", calm=0,
+    )  # fmt: skip
+    amplifier_on: Annotated[bool | None, FLAG] = fact(
+        "profit amplification runs: its module is switched on, and does not fail",
+        owner="PAL", max_age="2m", calm=True,
     )  # fmt: skip
 
 

@@ -32,9 +32,30 @@ SAFE: dict[str, Any] = {"leverage": 2.0, "liquidation_distance": 0.5, "liquidati
 PAL = ProfitAmplificationLayer()
 
 
-def test_it_is_a_module_and_supplies_nothing() -> None:
+def test_it_is_a_module_and_supplies_that_it_runs() -> None:
     assert isinstance(PAL, Module)
-    assert PAL.compute(Inputs("main", 0)).rows == {}
+    supply = PAL.compute(Inputs("main", 0))
+    assert (supply.single, supply.rows) == ({"fund.amplifier_on": True}, {})
+
+
+def test_switched_off_it_names_no_action_and_says_why() -> None:
+    is_on = False
+    pal = ProfitAmplificationLayer(is_on=lambda: is_on)
+    found = pal.evaluate(POSITION | PROOF)
+    assert (found.action, found.permitted) == (NO_ACTION, {})
+    assert found.missing == ("profit amplification is switched off",)
+    assert found.classification.category == "WINNER"
+    is_on = True
+    assert pal.evaluate_position(POSITION | PROOF) == "ADD_SIZE"
+
+
+def test_a_fund_whose_amplifier_is_off_permits_nothing_that_amplifies() -> None:
+    calm = calm_snapshot(CATALOGUE)
+    fund = replace(calm, facts={**calm.facts, "fund.amplifier_on": False})
+    told = POSITION | PROOF | SAFE | {"peak_R": 4.0, "notional": 5_000.0, "original_notional": 5_000.0}
+    found = PAL.evaluate(told, fund)
+    assert set(found.permitted) == {"TIGHTEN_STOP", "TAKE_PARTIAL"}
+    assert found.because["pal.amplifier_off"] == "the amplifier is switched off"
 
 
 def test_the_calls_of_the_plan() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -110,6 +110,34 @@ def test_nothing_is_looser_without_a_module(off: str) -> None:
     whole, less = (EVALUATOR.decide(state(ORDINARY, gone).snapshot) for gone in (None, off))
     assert not loosened(program, whole, less)
     if not OWNERS[off]:
+        assert off in {"ess", "orchestrator_policy"}  # nothing of theirs is read: their policies bind all the same
         assert less == whole
     else:
         assert {f for f in less.firings if not f.definite} - set(whole.firings)
+
+
+def test_without_the_amplifier_nothing_is_amplified_and_profits_are_still_protected() -> None:
+    kept = state(ORDINARY, "pal").snapshot
+    proud = {"peak_r": 4 * 10**9, "drawdown_from_peak": 375 * 10**6}
+    found = []
+    for snapshot in (kept, replace(kept, facts={**kept.facts, "fund.amplifier_on": True})):
+        position = {**(snapshot.collection("position") or {})["p1"], **proud}
+        decision = EVALUATOR.decide(replace(snapshot, rows={**snapshot.rows, "position": {"p1": position}}))
+        shown = decision_document(decision, packaged_bundle().program)["outputs"]
+        found.append((shown["pal.amplification"], list(shown["pal.actions"]["p1"])))
+    assert found == [("OFF", ["TIGHTEN_STOP", "TAKE_PARTIAL"]), ("ON", ["TIGHTEN_STOP", "TAKE_PARTIAL", "TREND_EXIT"])]
+
+
+def test_the_amplifier_is_off_in_the_same_snapshot_and_on_again_in_the_next() -> None:
+    off: set[str] = set()
+    runner = Runner(modules(), is_on=lambda name: name not in off, patience=60, behind=5)
+    found = []
+    try:
+        for step, now_off in enumerate(((), ("pal",), ())):
+            off.clear()
+            off.update(now_off)
+            supplied = runner.supplied(Inputs("main", NOW + 5_000 * step))
+            found.append(assemble("main", NOW + 5_000 * step, supplied).snapshot.facts.get("fund.amplifier_on"))
+    finally:
+        runner.close()
+    assert found == [True, None, True]
