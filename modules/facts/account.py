@@ -1,4 +1,8 @@
-"""Facts of the account, its human operator and the fund's clock and machines: one row a snapshot each."""
+"""Facts of the account, its human operator and the fund's clock and machines: one row a snapshot each.
+
+A figure that is worse the larger it is has no upper end unless its definition gives it one: out of range is missing,
+what is missing permits nothing, and a fund in greater trouble must not act less. Beyond 64 bits it is missing.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,6 @@ from policy_dsl.types import COUNT, DURATION, FLAG, MONEY, RATE, RATIO, TIME
 
 MOST_MONEY = 10_000_000_000
 """Largest amount of quote currency that a book may hold: ten billion, so that a hundredfold of it still fits."""
-
-MOST_EXPOSURE = 100
-"""Largest multiple of equity that is a believable exposure."""
 
 
 class AccountFacts(FactModel, entity="account", rows=Rows.ONE):
@@ -36,49 +37,49 @@ class AccountFacts(FactModel, entity="account", rows=Rows.ONE):
     )  # fmt: skip
     drawdown: Annotated[float | None, RATIO] = fact(
         "(peak equity - equity) / peak equity, the peak being the highest equity so far",
-        owner="book", low=0, high=1, max_age="2m", calm=0,
+        owner="book", low=0, max_age="2m", calm=0,
     )  # fmt: skip
     daily_loss: Annotated[float | None, RATIO] = fact(
         "(equity at 00:00 UTC - equity) / equity at 00:00 UTC, open positions included; 0 in profit",
-        owner="book", low=0, high=1, max_age="2m", calm=0,
+        owner="book", low=0, max_age="2m", calm=0,
     )  # fmt: skip
     open_loss: Annotated[float | None, RATIO] = fact(
         "unrealised loss of the open positions together / equity; 0 in profit",
-        owner="book", low=0, high=MOST_EXPOSURE, max_age="2m", calm=0,
+        owner="book", low=0, max_age="2m", calm=0,
     )  # fmt: skip
     losing_streak: Annotated[int | None, COUNT] = fact(
         "closed losing trades in a row up to now; ended by one without loss, or by a person who lets it count anew",
-        owner="book", low=0, high=100_000, max_age="2m", calm=0,
+        owner="book", low=0, max_age="2m", calm=0,
     )  # fmt: skip
     open_positions: Annotated[int | None, COUNT] = fact(
-        "positions open now", owner="book", low=0, high=100_000, max_age="2m", calm=0,
+        "positions open now", owner="book", low=0, max_age="2m", calm=0,
     )  # fmt: skip
     gross_exposure: Annotated[float | None, RATIO] = fact(
         "sum of |notional| of the open positions / equity",
-        owner="PBA", low=0, high=MOST_EXPOSURE, max_age="2m", calm=0,
+        owner="PBA", low=0, max_age="2m", calm=0,
     )  # fmt: skip
     net_exposure: Annotated[float | None, RATIO] = fact(
         "sum of signed notional of the open positions (short negative) / equity",
-        owner="PBA", low=-MOST_EXPOSURE, high=MOST_EXPOSURE, max_age="2m", calm=0,
+        owner="PBA", max_age="2m", calm=0,
     )  # fmt: skip
     risk: Annotated[float | None, RATIO] = fact(
         "sum over open positions of the loss if its stop is hit now / equity; missing if a position has no stop",
-        owner="PBA", low=0, high=MOST_EXPOSURE, max_age="2m", calm=0,
+        owner="PBA", low=0, max_age="2m", calm=0,
     )  # fmt: skip
     margin_usage: Annotated[float | None, RATIO] = fact(
-        "used margin / balance", owner="PBA", low=0, high=MOST_EXPOSURE, max_age="2m", calm=0,
+        "used margin / balance", owner="PBA", low=0, max_age="2m", calm=0,
     )  # fmt: skip
     correlated_exposure: Annotated[float | None, RATIO] = fact(
         "sum of |notional| of the largest cluster of correlated positions / equity; clusters from a shrunk covariance",
-        owner="PBA", low=0, high=MOST_EXPOSURE, max_age="1h", calm=0,
+        owner="PBA", low=0, max_age="1h", calm=0,
     )  # fmt: skip
     correlated_positions: Annotated[int | None, COUNT] = fact(
         "positions in the cluster of account.correlated_exposure",
-        owner="PBA", low=0, high=100_000, max_age="1h", calm=0,
+        owner="PBA", low=0, max_age="1h", calm=0,
     )  # fmt: skip
     reconciliation_gap: Annotated[float | None, RATIO] = fact(
         "|own record of the equity - the venue's record| / own equity",
-        owner="book", low=0, high=MOST_EXPOSURE, max_age="10m", calm=0,
+        owner="book", low=0, max_age="10m", calm=0,
     )  # fmt: skip
 
 
@@ -105,7 +106,7 @@ class FundFacts(FactModel, entity="fund", rows=Rows.ONE):
 
     conflicts: Annotated[int | None, COUNT] = fact(
         "rows for which the decision before granted two actions that exclude each other; 0 before the first decision",
-        owner="AI-HFOS", low=0, high=100_000, max_age="2m", calm=0,
+        owner="AI-HFOS", low=0, max_age="2m", calm=0,
     )  # fmt: skip
     amplifier_on: Annotated[bool | None, FLAG] = fact(
         "profit amplification runs: its module is switched on, and does not fail",
@@ -136,10 +137,10 @@ class SystemFacts(FactModel, entity="system", rows=Rows.ONE):
     )  # fmt: skip
     errors_per_minute: Annotated[float | None, RATE] = fact(
         "failures in the last minute / one minute",
-        owner="Self-Healing", low=0, high=1_000_000, max_age="1m", calm=0,
+        owner="Self-Healing", low=0, max_age="1m", calm=0,
     )  # fmt: skip
     snapshot_gap: Annotated[float | None, DURATION] = fact(
-        "time since the snapshot before this one", owner="runtime", low=0, high=315_360_000, calm=60
+        "time since the snapshot before this one", owner="runtime", low=0, calm=60
     )
     cpu: Annotated[float | None, RATIO] = fact(
         "busy processor time / processor time of all cores, last minute",

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from modules.facts.account import MOST_EXPOSURE
 from modules.facts.levels import PERFORMANCE, REGIME, TIER, TREND_DIRECTION, VOLATILITY
 from policy_dsl.catalogue import FactModel, Rows, fact
 from policy_dsl.types import COUNT, DURATION, FLAG, MONEY, NUMBER, R_MULTIPLE, RATIO, TEXT
-
-TEN_YEARS = 315_360_000
-"""Seconds; no age is believably larger."""
 
 
 class MarketFacts(FactModel, entity="market", rows=Rows.ONE):
@@ -49,7 +45,7 @@ class MarketFacts(FactModel, entity="market", rows=Rows.ONE):
         owner="MSC AI", low=0, high=1, max_age="1h", calm=0.1,
     )  # fmt: skip
     data_age: Annotated[float | None, DURATION] = fact(
-        "time since the newest market event of any symbol", owner="feed", low=0, high=TEN_YEARS, calm=0
+        "time since the newest market event of any symbol", owner="feed", low=0, calm=0
     )
 
 
@@ -67,7 +63,7 @@ class SymbolFacts(FactModel, entity="symbol", rows=Rows.KEYED):
         "the sector that the symbol counts towards, such as L1", owner="Universe OS", calm="L1"
     )
     price_age: Annotated[float | None, DURATION] = fact(
-        "time since the newest price of the symbol", owner="feed", low=0, high=TEN_YEARS, calm=0
+        "time since the newest price of the symbol", owner="feed", low=0, calm=0
     )
     spread: Annotated[float | None, RATIO] = fact(
         "(best ask - best bid) / mid price", owner="feed", low=0, high=2, max_age="5m", calm=0.0002
@@ -77,7 +73,7 @@ class SymbolFacts(FactModel, entity="symbol", rows=Rows.KEYED):
         owner="Universe OS", low=0, high=1_000_000_000_000, max_age="2h", calm=1_000_000_000,
     )  # fmt: skip
     atr: Annotated[float | None, RATIO] = fact(
-        "average true range of 14 bars / price", owner="MSC AI", low=0, high=10, max_age="2h", calm=0.01
+        "average true range of 14 bars / price", owner="MSC AI", low=0, max_age="2h", calm=0.01
     )
     volatility: Annotated[str | None, VOLATILITY] = fact(
         "rank of the symbol's volatility forecast among its own past",
@@ -140,11 +136,11 @@ class SymbolFacts(FactModel, entity="symbol", rows=Rows.KEYED):
     )  # fmt: skip
     exposure: Annotated[float | None, RATIO] = fact(
         "|signed notional held in the symbol| / equity",
-        owner="PBA", low=0, high=MOST_EXPOSURE, max_age="2m", calm=0,
+        owner="PBA", low=0, max_age="2m", calm=0,
     )  # fmt: skip
     pending_exposure: Annotated[float | None, RATIO] = fact(
         "notional of the symbol's unfilled orders that add risk / equity",
-        owner="PBA", low=0, high=MOST_EXPOSURE, max_age="2m", calm=0,
+        owner="PBA", low=0, max_age="2m", calm=0,
     )  # fmt: skip
 
 
@@ -153,5 +149,5 @@ class SectorFacts(FactModel, entity="sector", rows=Rows.KEYED):
 
     exposure_share: Annotated[float | None, RATIO] = fact(
         "sum of |notional| held in the sector / equity",
-        owner="PBA", low=0, high=MOST_EXPOSURE, max_age="2m", calm=0,
+        owner="PBA", low=0, max_age="2m", calm=0,
     )  # fmt: skip

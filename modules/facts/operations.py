@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 from modules.facts.levels import HEALTH, PERFORMANCE_TREND, REGIME, SERVICE_STATUS
-from modules.facts.market import TEN_YEARS
 from policy_dsl.catalogue import FactModel, Rows, fact
 from policy_dsl.types import COUNT, DURATION, FLAG, NUMBER, R_MULTIPLE, RATIO
 
@@ -54,7 +53,7 @@ class ModelFacts(FactModel, entity="model", rows=Rows.KEYED):
         owner="Model Supervisor", low=0, high=1, max_age="15m", calm=0.5,
     )  # fmt: skip
     age: Annotated[float | None, DURATION] = fact(
-        "time since the end of its training", owner="Retraining Orchestrator", low=0, high=TEN_YEARS, calm=86_400
+        "time since the end of its training", owner="Retraining Orchestrator", low=0, calm=86_400
     )
     regime: Annotated[str | None, REGIME] = fact(
         "the market regime that it was trained in", owner="Retraining Orchestrator", calm="NORMAL"
@@ -65,11 +64,11 @@ class ModelFacts(FactModel, entity="model", rows=Rows.KEYED):
     )  # fmt: skip
     cusum: Annotated[float | None, NUMBER] = fact(
         "one-sided CUSUM of its losses since its training, max(0, s + z - 0.5) a prediction, z in standard deviations",
-        owner="Retraining Orchestrator", low=0, high=1_000_000, max_age="2h", calm=0,
+        owner="Retraining Orchestrator", low=0, max_age="2h", calm=0,
     )  # fmt: skip
     since_training: Annotated[float | None, DURATION] = fact(
         "time since a training of it last began, whatever became of it",
-        owner="Retraining Orchestrator", low=0, high=TEN_YEARS, max_age="2h", calm=86_400,
+        owner="Retraining Orchestrator", low=0, max_age="2h", calm=86_400,
     )  # fmt: skip
     challenger_apart: Annotated[bool | None, FLAG] = fact(
         "its challenger has a version and files of its own, and the live model's are as they were deployed",
@@ -77,7 +76,7 @@ class ModelFacts(FactModel, entity="model", rows=Rows.KEYED):
     )  # fmt: skip
     challenger_age: Annotated[float | None, DURATION] = fact(
         "time since the end of its challenger's training; 0 without one",
-        owner="Retraining Orchestrator", low=0, high=TEN_YEARS, max_age="2h", calm=0,
+        owner="Retraining Orchestrator", low=0, max_age="2h", calm=0,
     )  # fmt: skip
     challenger_samples: Annotated[int | None, COUNT] = fact(
         "bars at which it and its challenger predicted the same, after both trainings, and whose outcome is known",
@@ -101,7 +100,7 @@ class ModelFacts(FactModel, entity="model", rows=Rows.KEYED):
     )  # fmt: skip
     canary_age: Annotated[float | None, DURATION] = fact(
         "time since its challenger began to run as a canary; 0 without one",
-        owner="Retraining Orchestrator", low=0, high=TEN_YEARS, max_age="2h", calm=0,
+        owner="Retraining Orchestrator", low=0, max_age="2h", calm=0,
     )  # fmt: skip
     canary_samples: Annotated[int | None, COUNT] = fact(
         "those of challenger_samples that were predicted since the canary began; 0 without one",
@@ -136,15 +135,15 @@ class ServiceFacts(FactModel, entity="service", rows=Rows.KEYED):
         owner="Self-Healing", low=0, high=1, max_age="1m", calm=0,
     )  # fmt: skip
     restarts: Annotated[int | None, COUNT] = fact(
-        "restarts of it in the last hour", owner="Self-Healing", low=0, high=100_000, max_age="1m", calm=0
+        "restarts of it in the last hour", owner="Self-Healing", low=0, max_age="1m", calm=0
     )
     last_seen: Annotated[float | None, DURATION] = fact(
-        "time since its last heartbeat", owner="Self-Healing", low=0, high=TEN_YEARS, calm=0
+        "time since its last heartbeat", owner="Self-Healing", low=0, calm=0
     )
     affects_trading: Annotated[bool | None, FLAG] = fact(
         "orders or prices depend on it", owner="Self-Healing", calm=True
     )
     since_restart: Annotated[float | None, DURATION] = fact(
         "time since its last restart began, or since it is watched where there was none",
-        owner="Self-Healing", low=0, high=TEN_YEARS, max_age="1m", calm=86_400,
+        owner="Self-Healing", low=0, max_age="1m", calm=86_400,
     )  # fmt: skip

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from modules.facts.account import MOST_EXPOSURE, MOST_MONEY
+from modules.facts.account import MOST_MONEY
 from modules.facts.levels import CATEGORY, EFFECT, SIDE, URGENCY
-from modules.facts.market import TEN_YEARS
 from policy_dsl.catalogue import FactModel, Rows, fact
 from policy_dsl.types import COUNT, DURATION, FLAG, LEVERAGE, MONEY, R_MULTIPLE, RATIO, Reference
+
+FURTHEST = 100
+"""Largest distance / price at which a liquidation price is believable: further away is safer, and unknown is strict."""
 
 
 class PositionFacts(FactModel, entity="position", rows=Rows.KEYED):
@@ -25,7 +27,7 @@ class PositionFacts(FactModel, entity="position", rows=Rows.KEYED):
     )  # fmt: skip
     scaled: Annotated[float | None, RATIO] = fact(
         "notional added since the opening / original notional",
-        owner="PIL", low=0, high=MOST_EXPOSURE, max_age="2m", calm=0,
+        owner="PIL", low=0, max_age="2m", calm=0,
     )  # fmt: skip
     r_multiple: Annotated[float | None, R_MULTIPLE] = fact(
         "profit of the position per unit / (entry price - first stop), signed",
@@ -36,21 +38,21 @@ class PositionFacts(FactModel, entity="position", rows=Rows.KEYED):
     )
     drawdown_from_peak: Annotated[float | None, RATIO] = fact(
         "(peak profit - profit) / peak profit; 0 before any profit; above 1 where the profit has turned into a loss",
-        owner="PIL", low=0, high=1_000_000, max_age="2m", calm=0,
+        owner="PIL", low=0, max_age="2m", calm=0,
     )  # fmt: skip
     unrealized: Annotated[float | None, RATIO] = fact(
         "unrealised profit / notional at the average entry price, signed",
-        owner="book", low=-MOST_EXPOSURE, high=MOST_EXPOSURE, max_age="2m", calm=0,
+        owner="book", max_age="2m", calm=0,
     )  # fmt: skip
     category: Annotated[str | None, CATEGORY] = fact(
         "how the position does, by its r_multiple",
         owner="PIL", max_age="2m", calm="BREAKEVEN",
     )  # fmt: skip
     age: Annotated[float | None, DURATION] = fact(
-        "time since the opening", owner="book", low=0, high=TEN_YEARS, calm=3600
+        "time since the opening", owner="book", low=0, calm=3600
     )
     leverage: Annotated[float | None, LEVERAGE] = fact(
-        "notional / margin set aside for it", owner="book", low=0, high=200, calm=2
+        "notional / margin set aside for it", owner="book", low=0, calm=2
     )
     risk: Annotated[float | None, MONEY] = fact(
         "loss from here if the stop is hit, quote currency; missing without a stop",
@@ -58,11 +60,11 @@ class PositionFacts(FactModel, entity="position", rows=Rows.KEYED):
     )  # fmt: skip
     stop_distance: Annotated[float | None, RATIO] = fact(
         "|mark price - stop price| / mark price; missing without a stop",
-        owner="book", low=0, high=MOST_EXPOSURE, max_age="2m", calm=0.02,
+        owner="book", low=0, max_age="2m", calm=0.02,
     )  # fmt: skip
     liquidation_distance: Annotated[float | None, RATIO] = fact(
         "|mark price - liquidation price| / mark price",
-        owner="PBA", low=0, high=MOST_EXPOSURE, max_age="2m", calm=0.5,
+        owner="PBA", low=0, high=FURTHEST, max_age="2m", calm=0.5,
     )  # fmt: skip
     liquidation_probability_7d: Annotated[float | None, RATIO] = fact(
         "probability of touching the liquidation price within 7 days, driftless, from the volatility forecast",
@@ -87,7 +89,7 @@ class RequestFacts(FactModel, entity="request", rows=Rows.KEYED):
     notional: Annotated[float | None, MONEY] = fact(
         "quantity x mark price, quote currency", owner="caller", low=0, high=MOST_MONEY, calm=1_000
     )
-    leverage: Annotated[float | None, LEVERAGE] = fact("notional / margin", owner="caller", low=0, high=200, calm=2)
+    leverage: Annotated[float | None, LEVERAGE] = fact("notional / margin", owner="caller", low=0, calm=2)
     risk: Annotated[float | None, MONEY] = fact(
         "loss if its stop is hit, fees included, quote currency", owner="caller", low=0, high=MOST_MONEY, calm=20
     )
@@ -116,15 +118,15 @@ class RequestFacts(FactModel, entity="request", rows=Rows.KEYED):
     )  # fmt: skip
     liquidation_distance: Annotated[float | None, RATIO] = fact(
         "|price - liquidation price| / price of the position that it would leave in its symbol",
-        owner="PBA", low=0, high=MOST_EXPOSURE, calm=0.5,
+        owner="PBA", low=0, high=FURTHEST, calm=0.5,
     )  # fmt: skip
     price_deviation: Annotated[float | None, RATIO] = fact(
         "|limit price - mark price| / mark price; 0 for a market order",
-        owner="AELM", low=0, high=MOST_EXPOSURE, calm=0,
+        owner="AELM", low=0, calm=0,
     )  # fmt: skip
     impact: Annotated[float | None, RATIO] = fact(
         "(price walked through the order book - mid price) / mid price, against the trader",
-        owner="AELM", low=0, high=1, calm=0.0002,
+        owner="AELM", low=0, calm=0.0002,
     )  # fmt: skip
     duplicate: Annotated[bool | None, FLAG] = fact("its client order id has been seen before", owner="AELM", calm=False)
     crosses_own_order: Annotated[bool | None, FLAG] = fact(
@@ -132,31 +134,31 @@ class RequestFacts(FactModel, entity="request", rows=Rows.KEYED):
     )
     repeats_last_minute: Annotated[int | None, COUNT] = fact(
         "requests of the last minute with its symbol, side and effect, itself not counted",
-        owner="AELM", low=0, high=1_000_000, calm=0,
+        owner="AELM", low=0, calm=0,
     )  # fmt: skip
     exposure_after: Annotated[float | None, RATIO] = fact(
         "sum of |notional| of the book after it / equity, pending and already granted requests counted",
-        owner="PBA", low=0, high=MOST_EXPOSURE, calm=0.01,
+        owner="PBA", low=0, calm=0.01,
     )  # fmt: skip
     sector_share_after: Annotated[float | None, RATIO] = fact(
         "sum of |notional| in its symbol's sector after it / equity, pending and already granted requests counted",
-        owner="PBA", low=0, high=MOST_EXPOSURE, calm=0.01,
+        owner="PBA", low=0, calm=0.01,
     )  # fmt: skip
     symbol_share_after: Annotated[float | None, RATIO] = fact(
         "|notional| in its symbol after it / equity, pending and already granted requests counted",
-        owner="PBA", low=0, high=MOST_EXPOSURE, calm=0.01,
+        owner="PBA", low=0, calm=0.01,
     )  # fmt: skip
     risk_after: Annotated[float | None, RATIO] = fact(
         "sum of loss if every stop is hit after it / equity, pending and already granted requests counted",
-        owner="PBA", low=0, high=MOST_EXPOSURE, calm=0.001,
+        owner="PBA", low=0, calm=0.001,
     )  # fmt: skip
     leverage_after: Annotated[float | None, LEVERAGE] = fact(
         "sum of |notional| of the book after it / sum of margin set aside after it",
-        owner="PBA", low=0, high=200, calm=2,
+        owner="PBA", low=0, calm=2,
     )  # fmt: skip
     correlated_after: Annotated[float | None, RATIO] = fact(
         "sum of |notional| of the cluster of correlated positions that it joins, after it / equity",
-        owner="PBA", low=0, high=MOST_EXPOSURE, calm=0.01,
+        owner="PBA", low=0, calm=0.01,
     )  # fmt: skip
     free_margin_after: Annotated[float | None, MONEY] = fact(
         "free margin after it, quote currency", owner="PBA", low=-MOST_MONEY, high=MOST_MONEY, calm=99_500

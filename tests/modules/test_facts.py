@@ -8,7 +8,7 @@ import pytest
 
 from modules.facts import CATALOGUE, default_catalogue
 from policy_dsl.catalogue import Fact, Rows
-from policy_dsl.quantities import Unit
+from policy_dsl.quantities import INT64_MAX, INT64_MIN, QUANTA_PER_ONE, Unit
 from policy_dsl.types import Levels, Quantity, Reference
 
 NAMES = {
@@ -35,6 +35,34 @@ NAMES = {
     "order": "symbol side notional outcome",
 }
 """Every shared name; none may be renamed, more may be added."""
+
+OPEN = {
+    f"{entity}.{name}"
+    for entity, names in {
+        "account": """drawdown daily_loss open_loss losing_streak open_positions gross_exposure net_exposure risk
+            margin_usage correlated_exposure correlated_positions reconciliation_gap""",
+        "market": "data_age",
+        "fund": "conflicts",
+        "system": "errors_per_minute snapshot_gap",
+        "symbol": "price_age atr exposure pending_exposure",
+        "sector": "exposure_share",
+        "position": "scaled drawdown_from_peak unrealized age leverage stop_distance",
+        "request": """leverage price_deviation impact repeats_last_minute exposure_after sector_share_after
+            symbol_share_after risk_after leverage_after correlated_after""",
+        "model": "age cusum since_training challenger_age canary_age",
+        "service": "restarts last_seen since_restart",
+    }.items()
+    for name in names.split()
+}
+"""Facts that are worse the larger they are, and whose definition gives no largest value."""
+
+SIGNED = {"account.net_exposure", "position.unrealized"}
+"""Those of them that are as bad on the other side."""
+
+PARTS_OF_A_WHOLE = (
+    "system.error_rate", "service.error_rate", "position.liquidation_probability_7d", "request.confidence",
+    "model.win_rate", "market.breadth",
+)  # fmt: skip
 
 FACTS = [f for e in CATALOGUE.entities.values() for f in e.facts.values()]
 
@@ -65,9 +93,25 @@ def test_a_fact_says_what_it_is(fact: Fact) -> None:
 
 @pytest.mark.parametrize("fact", [f for f in FACTS if isinstance(f.type, Quantity)], ids=lambda f: f.path)
 def test_a_number_has_a_range(fact: Fact) -> None:
-    assert fact.low is not None
-    assert fact.high is not None
-    assert fact.low < fact.high
+    assert fact.low is not None or fact.path in SIGNED
+    assert fact.high is not None or fact.path in OPEN
+    assert fact.low is None or fact.high is None or fact.low < fact.high
+
+
+@pytest.mark.parametrize("path", sorted(OPEN))
+def test_what_is_worse_the_larger_it_is_has_no_upper_end(path: str) -> None:
+    fact = CATALOGUE.fact(path)
+    assert fact is not None
+    assert fact.high is None
+    assert fact.in_range(INT64_MAX)
+    assert fact.low == 0 or (path in SIGNED and fact.in_range(INT64_MIN))
+
+
+@pytest.mark.parametrize("path", PARTS_OF_A_WHOLE)
+def test_a_part_of_a_whole_is_no_more_than_it(path: str) -> None:
+    fact = CATALOGUE.fact(path)
+    assert fact is not None
+    assert (fact.low, fact.high) == (0, QUANTA_PER_ONE[Unit.RATIO])
 
 
 @pytest.mark.parametrize("fact", [f for f in FACTS if f.type == Quantity(Unit.MONEY)], ids=lambda f: f.path)
