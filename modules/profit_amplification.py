@@ -60,7 +60,8 @@ class ProfitAmplificationLayer:
     """Supplies that it runs, and no more: what may be done with a winner is for the rules, on facts of PIL and market.
 
     Switched off it supplies nothing, and amplification is OFF from the next snapshot on. It runs with every snapshot,
-    so that the first one of a fund knows it too. `is_on` says so to whoever asks it about a position.
+    so that the first one of a fund knows it too; what may be added is asked for every `adds_every` seconds. `is_on`
+    says to whoever asks about a position whether it runs.
 
     A position that is handed over is judged on what is handed over with it, and on nothing else: what is not there is
     missing, and adds need proof. Of the fund it is told nothing unless a snapshot comes along; without one the answer
@@ -73,6 +74,7 @@ class ProfitAmplificationLayer:
     port: ClassVar[int | None] = 8010
     interval: ClassVar[float] = 0
     owners: ClassVar[tuple[str, ...]] = ("PAL",)
+    adds_every: ClassVar[float] = 60
 
     def __init__(
         self,

@@ -60,7 +60,7 @@ VERDICT, ALLOW = "verdict", "ALLOW"
 VENUE_SERVICE = "venue"
 """The service that stands for the way to the venue."""
 
-ADDS_EVERY_MS = int(ProfitAmplificationLayer.interval * 1000)
+ADDS_EVERY_MS = int(ProfitAmplificationLayer.adds_every * 1000)
 """What may be added is asked for in the rhythm of the module whose policy grants it."""
 
 

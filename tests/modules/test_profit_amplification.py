@@ -144,7 +144,7 @@ def test_a_fund_in_trouble_amplifies_nothing() -> None:
     stopped = replace(fund, facts={**fund.facts, "operator.stop_requested": True})
     assert PAL.evaluate_position(POSITION | PROOF | SAFE, fund) == "ADD_SIZE"
     assert "ADD_SIZE" not in PAL.evaluate(POSITION | PROOF, crash).permitted
-    assert PAL.evaluate_position(POSITION | PROOF, stopped) == NO_ACTION
+    assert PAL.evaluate(POSITION | PROOF, stopped).permitted == {"TIGHTEN_STOP": (0.5,)}
 
 
 def test_a_veto_on_the_whole_fund_hides_no_reason_of_a_position() -> None:
