@@ -1,6 +1,7 @@
 """A position as somebody hands it over: a mapping with the plan's names, read with care and believed where it agrees.
 
-Ratios are fractions (0.05 is 5 %). What is absent, no number, or contradicts the rest is missing, with the reason.
+Ratios are fractions (0.05 is 5 %). What is absent, no number, out of range, or contradicts the rest is missing, with
+the reason.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from modules.estimates.progress import r_multiple, risk_per_unit
+from modules.facts import CATALOGUE
+from policy_dsl.quantities import to_quanta
+from policy_dsl.types import Quantity
 
 NAMES: Mapping[str, tuple[str, ...]] = {
     "r_multiple": ("current_R", "r_multiple"),
@@ -32,6 +36,14 @@ AGREE = 0.01
 """Two statements of one figure agree where they differ by no more than this part of it, or of one R: callers round."""
 
 
+def _in_range(name: str, value: float) -> bool:
+    """Whether a figure may be that of the fact called so; prices are no facts, and any of them may be."""
+    fact = CATALOGUE.fact(f"position.{name}")
+    if fact is None or not isinstance(fact.type, Quantity):
+        return True
+    return fact.in_range(to_quanta(value, fact.type.unit))
+
+
 class HandedOver:
     """Reads the mapping once; `reasons` says what could not be believed."""
 
@@ -40,7 +52,7 @@ class HandedOver:
         symbol = data.get("symbol")
         self.symbol: str | None = symbol if isinstance(symbol, str) and symbol else None
         self.side: str | None = self._side(data.get("side"))
-        read = {name: self._figure(data, words) for name, words in NAMES.items()}
+        read = {name: self._figure(name, data, words) for name, words in NAMES.items()}
         self.figures = {name: value for name, value in read.items() if value is not None}
         self.r_multiple = self._r()
         self.peak_r = self._peak()
@@ -56,13 +68,16 @@ class HandedOver:
         self._faults.append("its side is not told" if side is None else f"its side {side!r} is neither LONG nor SHORT")
         return None
 
-    def _figure(self, data: Mapping[str, Any], words: tuple[str, ...]) -> float | None:
+    def _figure(self, name: str, data: Mapping[str, Any], words: tuple[str, ...]) -> float | None:
         for word in words:
             value = data.get(word)
             if value is None:
                 continue
             if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
                 self._faults.append(f"{word} is {value!r}, which is no number")
+                return None
+            if not _in_range(name, float(value)):
+                self._faults.append(f"{word} is {value!r}, which is out of range")
                 return None
             return float(value)
         return None
@@ -75,6 +90,9 @@ class HandedOver:
             self._faults.append("R is not known: neither told nor to be had from side, entry, first stop and mark")
         elif told is not None and priced is not None and abs(told - priced) > AGREE * max(1.0, abs(priced)):
             self._faults.append(f"R is told as {told:g}, and the prices make it {priced:g}")
+            return None
+        if priced is not None and not _in_range("r_multiple", priced):
+            self._faults.append(f"the prices make R {priced:g}, which is out of range")
             return None
         r = told if told is not None else priced
         if r is not None and unrealized is not None and r * unrealized < 0 and abs(r) > AGREE:

@@ -94,10 +94,11 @@ class PositionIntelligenceLayer:
         """
         told = HandedOver(position_data)
         r, peak = told.r_multiple, told.peak_r
-        if r is None:
+        category = None if r is None else category_of(r)
+        if r is None or category is None:
             return Classification(told.symbol, UNKNOWN, reasons=told.reasons)
         gone = None if peak is None else drawdown_from_peak(r, peak)
-        return Classification(told.symbol, category_of(r), r, peak, gone, told.reasons)
+        return Classification(told.symbol, category, r, peak, gone, told.reasons)
 
 
 def _look_at(key: str, position: Position, inputs: Inputs) -> _Found:
@@ -132,7 +133,12 @@ def _measure(position: Position, sign: int, before: Fields | None, inputs: Input
         why = _why_no_r(position, risk)
         found.reasons |= dict.fromkeys(("r_multiple", "peak_r", "drawdown_from_peak", "category"), why)
         return
-    found.facts |= {"r_multiple": r, "category": category_of(r)}
+    category = category_of(r)
+    if category is None:
+        why = f"R of {r:g} is out of range: its first stop is hardly a risk"
+        found.reasons |= dict.fromkeys(("r_multiple", "peak_r", "drawdown_from_peak", "category"), why)
+        return
+    found.facts |= {"r_multiple": r, "category": category}
     assert risk is not None
     peak = _peak_before(position, sign, risk, before, inputs)
     if peak is None:

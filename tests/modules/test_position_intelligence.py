@@ -77,6 +77,28 @@ def test_r_is_profit_in_units_of_the_risk_first_taken(mark: float, r: float, cat
     assert found["category"] == category
 
 
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        ({"current_R": 1e308}, "current_R is 1e+308, which is out of range"),
+        ({"current_R": -1_001.0}, "current_R is -1001.0, which is out of range"),
+        ({"current_R": 2.0, "peak_R": 1e12}, "peak_R is 1000000000000.0, which is out of range"),
+        ({"entry_price": 100.0, "first_stop": 99.9999, "mark_price": 150.0}, "the prices make R 500000"),
+    ],
+)
+def test_a_figure_out_of_range_is_unknown_before_it_becomes_a_word(told: dict[str, Any], why: str) -> None:
+    found = PIL.classify_position({"symbol": "BTCUSDT", "side": "LONG", **told})
+    assert any(reason.startswith(why) for reason in found.reasons)
+    assert (found.category == UNKNOWN) == ("peak_R" not in told)
+    assert found.r_multiple == (2.0 if "peak_R" in told else None)
+
+
+def test_a_position_whose_first_stop_is_hardly_a_risk_has_no_category() -> None:
+    supply = PIL.compute(at(0, held(150.0, first_stop=99.9999)))
+    assert "category" not in supply.row("position", "p1")
+    assert supply.reasons['position["p1"].category'].startswith("R of 500000 is out of range")
+
+
 @given(st.integers(1, 100_000), st.integers(1, 99), st.sampled_from([-2, -1, 1, 4]), st.sampled_from([1, -1]))
 def test_exactly_at_a_bound_the_word_is_that_of_the_better_side(
     entry: int, part: int, quarters: int, sign: int

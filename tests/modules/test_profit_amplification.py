@@ -101,6 +101,8 @@ def test_each_part_of_the_proof_is_needed(fact: str) -> None:
         {"scaled": 0.26},
         {"current_R": 1.5},
         {"current_R": float("nan")},
+        {"current_R": 1e308},
+        {"scaled": 1e300},
         {"peak_R": 4.0},
         {"drawdown_from_peak": 20},
     ],
@@ -113,6 +115,12 @@ def test_nothing_is_added_on_a_figure_that_does_not_hold(other: dict[str, Any]) 
 def test_only_winners_are_amplified_whatever_the_label_says(r: float) -> None:
     told = POSITION | PROOF | {"current_R": r, "unrealized_pnl_pct": r / 50}
     assert PAL.evaluate_position(told) == NO_ACTION
+
+
+def test_a_figure_that_no_position_can_have_permits_nothing_and_is_named() -> None:
+    found = PAL.evaluate({"symbol": "BTCUSDT", "current_R": 1e308, "side": 5})
+    assert (found.action, found.permitted, found.classification.category) == (NO_ACTION, {}, "UNKNOWN")
+    assert {"current_R is 1e+308, which is out of range", "its side 5 is neither LONG nor SHORT"} <= set(found.missing)
 
 
 def test_a_position_that_is_not_understood_spoils_nothing_and_says_why() -> None:
