@@ -15,7 +15,8 @@ OBSERVATIONS_PER_SYMBOL = 10
 """With fewer observations a symbol, nothing is known about clusters, and all symbols count as one."""
 
 TOGETHER = 0.7
-"""Symbols whose correlation is above this on average belong to one cluster."""
+"""Symbols whose correlation is above this on average belong to one cluster: what that word means, chosen. How much one
+may hold is for the rules (`pba.correlated_limit`)."""
 
 
 def shrunk_covariance(returns: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -23,8 +23,12 @@ LEAST_FOR_TREND = 40
 BINS = 10
 """Bins of confidence for the calibration, a tenth each."""
 
-POOR_CALIBRATION, USELESS_CALIBRATION = 0.70, 0.50
-"""Calibration below which a model is degraded, and below which it is counted against it twice: the predecessor's."""
+DEGRADED_CALIBRATION, CRITICAL_CALIBRATION = 0.70, 0.50
+"""Calibration below which a model is DEGRADED, and below which it is CRITICAL, whatever else it does: what these words
+of `health` mean, by the predecessor. How far a model is trusted at which calibration is another question, and for the
+rules of `supervisor` to answer."""
+
+CUTS = (DEGRADED_CALIBRATION, CRITICAL_CALIBRATION)
 
 EVEN = 0.5
 """A share of wins that a coin has."""
@@ -115,7 +119,7 @@ def health(predictions: Predictions) -> str | None:
     wins = int(predictions.came_true.sum())
     _, highest = interval(wins, n)
     sure = as_stored(calibration(predictions.probability, predictions.came_true), Unit.RATIO)
-    marks = [highest < EVEN, _surely_loses(predictions.r_multiple), sure < POOR_CALIBRATION, sure < USELESS_CALIBRATION]
+    marks = [highest < EVEN, _surely_loses(predictions.r_multiple), *(sure < cut for cut in CUTS)]
     return ("HEALTHY", "DEGRADED", "CRITICAL")[min(sum(marks), 2)]
 
 

@@ -14,7 +14,8 @@ HALF_LIVES = (6.0, 24.0, 120.0)
 """Bars; a short, a middle and a long horizon."""
 
 CUTS = (0.25, 0.90, 0.99)
-"""LOW is the lower quarter of the past forecasts, HIGH their upper tenth, EXTREME their upper hundredth."""
+"""LOW is the lower quarter of the past forecasts, HIGH their upper tenth, EXTREME their upper hundredth: what the words
+mean, chosen."""
 
 
 def bar_variance(opened: Panel, high: Panel, low: Panel, close: Panel) -> Panel:
