@@ -7,19 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from modules.caps import LEVERAGE, SIZE, Caps, caps_of
 from modules.estimates.kelly import Record, careful_fraction, careful_win_rate, record_of
 from modules.estimates.liquidation import MAINTENANCE
 from modules.estimates.margin import fault_of, safe_leverage
 from modules.estimates.progress import is_known
 from modules.inputs import Inputs, MarginTier, Request
+from modules.judge import packaged_bundle
 from modules.supply import Row, Supply
-
-KELLY_SHARE = 0.25
-"""Part of Kelly's fraction that a proposal risks. At a quarter the wealth ever halves with probability 0.8 %, at the
-whole of it with 50 % (x^(2/k - 1))."""
-
-REWARD = 2.0
-"""How much further away than the stop a proposal's target is, costs counted: the plan's least reward for a risk."""
+from policy_dsl.bundle import Bundle
 
 STOP_RANGES = 2.0
 """Average true ranges from entry to stop: beyond what a bar moves by itself. The predecessor's figure, without its
@@ -37,22 +33,41 @@ MOST_TARGET = 1.0
 USUAL_TIERS = (MarginTier(math.inf, MAINTENANCE, math.inf),)
 """Where no tiers are handed over: maintenance as in the first tier of a large venue."""
 
+SPARE = 1e-6
+"""Part of a cap that a proposal leaves free: rules count in whole quanta, and what is just over a cap is denied."""
+
+CAPS = ("max_risk", "max_notional", "max_leverage")
+"""The caps that a caller may hand over."""
+
+SAFE = "math.liquidation_beyond_stop"
+"""The rule that a proposal's leverage keeps to in any case."""
+
+FREE = "margin_used"
+"""What is named as the bound of a proposal that takes all of the margin that is free."""
+
 NO_TRADES = Record(0, 0.0, 0.0)
 ABOUT_REQUEST = ("kelly_notional", "kelly_trades", "reward_risk", "safe_leverage", "stop_ranges")
 NOTHING: Mapping[str, float] = dict.fromkeys(
     ("margin_usd", "leverage", "tp_pct", "sl_pct", "notional_usd", "risk_usd", "kelly_fraction", "win_rate_low"), 0.0
 )
+UNBOUND: Mapping[str, str] = dict.fromkeys(("size_by", "leverage_by"), "")
 SIGNS = {"LONG": 1, "SHORT": -1}
 
 
 class TradingMathematician:
-    """Computes what a trade could be. How much of that it may be is for the rules; "no trade" is an answer."""
+    """Computes what a trade could be. How much of that it may be is for the rules; "no trade" is an answer.
+
+    `rules` are those whose caps a proposal keeps to: the fund's, or those that come with ringfence.
+    """
 
     name: ClassVar[str] = "trading_mathematician"
     policy: ClassVar[str | None] = "math"
     port: ClassVar[int | None] = None
     interval: ClassVar[float] = 0
     owners: ClassVar[tuple[str, ...]] = ("Trading Mathematician",)
+
+    def __init__(self, rules: Bundle | None = None) -> None:
+        self._rules = rules
 
     def compute(self, inputs: Inputs) -> Supply:
         """Of each request that adds risk: what its proposer's record bears, and where stop and liquidation lie."""
@@ -84,21 +99,26 @@ class TradingMathematician:
         cost: float = 0.0,
         margin_used: float = 0.0,
         side: str = "LONG",
-        max_risk: float = 1.0,
-        max_leverage: float = math.inf,
+        max_risk: float | None = None,
+        max_notional: float | None = None,
+        max_leverage: float | None = None,
         tiers: Sequence[MarginTier] = USUAL_TIERS,
     ) -> dict[str, Any]:
         """A proposal: `margin_usd`, `leverage`, `tp_pct`, `sl_pct` and more; all 0 for no trade, with the `reason`.
 
         Ratios are fractions: `atr_pct` is the average true range / price, `cost` of a round trip / notional. `payoff`
-        is mean win / mean loss, by default what target and stop make it. `max_risk` (loss at the stop / balance) and
-        `max_leverage` are the caps that the rules give. It risks a quarter of Kelly's fraction at the lower 10 % of
-        what the win rate may be; the stop is two ranges away, the target twice the loss, and liquidation twice the
-        stop.
+        is mean win / mean loss, by default what target and stop make it. `max_risk` (loss at the stop / balance),
+        `max_notional` (notional / balance) and `max_leverage` are caps; each that is not handed over is what the rules
+        allow a first position in ordinary times. It risks `math.kelly_share` of Kelly's fraction at the lower 10 % of
+        what the win rate may be; the stop is two ranges away, the target `math.min_reward` times the loss, and
+        liquidation twice the stop. `size_by` and `leverage_by` name what bound: a param or rule by id, or the cap that
+        was handed over.
         """
+        packaged = packaged_bundle()
         terms = _Terms(
-            balance, atr_pct, win_rate, payoff if payoff is not None else REWARD, cost, margin_used, max_risk,
-            max_leverage, trades if trades is not None else PRESUMED_TRADES, side, tuple(tiers),
+            balance, atr_pct, win_rate, payoff, cost, margin_used, max_risk, max_notional, max_leverage,
+            trades if trades is not None else PRESUMED_TRADES, side, tuple(tiers),
+            caps_of(self._rules or packaged, packaged),
         )  # fmt: skip
         fault = terms.fault()
         return _no_trade(fault) if fault else terms.proposal()
@@ -111,14 +131,21 @@ class _Terms:
     balance: Any
     atr: Any
     win_rate: Any
-    payoff: float
+    payoff_told: float | None
     cost: float
     margin_used: float
-    max_risk: float
-    max_leverage: float
+    max_risk: float | None
+    max_notional: float | None
+    max_leverage: float | None
     trades: int
     side: str
     tiers: tuple[MarginTier, ...]
+    caps: Caps
+
+    @property
+    def payoff(self) -> float:
+        """Mean win / mean loss."""
+        return self.caps["math.min_reward"] if self.payoff_told is None else self.payoff_told
 
     @property
     def stop(self) -> float:
@@ -133,21 +160,33 @@ class _Terms:
     @property
     def target(self) -> float:
         """Distance to the target / price; what is left of it after costs is the least reward for what is lost."""
-        return REWARD * self.lost + self.cost
+        return self.caps["math.min_reward"] * self.lost + self.cost
+
+    @property
+    def free(self) -> float:
+        """Margin that may still be set aside: the rules keep a reserve, and so does who hands no size over."""
+        reserve = self.caps["pba.margin_reserve"] if self.max_notional is None else 0.0
+        return float(self.balance * (1 - reserve) - self.margin_used)
 
     def fault(self) -> str:
         """Why no proposal can be made; empty where one can."""
-        for name in ("balance", "atr", "win_rate", "payoff", "cost", "margin_used", "max_risk", "trades"):
+        for name in ("balance", "atr", "win_rate", "payoff", "cost", "margin_used", "trades", *self._handed_over()):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            if (
+                isinstance(value, bool)
+                or not isinstance(value, int | float)
+                or math.isnan(value)
+                or (math.isinf(value) and name not in CAPS)
+            ):
                 return f"{name} is {value!r}, which is no number"
         checks = (
             (self.cost >= 0 and self.margin_used >= 0, "cost and margin_used must not be negative"),
-            (self.balance > self.margin_used, f"nothing of the balance of {self.balance:g} is free"),
+            (self.free > 0, f"nothing of the balance of {self.balance:g} is free"),
             (self.atr > 0, f"atr is {self.atr:g}, and a price that does not move gives no stop"),
             (0 <= self.win_rate <= 1, f"win_rate is {self.win_rate:g}, and must be from 0 to 1"),
             (self.payoff > 0, f"payoff is {self.payoff:g}, and must be positive"),
-            (self.max_risk > 0 and self.max_leverage >= 1, "the rules leave nothing to risk"),
+            (all(getattr(self, n) > 0 for n in self._handed_over()), "the rules leave nothing to risk"),
+            (self.max_leverage is None or self.max_leverage >= 1, "the rules leave nothing to risk"),
             (self.trades > 0, "there is no trade that the win rate could rest on"),
             (self.side in SIGNS, f"side is {self.side!r}, neither LONG nor SHORT"),
             (self.side != "SHORT" or self.target < MOST_TARGET, f"a target {self.target:.3g} below is below nothing"),
@@ -160,12 +199,17 @@ class _Terms:
         low, kelly = careful_win_rate(record), careful_fraction(record)
         if kelly <= 0:
             return _no_trade(f"at a win rate that may be as low as {low:.3g} the bet has no edge")
-        notional = min(KELLY_SHARE * kelly, self.max_risk) * self.balance / self.lost
-        safe = safe_leverage(self.tiers, SIGNS[self.side], notional, WELL_BEFORE * self.stop)
-        leverage = min(safe, self.max_leverage)
+        sizes = self._sizes(kelly)
+        size_by = min(sizes, key=lambda cap: sizes[cap])
+        notional = sizes[size_by]
+        leverages = self._leverages(notional)
+        leverage_by = min(leverages, key=lambda cap: leverages[cap])
+        leverage = leverages[leverage_by]
         if leverage < 1:
             return _no_trade(f"with a stop {self.stop:.3g} away, liquidation is too near even without leverage")
-        margin = min(notional / leverage, self.balance - self.margin_used)
+        margin = notional / leverage
+        if margin > self.free:
+            margin, size_by = self.free, FREE
         return {
             "margin_usd": margin,
             "leverage": leverage,
@@ -175,13 +219,45 @@ class _Terms:
             "risk_usd": margin * leverage * self.lost,
             "kelly_fraction": kelly,
             "win_rate_low": low,
+            "size_by": size_by,
+            "leverage_by": leverage_by,
             "trades": self.trades,
             "reason": "",
         }
 
+    def _handed_over(self) -> list[str]:
+        return [name for name in CAPS if getattr(self, name) is not None]
+
+    def _sizes(self, kelly: float) -> dict[str, float]:
+        """The most that the trade may be worth, by what says so."""
+        caps, balance = self.caps, float(self.balance)
+        found = {"math.kelly_share": caps["math.kelly_share"] * kelly * balance / self.lost}
+        if self.max_risk is None:
+            found["orchestrator.base_risk"] = caps["orchestrator.base_risk"] * balance / self.lost * (1 - SPARE)
+        else:
+            found["max_risk"] = self.max_risk * balance / self.lost
+        if self.max_notional is None:
+            return found | {cap: share * balance * (1 - SPARE) for cap, share in caps.of(SIZE).items()}
+        return found | {"max_notional": self.max_notional * balance}
+
+    def _leverages(self, notional: float) -> dict[str, float]:
+        """The most leverage that a trade of `notional` may have, by what says so."""
+        caps, sign = self.caps, SIGNS[self.side]
+        found = {SAFE: safe_leverage(self.tiers, sign, notional, WELL_BEFORE * self.stop)}
+        if self.max_leverage is not None:
+            return found | {"max_leverage": self.max_leverage}
+        away, margin = caps["pretrade.min_liquidation_distance"], caps["math.loss_of_margin"]
+        by_rules = {
+            "math.loss_of_margin": margin / max(self.lost, caps["math.least_stop"]),
+            "math.room": margin / (caps["math.room"] * float(self.atr)),
+            "pretrade.min_liquidation_distance": safe_leverage(self.tiers, sign, notional, away),
+            **caps.of(LEVERAGE),
+        }
+        return found | {cap: most * (1 - SPARE) for cap, most in by_rules.items()}
+
 
 def _no_trade(why: str) -> dict[str, Any]:
-    return {**NOTHING, "trades": 0, "reason": why}
+    return {**NOTHING, **UNBOUND, "trades": 0, "reason": why}
 
 
 def _record(inputs: Inputs, model: str | None) -> Record | str:

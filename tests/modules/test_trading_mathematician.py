@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -16,12 +17,19 @@ from modules.module import Module
 from modules.sources import BookSource
 from modules.supply import Supply, merged
 from modules.trading_mathematician import TradingMathematician
+from tests.rules.decisions import asking, configured, outputs
 
 MATH = TradingMathematician()
 USUAL: dict[str, Any] = {"balance": 10_000.0, "atr_pct": 0.015, "win_rate": 0.55}
+NO_CAPS: dict[str, Any] = {"max_risk": math.inf, "max_notional": math.inf, "max_leverage": math.inf}
 
 
 def proposed(**other: Any) -> dict[str, Any]:
+    """A proposal that nothing bounds but Kelly, the stop and what is free."""
+    return MATH.calculate_optimal_parameters(**(USUAL | NO_CAPS | other))
+
+
+def by_the_rules(**other: Any) -> dict[str, Any]:
     return MATH.calculate_optimal_parameters(**(USUAL | other))
 
 
@@ -106,6 +114,65 @@ def test_the_caps_of_the_rules_are_kept() -> None:
     found = proposed(trades=10_000, max_risk=0.01, max_leverage=3.0)
     assert found["leverage"] == 3
     assert found["risk_usd"] == pytest.approx(100)
+    assert (found["size_by"], found["leverage_by"]) == ("max_risk", "max_leverage")
+
+
+def verdict_on(found: dict[str, Any], **terms: Any) -> Any:
+    """What the default rules say of a proposal, in ordinary times and an empty book of 10,000."""
+    stop, size, side = found["sl_pct"], found["notional_usd"], terms.get("side", "LONG")
+    sign = 1 if side == "LONG" else -1
+    level = liquidation_price(100, sign, found["leverage"])
+    share = size / 10_000
+    request = {
+        "side": side, "notional": size, "leverage": found["leverage"], "risk": found["risk_usd"],
+        "margin": found["margin_usd"], "reward_risk": found["tp_pct"] / stop, "stop_ranges": 2,
+        "liquidation_distance": abs(100 - level) / 100, "safe_leverage": found["leverage"],
+        "risk_after": found["risk_usd"] / 10_000, "leverage_after": 2,
+        "free_margin_after": 10_000 - found["margin_usd"],
+        **dict.fromkeys(("exposure_after", "sector_share_after", "symbol_share_after", "correlated_after"), share),
+    }  # fmt: skip
+    account = {"equity": 10_000, "balance": 10_000, "free_margin": 10_000}
+    document = asking(**request) | {"account": account}
+    document["symbol"] = {"BTCUSDT": {"atr": terms["atr_pct"]}}
+    return outputs(document)["verdict"]["r1"]
+
+
+@pytest.mark.parametrize("side", ["LONG", "SHORT"])
+@pytest.mark.parametrize("atr", [0.002, 0.01, 0.02, 0.05, 0.1])
+@pytest.mark.parametrize("rate", [0.55, 0.8])
+def test_what_is_proposed_by_the_rules_is_allowed_by_them(side: str, atr: float, rate: float) -> None:
+    found = by_the_rules(atr_pct=atr, win_rate=rate, side=side)
+    assert found["margin_usd"] > 0
+    assert verdict_on(found, side=side, atr_pct=atr) == "ALLOW"
+
+
+def test_a_proposal_that_no_rule_bounds_is_denied_by_them() -> None:
+    assert verdict_on(proposed(atr_pct=0.02), atr_pct=0.02) == "DENY"
+
+
+def test_it_is_said_which_cap_bound() -> None:
+    found = by_the_rules(atr_pct=0.02)
+    assert (found["size_by"], found["leverage_by"]) == ("pretrade.max_order", "pretrade.min_liquidation_distance")
+    assert found["notional_usd"] == pytest.approx(2_000, rel=1e-5)
+    wide = by_the_rules(atr_pct=0.04, win_rate=0.9)
+    assert (wide["size_by"], wide["leverage_by"]) == ("orchestrator.base_risk", "math.room")
+    assert wide["risk_usd"] == pytest.approx(100, rel=1e-5)
+    unsure = by_the_rules(win_rate=0.36, trades=1_000)
+    assert unsure["size_by"] == "math.kelly_share"
+    assert by_the_rules(margin_used=8_900.0)["size_by"] == "margin_used"
+    assert by_the_rules(win_rate=0.1)["size_by"] == ""
+
+
+def test_a_figure_of_the_rules_has_one_place() -> None:
+    rules = configured(
+        '[params]\n"math.kelly_share" = "5%"\n"math.min_reward" = "300%"\n"orchestrator.base_risk" = "0.2%"'
+    )
+    mine = TradingMathematician(rules)
+    found = mine.calculate_optimal_parameters(**USUAL, payoff=1.5, trades=100, **NO_CAPS)
+    assert found["risk_usd"] == pytest.approx(10_000 * 0.14325 * 0.05, rel=1e-4)
+    assert found["tp_pct"] == pytest.approx(3 * found["sl_pct"])
+    bounded = mine.calculate_optimal_parameters(**USUAL, trades=1_000)
+    assert (bounded["size_by"], bounded["risk_usd"]) == ("orchestrator.base_risk", pytest.approx(20, rel=1e-5))
 
 
 ranges = st.floats(0.001, 0.2)
