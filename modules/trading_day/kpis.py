@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from modules.trading_day.arms import Arm
 from modules.trading_day.denials import false_positives
 from modules.trading_day.lived import Days, Lived, LivedDay, Moment, Stage
-from modules.trading_day.measures import difference, drawdown, mean, over_days, rate
+from modules.trading_day.measures import Estimate, difference, drawdown, mean, over_days, rate
 from modules.trading_day.mishaps import CRASH
 from modules.trading_day.verdicts import Kpi, Unit, Verdict, always, at_least, at_most
 from modules.universe_os import UniverseOS
@@ -156,11 +156,10 @@ def _coordination(days: Days) -> Iterable[Kpi]:
     calm = [m for run in runs for m in run.moments if m.ts < run.troubles.outage.start and not m.faults]
     off = rate(sum(m.risk_mode in {"NORMAL", "AGGRESSIVE"} for m in calm), len(calm), "snapshots before the outage")
     yield Kpi(4, "hands off in quiet hours", "no intervention", Verdict.NO_TARGET, estimates=(("", off),))
-    took = [_minutes_to(run, CRASH, _is_safe) for run in runs]
-    to_safe, never = over_days(took, least=0.0), sum(t is None for t in took)
+    to_safe, note = _time_to(runs, CRASH, _is_safe)
     yield Kpi(
         4, "from the start of the crash to SAFE", "adapts to the market", Verdict.NO_TARGET, Unit.MINUTES,
-        (("", to_safe),), f"in {never} of {len(runs)} days not at all" if never else "",
+        (("", to_safe),), note,
     )  # fmt: skip
 
 
@@ -186,13 +185,10 @@ def _advanced(days: Days) -> Iterable[Kpi]:
     kept = rate(sum(a.verdict == "DENY" for _, a in asked), len(asked), "proposals during a stop")
     yield Kpi(5, "proposals denied during an emergency stop", "stops work", always(kept), estimates=(("", kept),))
     for name in (*days[0].runs[Arm.ALL].troubles.spells,):
-        took = [_minutes_to(r, name, lambda m: m.is_halted) for r in _of(days, Arm.ALL)]
-        never = sum(t is None for t in took)
-        found = over_days(took, least=0.0)
+        found, note = _time_to(_of(days, Arm.ALL), name, lambda m: m.is_halted)
         yield Kpi(
-            5, f"from the start of the {name} to the stop", "", Verdict.NO_TARGET, Unit.MINUTES, (("", found),),
-            f"in {never} of {len(took)} days not at all" if never else "",
-        )  # fmt: skip
+            5, f"from the start of the {name} to the stop", "", Verdict.NO_TARGET, Unit.MINUTES, (("", found),), note
+        )
 
 
 # --- the whole -------------------------------------------------------------------------------------------------------
@@ -265,15 +261,28 @@ def _is_safe(moment: Moment) -> bool:
     return moment.risk_mode == "SAFE"
 
 
+def _time_to(runs: Sequence[Lived], mishap: str, is_so: Callable[[Moment], bool]) -> tuple[Estimate, str]:
+    """Minutes from the start of a mishap until it is so, over days, and of how many days that says nothing, and why."""
+    before = [_was_so(run, mishap, is_so) for run in runs]
+    took = [None if was else _minutes_to(run, mishap, is_so) for run, was in zip(runs, before, strict=True)]
+    already, never = sum(before), sum(t is None for t in took) - sum(before)
+    notes = [f"{already} of {len(runs)} days it was so before"] if already else []
+    notes += [f"{never} of {len(runs)} days not at all"] if never else []
+    return over_days(took, least=0.0), ", ".join(f"in {note}" for note in notes)
+
+
+def _was_so(run: Lived, mishap: str, is_so: Callable[[Moment], bool]) -> bool:
+    """Whether it was so in the moment before a mishap began."""
+    before = [m for m in run.moments if m.ts < run.troubles.spells[mishap].start]
+    return bool(before) and is_so(before[-1])
+
+
 def _minutes_to(run: Lived, mishap: str, is_so: Callable[[Moment], bool]) -> float | None:
     """Minutes from the start of a mishap to the first moment in it that is so; a crash goes on until the day is over.
 
-    None where there is none, or it was so before.
+    None where there is none.
     """
     spell = run.troubles.spells[mishap]
-    before = [m for m in run.moments if m.ts < spell.start]
-    if before and is_so(before[-1]):
-        return None
     after = (m for m in run.moments if m.ts >= spell.start and (mishap == CRASH or m.ts < spell.end))
     found = next((m.ts for m in after if is_so(m)), None)
     return None if found is None else (found - spell.start) / 60_000

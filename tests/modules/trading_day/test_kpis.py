@@ -227,6 +227,17 @@ def test_how_long_a_stop_takes_is_told_with_the_days_without_one() -> None:
     # A stop that was there before the crash is none that the crash made.
     earlier = found(days(*(day(run(moments=halted_at(range(25, 60)))) for _ in range(3))), kpi.name)
     assert earlier.estimates[0][1].n == 0
+    assert earlier.note == "in 3 of 3 days it was so before"
+    mixed = found(days(*made, day(run(moments=halted_at(range(25, 60)))), day()), kpi.name)
+    assert mixed.note == "in 1 of 5 days it was so before, in 1 of 5 days not at all"
+
+
+def test_a_fund_that_was_safe_before_the_crash_is_not_one_that_never_was() -> None:
+    name = "from the start of the crash to SAFE"
+    before = [day(run(moments=halted_at(range(25, 60)))) for _ in range(2)]
+    assert found(days(*before), name).note == "in 2 of 2 days it was so before"
+    assert found(days(day(), day()), name).note == "in 2 of 2 days not at all"
+    assert found(days(day(run(moments=halted_at(range(31, 60))))), name).note == ""
 
 
 def test_a_snapshot_without_a_module_breaks_observation() -> None:
