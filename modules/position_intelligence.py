@@ -68,7 +68,7 @@ class PositionIntelligenceLayer:
 
     name: ClassVar[str] = "pil"
     policy: ClassVar[str | None] = None
-    port: ClassVar[int | None] = None
+    port: ClassVar[int | None] = 8013
     interval: ClassVar[float] = 0
     owners: ClassVar[tuple[str, ...]] = ("PIL",)
 

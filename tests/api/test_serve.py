@@ -67,7 +67,7 @@ def test_what_cannot_be_served_is_refused_in_plain_words(run: Run, monkeypatch: 
     assert "error[RF853]: the venue `nowhere` cannot be used" in said
     assert "help: name paper, or an exchange that ccxt knows" in said
     assert "no module is called `pbaa`" in run("serve", "--module", "pbaa", code=2).stderr
-    assert "has no port of its own" in run("serve", "--module", "pil", code=2).stderr
+    assert "has no port of its own" in run("serve", "--module", "msc_ai", code=2).stderr
     Path("bad.rules").write_text("policy desk version 1.0.0\nrule x\n  when nonsense\n", encoding="utf-8")
     assert "error[RF101]" in run("serve", "--port", "0", "--rules", "bad.rules", code=2).stderr
     assert "error[RF110]" in run("serve", "--port", "0", "--rules", "nowhere", code=2).stderr

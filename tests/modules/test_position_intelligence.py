@@ -57,6 +57,7 @@ def lived(*positions: Position | None) -> Snapshot | None:
 
 def test_it_is_a_module() -> None:
     assert isinstance(PIL, Module)
+    assert (PIL.name, PIL.policy, PIL.port, PIL.interval) == ("pil", None, 8013, 0)
 
 
 @pytest.mark.parametrize(

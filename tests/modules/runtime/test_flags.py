@@ -84,6 +84,11 @@ def test_the_plan_names_the_modules_of_the_roster() -> None:
     assert {name for name in OWNERS if name in POLICIES} == set(POLICIES)
 
 
+def test_no_two_modules_answer_on_one_port() -> None:
+    ports = [module.port for module in modules() if module.port is not None]
+    assert sorted(ports) == list(range(8006, 8014))
+
+
 @pytest.mark.parametrize("off", sorted(POLICIES))
 def test_a_module_that_is_switched_off_is_why_its_facts_are_missing(off: str) -> None:
     found = state(modules(), off)
