@@ -75,7 +75,7 @@ def test_what_is_left_out_is_missing_unless_calm(run: Run, tmp_path: Path) -> No
 
 @pytest.mark.usefixtures("rules")
 def test_what_is_taken_as_missing_is_noted(run: Run, tmp_path: Path) -> None:
-    document = '{"book": "main", "ts": "2025-10-10T21:00:00Z", "account": {"drawdown": 7}}'
+    document = '{"book": "main", "ts": "2025-10-10T21:00:00Z", "account": {"drawdown": -7}}'
     (tmp_path / "s.json").write_text(document, encoding="utf-8")
     result = run("eval", "--state", "s.json", "--json")
     assert "note[RF721]" in result.stderr

@@ -42,8 +42,9 @@ def test_a_param(run: Run) -> None:
 def test_a_fact(run: Run) -> None:
     shown = run("explain", "account.drawdown").stdout
     assert "fact account.drawdown" in shown
-    assert "range: 0% to 100%" in shown
+    assert "range: at least 0%" in shown
     assert "read by: desk.crash" in shown
+    assert "range: 0% to 100%" in run("explain", "system.error_rate").stdout
 
 
 def test_a_code(run: Run) -> None:

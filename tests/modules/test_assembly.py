@@ -51,7 +51,7 @@ def test_values_are_taken_in_the_units_of_documents() -> None:
         (10**400, f"supplied {10**400}, which is not a ratio that can be believed"),
         (True, "supplied True, which is not a ratio that can be believed"),
         (-0.1, "supplied -0.1, which is out of range"),
-        (1.5, "supplied 1.5, which is out of range"),
+        (1e10, "supplied 10000000000.0, which is not a ratio that can be believed"),
     ],
 )
 def test_a_value_that_cannot_be_believed_is_missing_and_costs_no_other(value: Any, why: str) -> None:
