@@ -117,4 +117,4 @@ def _serve_module(name: str, port: int | None, every_ms: int, venue: str, seed: 
                 serve_app(create_module_app(one), taken)
             finally:
                 schedule.stop()
-                one.runner.close()
+                one.close()

@@ -29,6 +29,7 @@ from modules.ai_hedgefund_os import AIHedgeFundOS
 from modules.assembly import assemble, facts_of
 from modules.emergency_stop_system import EmergencyStopSystem
 from modules.facts import CATALOGUE
+from modules.feeds.history import HourlyHistory
 from modules.inputs import Inputs
 from modules.module import Module
 from modules.orchestrator_policy import OrchestratorPolicy
@@ -57,12 +58,14 @@ BY_RULES = (ProfitAmplificationLayer, OrchestratorPolicy, AIHedgeFundOS, Emergen
 class Alone:
     """A module with what it needs; `step` lets it see the venue once more. `now` is in ms since 1970 UTC.
 
+    The hours of `history` are fetched beside the steps: until they are there, what is worked out of them is missing.
     `off` says by what or whom it was switched off, None while it is on; `mode_by` what or who set its mode.
     """
 
     module: Module
     runner: Runner
     world: VenueWorld
+    history: HourlyHistory
     now: Callable[[], int]
     mode: Mode = Mode.ENFORCE
     off: str | None = None
@@ -92,6 +95,11 @@ class Alone:
             made = assemble(BOOK, inputs.ts, self.runner.supplied(inputs))
             self.inputs, self.snapshot, self.reasons = inputs, made.snapshot, dict(made.reasons)
 
+    def close(self) -> None:
+        """End its threads. The venue is whoever's who made it."""
+        self.history.close()
+        self.runner.close()
+
     def facts(self) -> dict[str, Any]:
         """The module's own facts as a state document, and why those that are missing are."""
         if self.snapshot is None:
@@ -120,8 +128,9 @@ def alone(name: str, venue: Venue, now: Callable[[], int], mode: Mode) -> Alone:
         raise refusal("RF853", f"no module is called `{name}`", hint)
     needed = found[: names.index(name) + 1]
     runner = Runner(needed)
-    world = VenueWorld(venue, Ledger(), controls, BOOK)
-    made = Alone(needed[-1], runner, world, now, mode, mode_by=mode_variable(name))
+    history = HourlyHistory(venue, behind=True)
+    world = VenueWorld(venue, Ledger(), controls, BOOK, history)
+    made = Alone(needed[-1], runner, world, history, now, mode, mode_by=mode_variable(name))
     runner.is_on = lambda one: one != name or made.is_on
     return made
 

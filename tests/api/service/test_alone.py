@@ -30,7 +30,7 @@ def asked(one: Alone) -> TestClient:
 def universe() -> Iterator[Alone]:
     one = made("universe_os")
     yield one
-    one.runner.close()
+    one.close()
 
 
 def test_before_its_first_run_a_module_tells_that_it_has_none(universe: Alone) -> None:
@@ -160,7 +160,22 @@ def test_what_a_module_in_particular_is_asked(name: str, path: str, field: str) 
     answer = asked(one).get(path)
     assert answer.status_code == 200, answer.text
     assert field in answer.json()
-    one.runner.close()
+    one.close()
+
+
+def test_a_module_that_works_on_hours_has_them_once_they_are_fetched() -> None:
+    one = made("msc_ai")
+    one.step()
+    assert one.history._busy is not None
+    one.history._busy.result(timeout=60)
+    one.step()
+    seen = one.inputs
+    one.close()
+    assert seen is not None
+    assert seen.market.candles is not None
+    assert set(seen.market.candles.symbols) == set(seen.market.tickers)
+    told = one.facts()
+    assert "there are no candles" not in told["missing"].values()
 
 
 @pytest.mark.parametrize(
@@ -210,7 +225,7 @@ def test_a_position_is_handed_over(name: str, path: str, field: str, body: Any, 
     answer = asked(one).post(path, json=body)
     assert answer.status_code == status, answer.text
     assert status != 200 or field in answer.json()
-    one.runner.close()
+    one.close()
 
 
 def test_there_is_no_module_of_another_name() -> None:
