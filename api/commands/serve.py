@@ -116,5 +116,6 @@ def _serve_module(name: str, port: int | None, every_ms: int, venue: str, seed: 
             try:
                 serve_app(create_module_app(one), taken)
             finally:
+                found.venue.hang_up()  # nothing is ordered: a step that is at work leaves nothing behind
                 schedule.stop()
                 one.close()

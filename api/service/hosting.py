@@ -27,6 +27,10 @@ from modules.supervision.services import Services
 from modules.supervision.watch_file import WatchedService, read_watch_file
 from modules.venues.journal import JournalError, JournalInUseError
 
+PATIENCE_SECONDS = 2.0
+"""How long a step that is at work may take once the fund is to end. Then the venue is hung up on: an order whose answer
+is not there yet is asked for at the next start."""
+
 GAPS = 3
 """So many intervals may two snapshots lie apart where the rules do not say."""
 
@@ -64,7 +68,7 @@ class Hosted:
 
 @contextmanager
 def hosted(settings: Hosting) -> Iterator[Hosted]:
-    """The fund, until the block ends: then its step is let end, and every file is let go.
+    """The fund, until the block ends: then its step is let end, or broken off, and every file is let go.
 
     Raises PolicyError for whatever speaks against it, before anything has begun.
     """
@@ -109,6 +113,9 @@ def hosted(settings: Hosting) -> Iterator[Hosted]:
         stack.callback(running.close)
         schedule = Schedule(running.step, settings.every_ms / 1000, composed.recover)
         stack.callback(schedule.stop)
+        stack.callback(venue.venue.hang_up)
+        stack.callback(running.leave, PATIENCE_SECONDS)
+        stack.callback(schedule.pause)
         if services is not None:
             stack.callback(services.rest)
             services.start()

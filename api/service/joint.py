@@ -11,6 +11,7 @@ from threading import Lock
 
 from modules.inputs import Request
 from modules.runtime.fund import Step
+from modules.venues.venue import HungUp
 
 MOST_REQUESTS = 100
 """Requests in one snapshot: while they are judged nobody else is, the stop neither. Who would make them more waits for
@@ -41,20 +42,34 @@ class Joint:
     """
 
     step: Callable[[Requests], Step]
+    _is_over: bool = False
     _waiting: deque[_Asked] = field(default_factory=deque)
     _lock: Lock = field(default_factory=Lock)
     _worker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="decisions"))
 
     def ask(self, requests: Requests) -> Future[Judged]:
-        """The answer to a caller's requests, once they have been judged."""
+        """The answer to a caller's requests, once they have been judged. After `leave` it is HungUp."""
         asked = _Asked(requests, Future())
         with self._lock:
+            if self._is_over:
+                asked.answer.set_exception(HungUp("the fund ends"))
+                return asked.answer
             self._waiting.append(asked)
-        self._worker.submit(self._judge_waiting)
+            self._worker.submit(self._judge_waiting)
         return asked.answer
 
+    def leave(self) -> None:
+        """Take no more, and judge none of those who wait: they are told so."""
+        with self._lock:
+            self._is_over = True
+            waiting, self._waiting = list(self._waiting), deque()
+        for asked in waiting:
+            if asked.answer.set_running_or_notify_cancel():
+                asked.answer.set_exception(HungUp("the fund ends"))
+
     def close(self) -> None:
-        """Judge what waits, and take no more."""
+        """Let the step that is at work end, and take no more."""
+        self.leave()
         self._worker.shutdown(wait=True)
 
     def _judge_waiting(self) -> None:

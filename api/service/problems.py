@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from modules.venues.venue import HungUp
 from policy_dsl.codes_index import title
 from policy_dsl.diagnostics import PolicyError
 
@@ -36,7 +37,14 @@ def answer_with_problems(app: FastAPI) -> None:
     app.add_exception_handler(PolicyError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _plain)
+    app.add_exception_handler(HungUp, _ends)
     app.add_exception_handler(Exception, _bug)
+
+
+def ending() -> JSONResponse:
+    """The answer of a service that ends to whatever it has not done by then."""
+    detail = "the service ends: what was asked by hand may be kept, and `ringfence status` tells once it runs again"
+    return problem_document(503, "the service ends", detail)
 
 
 def problem_document(status: int, title: str, detail: str, more: Mapping[str, Any] | None = None) -> JSONResponse:
@@ -76,6 +84,11 @@ def _plain(request: Request, error: Exception) -> JSONResponse:
     answer = problem_document(error.status_code, str(error.detail), said.get(error.status_code, str(error.detail)))
     answer.headers.update(error.headers or {})
     return answer
+
+
+def _ends(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HungUp)
+    return ending()
 
 
 def _bug(_: Request, error: Exception) -> JSONResponse:

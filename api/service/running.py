@@ -18,6 +18,7 @@ from modules.learning.learning import Learning
 from modules.runtime.fund import Fund, Step
 from modules.runtime.switchboard import Switchboard
 from modules.supervision.services import Services
+from modules.venues.venue import HungUp
 
 log = structlog.get_logger()
 
@@ -50,6 +51,7 @@ class Running:
     fault: str | None = None
     _since: dict[str, tuple[str, int]] = field(default_factory=dict)
     _first: int | None = None
+    _is_over: bool = False
     meters: Meters = field(default_factory=Meters)
     joint: Joint = field(init=False)
     _clock: Lock = field(default_factory=Lock)
@@ -58,8 +60,13 @@ class Running:
         self.joint = Joint(self.step)
 
     def step(self, requests: Mapping[str, Request] | None = None) -> Step:
-        """One more snapshot, now: later than the one before it by a millisecond at least. Its requests are of then."""
+        """One more snapshot, now: later than the one before it by a millisecond at least. Its requests are of then.
+
+        Raises HungUp once the fund ends.
+        """
         with self._clock:
+            if self._is_over:
+                raise HungUp("the fund ends")
             newest = self.fund.store.latest(self.fund.book)
             ts = self.now() if newest is None else max(self.now(), newest.ts + 1)
             started = perf_counter()
@@ -104,9 +111,19 @@ class Running:
         _, since = self._since.get(output, ("", ts))
         return since, since != self._first
 
+    def leave(self, patience: float) -> None:
+        """Begin no more steps; the one that is at work may end within so many seconds."""
+        self._is_over = True
+        self.joint.leave()
+        if self._clock.acquire(timeout=patience):
+            self._clock.release()
+
     def close(self) -> None:
-        """Judge what waits, and take no more requests."""
+        """Let the step that is at work end, and begin none after it."""
+        self._is_over = True
         self.joint.close()
+        with self._clock:
+            pass
 
     def _log_changes(self, step: Step) -> None:
         """Write down which outputs of the whole fund have changed."""

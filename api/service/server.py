@@ -14,11 +14,12 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from api.service.ending import Ending
 from evaluators.refusals import refusal
 
 HOST = "127.0.0.1"
 PATIENCE_SECONDS = 5
-"""How long requests that are being answered may take once the server is told to end."""
+"""How long answers that have begun may take once the server is told to end."""
 
 LAST_PORT = 65_535
 
@@ -50,17 +51,31 @@ def ending_on_signals() -> Iterator[None]:
         signal(SIGTERM, before)
 
 
+class _Server(uvicorn.Server):
+    """A server whose `ending` knows when it ends."""
+
+    def __init__(self, config: uvicorn.Config, ending: Ending) -> None:
+        super().__init__(config)
+        self._ending = ending
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End, once whoever has asked is answered."""
+        self._ending.begin()
+        await super().shutdown(sockets)
+
+
 def serve_app(app: FastAPI, taken: socket.socket) -> None:
-    """Answer on the socket until Ctrl-C or SIGTERM."""
+    """Answer on the socket until Ctrl-C or SIGTERM. Who has no answer a moment later is told that the service ends."""
+    ending = Ending(app)
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=PATIENCE_SECONDS
+        ending, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=PATIENCE_SECONDS
     )
     told = logging.getLogger("uvicorn.error")
     told.addFilter(_is_no_end)
     try:
         # It ends by raising the signal anew once it has let go of everything.
         with suppress(KeyboardInterrupt):
-            uvicorn.Server(config).run([taken])
+            _Server(config, ending).run([taken])
     finally:
         # What logging held on to at the very end would outlive the store's own library, which complains of that.
         told.removeFilter(_is_no_end)

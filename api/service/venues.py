@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,9 @@ from modules.venues.venue import NotPermitted, Venue
 PAPER = "paper"
 LIVE = "RINGFENCE_LIVE"
 """What the environment must say for a fund to trade with money; keys are needed too."""
+
+ENDPOINT = "RINGFENCE_VENUE_ENDPOINT"
+"""What in the environment replaces the host of an exchange's addresses: https, or on this machine."""
 
 _FILLS = "fills.jsonl"
 
@@ -38,7 +41,7 @@ def opened_venue(
     """The venue called `name`: `paper`, whose time is that of `wall`, or an exchange that ccxt knows.
 
     Raises PolicyError (RF850, RF853) for a name that nobody knows, and for live trading that is not wholly set up;
-    JournalError for files in `folder` that are damaged or in use.
+    JournalError for files in `folder` that are damaged or in use. At the end of the block it is hung up on.
     """
     live = _is_live(environment)
     if name == PAPER:
@@ -66,21 +69,21 @@ def _exchange(name: str, folder: Path | None, environment: Mapping[str, str], *,
         if live and keys is None:
             hint = f"set {FILE}, or {KEY} and {SECRET}"
             raise refusal("RF853", f"`{LIVE}` is on, and there are no keys for `{name}`", hint)
-        venue = CcxtVenue(name, credentials=keys, live=live, endpoint=environment.get("RINGFENCE_VENUE_ENDPOINT"))
+        venue = CcxtVenue(name, credentials=keys, live=live, endpoint=environment.get(ENDPOINT))
     except (ValueError, NotPermitted) as error:
         hint = "name paper, or an exchange that ccxt knows, such as binanceusdm, with --venue"
         raise refusal("RF853", f"the venue `{name}` cannot be used: {error}", hint) from error
-    if live:
-        stops = "" if venue.takes_stops else "; stops do not wait there, and nobody watches them while the fund is down"
-        yield Opened(venue, wall_clock, f"{name}, LIVE: orders move money{stops}")
-        return
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-    fills = PaperFills(venue, journal=None if folder is None else folder / _FILLS)
-    try:
+    with ExitStack() as stack:
+        stack.callback(venue.hang_up)
+        if live:
+            alone = "; stops do not wait there, and nobody watches them while the fund is down"
+            yield Opened(venue, wall_clock, f"{name}, LIVE: orders move money{'' if venue.takes_stops else alone}")
+            return
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+        fills = PaperFills(venue, journal=None if folder is None else folder / _FILLS)
+        stack.callback(fills.close)
         yield Opened(fills, wall_clock, f"{name}, real prices and paper fills")
-    finally:
-        fills.close()
 
 
 def _is_live(environment: Mapping[str, str]) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import RLock
 
@@ -18,7 +19,8 @@ import structlog
 
 from modules.estimates.hours import HOUR_MS
 from modules.feeds.candles import Candles, Panel
-from modules.venues.venue import RateLimited, Venue, VenueError
+from modules.venues.allowance import Allowance, allowing
+from modules.venues.venue import HungUp, RateLimited, Venue, VenueError
 from policy_dsl.quantities import MS_PER_DAY
 
 log = structlog.get_logger()
@@ -82,7 +84,7 @@ class HourlyHistory:
 
     `always` names symbols that are followed whatever they trade, such as those that are held. With `behind`, fetching
     goes on in a thread of its own and a call gives what there is; else a call fetches. `faults` say by symbol what was
-    wrong when it was last asked for. `close` ends the thread.
+    wrong when it was last asked for. `close` breaks off what is being asked, and ends the thread.
     """
 
     venue: Venue
@@ -98,6 +100,7 @@ class HourlyHistory:
     _pool: ThreadPoolExecutor | None = None
     _busy: Future[None] | None = None
     _closing: bool = False
+    _time: Allowance = field(default_factory=Allowance)
     _lock: RLock = field(default_factory=RLock)
 
     def __call__(self, ts: int) -> Candles | None:
@@ -108,15 +111,21 @@ class HourlyHistory:
                     self.refresh(ts)
                 elif self._busy is None or self._busy.done():
                     self._pool = self._pool or ThreadPoolExecutor(1, thread_name_prefix="history")
-                    self._busy = self._pool.submit(self.refresh, ts)
+                    self._busy = self._pool.submit(self._refresh_behind, ts)
             shown = self._shown
         return shown if shown is None or shown.closed[-1] <= ts else _until(shown, ts)
 
     def close(self) -> None:
-        """End the thread once it has an answer to what it is asking for."""
+        """Break off what the thread is asking for, and end it."""
         self._closing = True
+        self._time.break_off()
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _refresh_behind(self, ts: int) -> None:
+        """As `refresh`, for as long as it takes, or until `close`."""
+        with suppress(HungUp), allowing(self._time):
+            self.refresh(ts)
 
     def refresh(self, ts: int) -> None:
         """Fetch what is over at `ts` and not here yet, of every symbol; then show it."""

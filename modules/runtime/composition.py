@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from time import monotonic
 
 import structlog
 
@@ -32,9 +33,10 @@ from modules.runtime.roster import roster
 from modules.runtime.runner import DEFAULT_PATIENCE, Runner
 from modules.runtime.switchboard import Switchboard, in_modes
 from modules.runtime.switches import Switches, flags_of
-from modules.runtime.venue_world import VenueWorld
+from modules.runtime.venue_world import LONGEST, VenueWorld, budget
 from modules.smart_execution import Decide, SmartExecution
 from modules.venues import desk
+from modules.venues.allowance import Allowance, allowing
 from modules.venues.venue import Venue
 from policy_dsl.bundle import Bundle
 
@@ -68,7 +70,7 @@ class Composed:
 
     def recover(self) -> None:
         """Ask the venue again about orders of which nobody knows what became; the next snapshot tells the ledger."""
-        self.execution.recover()
+        _recover(self.execution)
 
 
 def compose(  # noqa: PLR0913 -- the parts of a fund, each by its name
@@ -124,7 +126,7 @@ def compose(  # noqa: PLR0913 -- the parts of a fund, each by its name
         actions = Actions(venue, execution, ledger, lambda: fund.bundle, max_gap)
         world = VenueWorld(
             venue, ledger, controls, book, candles, actions.ended, models, _obeyed(actions, learning), actions.refused,
-            actions.wanted, execution.intents.ticket_of, actions.unsure, asked_before(store, book),
+            actions.wanted, execution.intents.ticket_of, actions.unsure, asked_before(store, book), budget(max_gap),
         )  # fmt: skip
         made = in_modes(bundle, board.switches)
         fund = Fund(store, made, runner, world, max_gap, book, outcomes=actions.outcomes)
@@ -159,7 +161,13 @@ def _catch_up(execution: SmartExecution, ledger: Ledger) -> None:
         ledger.compact(execution.intents.client_ids)
     except OSError as error:
         log.warning("a log was not made smaller", error=str(error))
-    execution.recover()
+    _recover(execution)
+
+
+def _recover(execution: SmartExecution) -> None:
+    """Settle orders of which nobody knows what became, as far as the venue tells in the time of one snapshot's."""
+    with allowing(Allowance(monotonic() + LONGEST)):
+        execution.recover()
 
 
 def _board(controls: Controls, switches: Switches, bundle: Bundle) -> Switchboard:

@@ -12,6 +12,8 @@ import structlog
 from apscheduler.events import EVENT_JOB_MAX_INSTANCES  # type: ignore[import-untyped]  # because it ships no types
 from apscheduler.schedulers.background import BackgroundScheduler  # type: ignore[import-untyped]  # because it ships no types
 
+from modules.venues.venue import HungUp
+
 log = structlog.get_logger()
 
 RECOVERY_SECONDS = 60
@@ -46,8 +48,16 @@ class Schedule:
         self._scheduler.add_job(_guarded, "interval", [self.recover], seconds=RECOVERY_SECONDS, **settings)
         self._scheduler.start()
 
+    def pause(self) -> None:
+        """Begin no step any more."""
+        if self._scheduler.running:
+            self._scheduler.pause()
+
     def stop(self) -> None:
-        """Let the step that is at work end, and begin none after it."""
+        """Let the step that is at work end, and begin none after it.
+
+        It ends at once where the venue that it asks was told to hang up.
+        """
         if self._scheduler.running:
             self._scheduler.shutdown(wait=True)
 
@@ -61,6 +71,8 @@ def _tell_left_out(event: Any) -> None:
 def _guarded(call: Callable[[], object]) -> None:
     try:
         call()
+    except HungUp:
+        log.info("a step was broken off: the fund ends")
     except Exception:
         # The loop outlives whatever a step raises: `/ready` tells that no snapshot was decided.
         log.exception("a step failed")

@@ -1,16 +1,19 @@
 """The state of a fund at a venue: what the venue tells, what the ledger remembers, what people ask.
 
 Whatever the venue does not answer is left out of the snapshot, and is a failure of the service `venue` that rules can
-count; nothing is carried over from an answer that is not there.
+count; nothing is carried over from an answer that is not there. All questions of a snapshot have one time together, and
+those that do not wait for each other are asked at once where the venue is remote.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TypeVar
+from time import monotonic
+from typing import Any, TypeVar
 
 import structlog
 
@@ -39,6 +42,7 @@ from modules.runtime.controls import Controls
 from modules.runtime.ledger import Ledger, Purpose
 from modules.sources.feed import age_ms
 from modules.universe_os import UniverseOS
+from modules.venues.allowance import Allowance, allowing, asked_together
 from modules.venues.desk import outcome_of_state
 from modules.venues.intents import Ticket
 from modules.venues.venue import OrderState, Venue, VenueError
@@ -53,6 +57,22 @@ REMEMBERED_MS = 5 * 60_000
 
 A_MINUTE_MS = 60_000
 LISTED_EVERY_MS = int(UniverseOS.interval * 1000)
+
+LONGEST = 10.0
+"""The most seconds that the questions of a snapshot may take. Those of one account at Binance wait about five for its
+rate limit alone."""
+
+SHARE_OF_GAP = 0.5
+"""Of the longest gap between two snapshots. What is known then has as long again to be decided and carried out, before
+it counts no longer."""
+
+AGAIN_SECONDS = 1.0
+"""What ran out of time is not asked again for so long: whoever waited for the step in which it did, to pull the stop
+above all, is not to wait for the same silence once more."""
+
+SHARE_OF_MARKET = 0.5
+"""Of that time, for the market and for what became of orders, which are asked first: the account and the positions must
+not go without an answer for them."""
 
 _T = TypeVar("_T")
 
@@ -73,6 +93,9 @@ class VenueWorld:
     that never were at the venue. `wanted` gives what the fund itself asks for at a time, and `ticket_of` what an order
     is for, by its client id. `unsure` gives the symbols in which an order may have filled and nobody knows yet.
     `asked_before` gives what an earlier process was asked from one time on and before another, None if nobody knows.
+
+    `budget` is how many seconds the questions of a snapshot have, and what is asked to carry out a decision has for
+    each. Orders have their own time (`modules.venues.ccxt_asking.Manners`), whatever the questions took.
     """
 
     venue: Venue
@@ -88,6 +111,13 @@ class VenueWorld:
     ticket_of: Callable[[str], Ticket | None] = lambda _: None
     unsure: Callable[[], frozenset[str]] = frozenset
     asked_before: Callable[[int, int], Sequence[Request] | None] = lambda _since, _until: ()
+    budget: float = LONGEST
+    _silent: tuple[float, frozenset[str]] = (-AGAIN_SECONDS, frozenset())
+    """When (s, monotonic) questions ran out of time, and which."""
+
+    _time: Allowance = field(default_factory=Allowance)
+    """What the questions of the newest snapshot had."""
+
     _calls: deque[tuple[int, str | None]] = field(default_factory=deque)
     _asked: deque[Request] = field(default_factory=deque)
     _knows_requests_from: int | None = None
@@ -104,35 +134,55 @@ class VenueWorld:
         What the fund itself asks for comes to the requests; a caller who uses its key has the word.
         """
         asked = {**self.wanted(ts), **requests}
-        market = self._market(ts, {request.symbol for request in asked.values()})
-        ended = list(self.ended())
-        operator = self.controls.shown()
-        account, positions, late = self._held(ts)
+        candles = self.candles(ts)
+        with self._asking() as whole:
+            # A venue that fills on paper values what is held at the prices that it was asked for last.
+            with allowing(whole.part(SHARE_OF_MARKET)):
+                (listings, depths), funding, tickers, ended = self._together(
+                    partial(self._in_symbols, ts, {request.symbol for request in asked.values()}),
+                    partial(self._ask, ts, self.venue.funding),
+                    partial(self._ask, ts, self.venue.tickers),
+                    lambda: list(self.ended()),
+                )
+            (account, positions, late), orders = self._together(
+                partial(self._held, ts), partial(self._ask, ts, self.venue.open_orders)
+            )
         ended += late
+        market = _market(candles, listings, tickers or {}, depths, funding or {}, ts)
+        # What people ask while the venue is asked counts for this snapshot already.
+        operator = self.controls.shown()
         self._unseen += ended
-        book = self._book(ts, asked, operator.peak_from, account, positions)
+        book = self._book(ts, asked, operator.peak_from, (account, positions, orders))
         machinery = self._machinery(ts, [*_ends(ended, market.tickers), *self.refused()], operator)
         self._asked.extend(asked.values())
         return Inputs(self.book, ts, market, book, machinery, self.models(ts), before)
 
     def obey(self, answer: Answer, inputs: Inputs) -> None:
-        """Do what was decided."""
-        self.act(answer, inputs)
+        """Do what was decided. What the snapshot was not told in time is not asked for once more."""
+        with allowing(Allowance(each=self.budget, urgent=True, unanswered=self._time.unanswered)):
+            self.act(answer, inputs)
 
-    def _market(self, ts: int, wanted: Iterable[str]) -> Market:
+    @contextmanager
+    def _asking(self) -> Iterator[Allowance]:
+        """The time for the questions of a snapshot."""
+        at, silent = self._silent
+        if monotonic() - at >= AGAIN_SECONDS:
+            silent = frozenset()
+        with allowing(Allowance(monotonic() + self.budget, unanswered=set(silent))) as self._time:
+            yield self._time
+        if self._time.unanswered - silent:
+            self._silent = monotonic(), frozenset(self._time.unanswered)
+
+    def _together(self, *calls: Callable[[], Any]) -> list[Any]:
+        return asked_together(calls, at_once=self.venue.is_remote)
+
+    def _in_symbols(self, ts: int, wanted: set[str]) -> tuple[Mapping[str, Listing] | None, Mapping[str, Depth]]:
+        """What the venue lists, and the order books of the symbols that are wanted."""
         listings = self._listed(ts)
-        tickers: Mapping[str, Ticker] = self._ask(ts, self.venue.tickers) or {}
-        funding: Mapping[str, float] = self._ask(ts, self.venue.funding) or {}
-        # One price of a wrong clock must not hide that all the others have gone quiet.
-        dated = [t.at for t in tickers.values() if age_ms(t.at, ts) is not None]
-        newest = max(dated, default=min((t.at for t in tickers.values()), default=None))
-        depths: dict[str, Depth] = {}
         # What the venue does not list is a mistake of whoever asks, and no failure of the venue.
-        for symbol in sorted(wanted if listings is None else set(wanted) & set(listings)):
-            depth = self._ask(ts, partial(self.venue.depth, symbol))
-            if depth is not None:
-                depths[symbol] = depth
-        return Market(self.candles(ts), listings or None, tickers, depths, funding, newest)
+        symbols = sorted(wanted if listings is None else wanted & set(listings))
+        found = self._together(*(partial(self._ask, ts, partial(self.venue.depth, symbol)) for symbol in symbols))
+        return listings, {symbol: depth for symbol, depth in zip(symbols, found, strict=True) if depth is not None}
 
     def _listed(self, ts: int) -> Mapping[str, Listing] | None:
         """What the venue lists: a long answer that rarely changes, asked for again once the universe looks again."""
@@ -151,8 +201,9 @@ class VenueWorld:
         """
         late: list[tuple[OrderState, Purpose]] = []
         while True:
-            account: Account | None = self._ask(ts, self.venue.account)
-            positions: Mapping[str, Position] | None = self._ask(ts, self.venue.positions)
+            account, positions = self._together(
+                partial(self._ask, ts, self.venue.account), partial(self._ask, ts, self.venue.positions)
+            )
             newest = list(self.ended()) if positions is not None and self.ledger.differs(positions) else []
             if not newest:
                 return account, positions, late
@@ -163,10 +214,9 @@ class VenueWorld:
         ts: int,
         requests: Mapping[str, Request],
         peak_from: int | None,
-        account: Account | None,
-        positions: Mapping[str, Position] | None,
+        told: tuple[Account | None, Mapping[str, Position] | None, Sequence[OrderState] | None],
     ) -> Book:
-        orders = self._ask(ts, self.venue.open_orders)
+        account, positions, orders = told
         recent = self._recent(ts)
         known = None
         if account is not None and positions is not None:
@@ -229,6 +279,25 @@ class VenueWorld:
         self._calls.append((ts, None))
         self._seen = ts
         return found
+
+
+def budget(max_gap: int) -> float:
+    """The seconds that the questions of a snapshot have where two of them may lie `max_gap` (ms) apart."""
+    return min(LONGEST, SHARE_OF_GAP * max_gap / 1000)
+
+
+def _market(
+    candles: Candles | None,
+    listings: Mapping[str, Listing] | None,
+    tickers: Mapping[str, Ticker],
+    depths: Mapping[str, Depth],
+    funding: Mapping[str, float],
+    ts: int,
+) -> Market:
+    # One price of a wrong clock must not hide that all the others have gone quiet.
+    dated = [t.at for t in tickers.values() if age_ms(t.at, ts) is not None]
+    newest = max(dated, default=min((t.at for t in tickers.values()), default=None))
+    return Market(candles, listings or None, tickers, depths, funding, newest)
 
 
 def _ends(ended: Iterable[tuple[OrderState, Purpose]], tickers: Mapping[str, Ticker]) -> list[OrderEnd]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from modules.venues.venue import (
     ClockSkew,
     DuplicateClientId,
+    HungUp,
     Kind,
     Malformed,
     NewOrder,
     NotEnoughMargin,
     NotPermitted,
     OrderState,
+    OutOfTime,
     RateLimited,
     Rejected,
     Status,
@@ -23,7 +25,7 @@ from modules.venues.venue import (
 )
 
 __all__ = [
-    "ClockSkew", "DuplicateClientId", "Kind", "Malformed", "NewOrder", "NotEnoughMargin", "NotPermitted", "OrderState",
-    "RateLimited", "Rejected", "Status", "Unclear", "UnknownOrder", "Unreachable", "Venue", "VenueError",
-    "WouldTrigger",
+    "ClockSkew", "DuplicateClientId", "HungUp", "Kind", "Malformed", "NewOrder", "NotEnoughMargin", "NotPermitted",
+    "OrderState", "OutOfTime", "RateLimited", "Rejected", "Status", "Unclear", "UnknownOrder", "Unreachable", "Venue",
+    "VenueError", "WouldTrigger",
 ]  # fmt: skip

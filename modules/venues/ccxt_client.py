@@ -1,17 +1,26 @@
-"""ccxt as it is used here: set up for that, no answer read leniently, and its own errors said in ours."""
+"""ccxt's asynchronous client as it is used here: no answer read leniently, its own errors said in ours.
+
+Requests go out at the same time, so that what an answer said beside its values is kept for each one apart.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
+from asyncio import Task
 from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
 from ipaddress import ip_address
+from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-import ccxt
+import ccxt.async_support as ccxt
 
+from modules.venues.allowance import allowance
 from modules.venues.credentials import Credentials
 from modules.venues.venue import (
     ClockSkew,
@@ -46,29 +55,81 @@ CODE = re.compile(r'"code"\s*:\s*(-\d+)')
 LEAST_ERROR, LEAST_SERVER_ERROR = 400, 500
 
 
+@dataclass(slots=True)
+class Heard:
+    """What the newest answer to a request said: its status, how many seconds to be quiet, its body."""
+
+    status: int = 0
+    retry_after: float | None = None
+    body: Any = None
+
+
+_HEARD: ContextVar[Heard | None] = ContextVar("heard", default=None)
+
+
+def listening() -> Heard:
+    """What answers will say from now on to the task that calls this, and to those that it begins."""
+    fresh = Heard()
+    _HEARD.set(fresh)
+    return fresh
+
+
+def heard() -> Heard:
+    """What the newest answer to this task said."""
+    return _HEARD.get() or Heard()
+
+
 class StrictAnswers:
     """Mixed into an exchange of ccxt: a body of a good answer that is no JSON is an error, not a text to go on with."""
 
-    last_status = 0
-    retry_after: float | None = None
-    last_body: Any = None
+    _loading: Task[Any] | None = None
+    _granted: float = 0.0
+    """When the throttler let a request go last, s of the monotonic clock."""
 
     def on_rest_response(self, code: int, _reason: str, _url: str, _method: str, *rest: Any) -> Any:
         """The hook of ccxt before it reads an answer: `rest` begins with the headers and the body."""
-        self.last_status = code
-        self.retry_after = _seconds(rest[0].get("Retry-After"))
+        answer = heard()
+        answer.status, answer.retry_after, answer.body = code, _seconds(rest[0].get("Retry-After")), None
         return rest[1].strip()
 
     def parse_json(self, http_response: str) -> Any:
         """The body, read strictly. Errors may have any body: their status says enough."""
-        self.last_body = None
+        answer = heard()
         try:
-            self.last_body = json.loads(http_response, parse_constant=_refused)
+            answer.body = json.loads(http_response, parse_constant=_refused)
         except ValueError:
-            if self.last_status >= LEAST_ERROR:
+            if answer.status >= LEAST_ERROR:
                 return None
             raise ccxt.BadResponse("the body is no JSON") from None
-        return self.last_body
+        return answer.body
+
+    async def load_markets(self: Any, reload: bool = False, params: Any = None) -> Any:
+        """What is listed. Who stops waiting for it takes it from nobody else, as ccxt's own way of loading would."""
+        if self.markets and not reload:
+            return self.markets
+        if self._loading is None:
+            self._loading = asyncio.ensure_future(self.load_markets_helper(True, params or {}))
+            self._loading.add_done_callback(self._loaded)
+        return await asyncio.shield(self._loading)
+
+    def _loaded(self, task: Task[Any]) -> None:
+        self._loading = None
+        if not task.cancelled():
+            task.exception()  # looked at, also where nobody waits for it any more
+
+    async def throttle(self: Any, cost: float | None = None) -> None:
+        """Wait for the rate limit. What is urgent goes ahead of what waits, which waits for its cost as well."""
+        now, bucket = allowance(), self.throttler.config
+        if bucket["algorithm"] == "leakyBucket":
+            if not self.throttler.running:  # ccxt lets a debt stand still for as long as nobody waits
+                idle = (monotonic() - self._granted) * 1000
+                bucket["tokens"] = min(bucket["tokens"] + idle * bucket["refillRate"], bucket["capacity"])
+                self._granted = monotonic()
+            if now is not None and now.urgent:
+                bucket["tokens"] -= bucket["cost"] if cost is None else cost
+                return
+        await self.throttler(cost)
+        self._granted = monotonic()
 
 
 def configured(
@@ -121,13 +182,13 @@ def _moved(urls: Any, endpoint: str) -> Any:
     return urlunsplit(urlsplit(urls)._replace(scheme=there.scheme, netloc=there.netloc))
 
 
-def translated(exchange: Any, error: Exception, what: str) -> VenueError:
+def translated(exchange_id: str, error: Exception, what: str, answer: Heard) -> VenueError:
     """The error of ccxt as one of ours; `what` was asked. Nothing of a signed address is told."""
     if not isinstance(error, ccxt.BaseError):
         return Malformed(f"{what}: the answer is of another shape than expected")
     told = f"{what}: {_told(error)}"
-    kind = _by_code(exchange.id, str(error)) or _by_class(error, exchange.last_status)
-    return RateLimited(told, exchange.retry_after) if kind is RateLimited else kind(told)
+    kind = _by_code(exchange_id, str(error)) or _by_class(error, answer.status)
+    return RateLimited(told, answer.retry_after) if kind is RateLimited else kind(told)
 
 
 def _by_code(exchange_id: str, text: str) -> type[VenueError] | None:

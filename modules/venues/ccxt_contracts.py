@@ -20,8 +20,8 @@ class Contracts:
         return market.get("swap") is True and market.get("linear") is True and market.get("settle") == self._quote
 
     def _load(self) -> Mapping[str, Any]:
-        loaded: Mapping[str, Any] = self._asking.read("the markets", self._client.load_markets)
-        return loaded
+        loaded: Mapping[str, Any] | None = self._client.markets
+        return loaded or self._asking.read("the markets", self._client.load_markets)
 
     def unified(self, symbol: str) -> str:
         """The name that ccxt has for a contract. Raises Rejected for one that is not listed."""

@@ -4,6 +4,9 @@ Nothing is traded unless the venue is made with `live=True` and keys. What only 
 when the venue cannot be reached. An order is sent once: a venue may take a client id again once its order has ended,
 so sending it a second time could fill it twice. Whoever gets no answer asks for the order by its client id.
 
+The calls wait for answers that come in on an event loop of the venue's own, which begins with the first question and
+ends with `hang_up`, with the venue, or with the process.
+
 Stops are placed where ccxt says that the exchange takes them and it is known what they become (`ccxt_stops`).
 """
 
@@ -14,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
+from weakref import finalize
 
 from modules.feeds.candles import Candles
 from modules.inputs import Account, Depth, Listing, Position, Ticker
@@ -37,6 +41,8 @@ class CcxtVenue:
     not know and NotPermitted for live trading without keys.
     """
 
+    is_remote: bool = True
+
     def __init__(
         self,
         exchange_id: str = "binanceusdm",
@@ -57,12 +63,17 @@ class CcxtVenue:
         self._client = configured(exchange_id, credentials, manners.timeout, endpoint, config or {})
         self._asking = Asking(exchange_id, self._client, manners)
         self._contracts = Contracts(exchange_id, self._client, self._asking, quote)
+        self._parting = finalize(self, self._asking.line.close)
         self._dialect = ccxt_stops.dialect_of(self._client)
         self.takes_stops = self._dialect is not None
 
     def __repr__(self) -> str:
         """Tells neither keys nor addresses."""
         return f"CcxtVenue({self.name!r}, live={self.is_live})"
+
+    def hang_up(self) -> None:
+        """Break off every question and order, and let go of the connections: nothing can be asked after it."""
+        self._parting()
 
     # --- what can be seen ------------------------------------------------------------------------------------------
 
@@ -86,12 +97,14 @@ class CcxtVenue:
 
     def tickers(self) -> Mapping[str, Ticker]:
         """Prices of every contract that has a last one; quotes and mark prices where the venue tells them."""
-        told = self._contracts.by_id(self._asking.read("the tickers", self._client.fetch_tickers))
-        quotes = marks = told
-        if self._client.has.get("fetchBidsAsks"):
-            quotes = self._contracts.by_id(self._asking.read("the quotes", self._client.fetch_bids_asks))
-        if self._client.has.get("fetchFundingRates"):
-            marks = self._contracts.by_id(self._asking.read("the mark prices", self._client.fetch_funding_rates))
+        has = self._client.has
+        asks = [self._client.fetch_tickers]
+        asks += [self._client.fetch_bids_asks] if has.get("fetchBidsAsks") else []
+        asks += [self._client.fetch_funding_rates] if has.get("fetchFundingRates") else []
+        found = [self._contracts.by_id(one) for one in self._asking.reads("the tickers", asks)]
+        told = found[0]
+        quotes = found[1] if has.get("fetchBidsAsks") else told
+        marks = found[-1] if has.get("fetchFundingRates") else told
         made = understood("the tickers", lambda: {
             name: records.ticker(self.name, told[name], quotes.get(name, {}), marks.get(name, {}).get("markPrice"))
             for name in sorted(told)
@@ -179,8 +192,10 @@ class CcxtVenue:
         self._permit()
         if not order.client_id:
             raise Rejected("an order needs a client id")
-        if order.kind is Kind.STOP:
-            return self._place_stop(order)
+        with self._asking.ordering():
+            return self._place_stop(order) if order.kind is Kind.STOP else self._place(order)
+
+    def _place(self, order: NewOrder) -> OrderState:
         name = self._contracts.unified(order.symbol)
         self._check_steps(order, name)
         self._asking.check_clock()
@@ -222,8 +237,9 @@ class CcxtVenue:
     def cancel(self, symbol: str, client_id: str, kind: Kind | None = None) -> None:
         """Asks to cancel; a second try finds what the first one cancelled gone, which is UnknownOrder."""
         self._permit()
-        name, asked = self._contracts.unified(symbol), self._asked_for(client_id, kind)
-        self._asking.read("the cancel", lambda: self._client.cancel_order(client_id, name, asked))
+        with self._asking.ordering():
+            name, asked = self._contracts.unified(symbol), self._asked_for(client_id, kind)
+            self._asking.read("the cancel", lambda: self._client.cancel_order(client_id, name, asked))
 
     def set_leverage(self, symbol: str, leverage: float) -> None:
         """Sets the leverage of a contract, rounded down to a whole number: venues take no other."""
@@ -232,8 +248,10 @@ class CcxtVenue:
             raise Rejected(f"the leverage {leverage} is not 1 or more")
         if not self._client.has.get("setLeverage"):
             raise Rejected(f"{self.name} sets no leverage")
-        name, whole = self._contracts.unified(symbol), math.floor(leverage)
-        told = self._asking.once("the leverage", lambda: self._client.set_leverage(whole, name))
+        whole = math.floor(leverage)
+        with self._asking.ordering():
+            name = self._contracts.unified(symbol)
+            told = self._asking.once("the leverage", lambda: self._client.set_leverage(whole, name))
         if self.name.startswith("binance") and not (
             isinstance(told, Mapping) and told.get("symbol") == symbol and records.number(told.get("leverage")) == whole
         ):
@@ -245,7 +263,7 @@ class CcxtVenue:
 
     def _check_steps(self, order: NewOrder, name: str) -> None:
         """Raises Rejected where ccxt would send another quantity or price than the order says."""
-        told = self._asking.once("the quantity", lambda: self._client.amount_to_precision(name, order.quantity))
+        told = self._asking.reckoned("the quantity", lambda: self._client.amount_to_precision(name, order.quantity))
         if float(told) != order.quantity:
             raise Rejected(f"the quantity {order.quantity} is no multiple of the contract's step")
         if (order.price is None) != (order.kind in {Kind.MARKET, Kind.STOP}):
@@ -255,7 +273,7 @@ class CcxtVenue:
         for what, price in (("price", order.price), ("trigger", order.trigger)):
             if price is None:
                 continue
-            told = self._asking.once(f"the {what}", partial(self._client.price_to_precision, name, price))
+            told = self._asking.reckoned(f"the {what}", partial(self._client.price_to_precision, name, price))
             if float(told) != price:
                 raise Rejected(f"the {what} {price} is no multiple of the contract's tick")
 

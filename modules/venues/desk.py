@@ -27,6 +27,7 @@ from modules.venues.venue import (
     Kind,
     NewOrder,
     OrderState,
+    OutOfTime,
     Rejected,
     Status,
     UnknownOrder,
@@ -228,6 +229,8 @@ class Desk:
                 if late > 0:
                     return None
                 self.wait(max(self.patience.pause, -late / 1000))
+            except OutOfTime as error:
+                raise Unsettled(f"`{order.client_id}`: {error}") from error
             except VenueError as error:
                 why = str(error)
                 self.wait(self.patience.pause)
@@ -246,6 +249,8 @@ class Desk:
                 self.venue.cancel(order.symbol, order.client_id)
             except UnknownOrder:
                 continue  # it ended between the two questions
+            except OutOfTime as error:
+                raise Unsettled(f"`{order.client_id}`: {error}") from error
             except VenueError as error:
                 why = str(error)
         raise Unsettled(f"`{order.client_id}`: {why}")

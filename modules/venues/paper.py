@@ -37,6 +37,7 @@ class PaperExchange:
 
     name: str = "paper"
     is_live: bool = False
+    is_remote: bool = False
     takes_stops: bool = True
     arrival_ms: int
 
@@ -60,6 +61,9 @@ class PaperExchange:
         self._lock = RLock()
         self._journal = journal_at(journal)
         self._reopen(journal, capital)
+
+    def hang_up(self) -> None:
+        """It answers at once: there is nothing to break off."""
 
     # --- the clock -------------------------------------------------------------------------------------------------
 

@@ -57,6 +57,7 @@ class PaperFills:
     journal: Path | None = None
     name: str = field(init=False)
     is_live: bool = field(default=False, init=False)
+    is_remote: bool = field(init=False)
     takes_stops: bool = field(default=False, init=False)
     arrival_ms: int = field(default=0, init=False)
     _ledger: Ledger = field(init=False)
@@ -67,7 +68,7 @@ class PaperFills:
     _lock: RLock = field(default_factory=RLock)
 
     def __post_init__(self) -> None:
-        self.name = f"{self.market.name} on paper"
+        self.name, self.is_remote = f"{self.market.name} on paper", self.market.is_remote
         self._ledger = Ledger(self.terms.capital, self.terms.leverage)
         self._file = journal_at(self.journal)
         for record in self._file.records:
@@ -76,6 +77,10 @@ class PaperFills:
     def close(self) -> None:
         """Let go of the journal."""
         self._file.close()
+
+    def hang_up(self) -> None:
+        """Break off what the venue of the prices is asked."""
+        self.market.hang_up()
 
     # --- what the venue tells ----------------------------------------------------------------------------------------
 

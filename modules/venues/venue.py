@@ -2,6 +2,7 @@
 
 VenueError
 ├── Unreachable         no answer, or one that says nothing: what was asked may have been done all the same
+│   └── OutOfTime           no answer in the time that there is for questions, so that nothing more is asked
 ├── Malformed           an answer that cannot be read: as above
 ├── Unclear             an answer of an unknown kind: as above
 ├── RateLimited         too many requests; nothing was done
@@ -13,8 +14,9 @@ VenueError
     ├── NotEnoughMargin     the account cannot carry it
     └── WouldTrigger        the price has reached the trigger of a stop already
 
-The calls block: what sends an order must write its intent down, send, and write down what came of it, in that order,
-on a thread of the scheduler that has nothing else to do meanwhile.
+The calls block, for as long as `modules.venues.allowance` lets them: what sends an order must write its intent down,
+send, and write down what came of it, in that order, on a thread of the scheduler that has nothing else to do meanwhile.
+A call that is broken off because the process ends raises HungUp, which is no error of the venue.
 """
 
 # ruff: noqa: N818 -- an error is named after what happened, as in "the venue is unreachable"
@@ -36,8 +38,16 @@ class VenueError(Exception):
     is_certain: ClassVar[bool] = False
 
 
+class HungUp(Exception):
+    """Asking was broken off, or is over, because the fund ends: of what was sent nobody knows whether it arrived."""
+
+
 class Unreachable(VenueError):
     """No connection, no answer in time, or the venue is down; an order may have arrived."""
+
+
+class OutOfTime(Unreachable):
+    """The time that there was for questions is over: asked again within it, the venue would not be asked at all."""
 
 
 class Malformed(VenueError):
@@ -200,11 +210,21 @@ class Venue(Protocol):
     is_live: bool
     """Whether an order that is placed here moves real money."""
 
+    is_remote: bool
+    """Whether its answers take their time: then questions that do not wait for each other are asked at once."""
+
     takes_stops: bool
     """Whether it takes orders of the kind STOP. Where it does not, the fund watches stops itself, at each snapshot."""
 
     arrival_ms: int
     """How long after its sending an order may still arrive; a client id unknown after that was never placed."""
+
+    def hang_up(self) -> None:
+        """Break off whatever is being asked, from any thread: that and every later call raises HungUp.
+
+        A venue that answers at once has nothing to break off, and goes on answering.
+        """
+        ...
 
     def time(self) -> int:
         """The venue's clock, ms since 1970 UTC."""

@@ -18,5 +18,9 @@ BUY = NewOrder("rf-1", "BTCUSDT", "LONG", 1.0, Kind.MARKET)
 
 def venue(exchange: Exchange, *, live: bool = True, delays: list[float] | None = None, **manners: Any) -> CcxtVenue:
     slept = delays if delays is not None else []
-    made = Manners(**{"timeout": 0.5, "attempts": 3, "jitter": lambda: 1.0, "sleep": slept.append, **manners})
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    made = Manners(**{"timeout": 0.5, "attempts": 3, "jitter": lambda: 1.0, "sleep": sleep, **manners})
     return CcxtVenue(credentials=KEYS, live=live, endpoint=exchange.url, manners=made, config={"rateLimit": 0})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import ccxt
+import ccxt.async_support as ccxt
 import pytest
 
 from modules.venues import (
