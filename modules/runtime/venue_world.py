@@ -7,6 +7,7 @@ those that do not wait for each other are asked at once where the venue is remot
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -66,8 +67,11 @@ SHARE_OF_GAP = 0.5
 """Of the longest gap between two snapshots. What is known then has as long again to be decided and carried out, before
 it counts no longer."""
 
-AGAIN_SECONDS = 1.0
-"""What ran out of time is not asked again for so long: whoever waited for the step in which it did, to pull the stop
+SHARE_OF_ONE = 0.5
+"""Of that time, for one question of the hands: orders go out in between, and the next snapshot has questions too."""
+
+ONE_SECOND = 1.0
+"""What ran out of time is not asked again for so long after its step. Whoever waited for that step, to pull the stop
 above all, is not to wait for the same silence once more."""
 
 SHARE_OF_MARKET = 0.5
@@ -94,8 +98,8 @@ class VenueWorld:
     is for, by its client id. `unsure` gives the symbols in which an order may have filled and nobody knows yet.
     `asked_before` gives what an earlier process was asked from one time on and before another, None if nobody knows.
 
-    `budget` is how many seconds the questions of a snapshot have, and what is asked to carry out a decision has for
-    each. Orders have their own time (`modules.venues.ccxt_asking.Manners`), whatever the questions took.
+    `budget` is how many seconds the questions of a snapshot have. What is asked to carry out a decision has a part of
+    that for each. Orders have their own time (`modules.venues.ccxt_asking.Manners`), whatever the questions took.
     """
 
     venue: Venue
@@ -112,8 +116,11 @@ class VenueWorld:
     unsure: Callable[[], frozenset[str]] = frozenset
     asked_before: Callable[[int, int], Sequence[Request] | None] = lambda _since, _until: ()
     budget: float = LONGEST
-    _silent: tuple[float, frozenset[str]] = (-AGAIN_SECONDS, frozenset())
-    """When (s, monotonic) questions ran out of time, and which."""
+    _silent: tuple[float, frozenset[str]] = (-math.inf, frozenset())
+    """When (s, monotonic) the step ended in which questions ran out of time last, and which."""
+
+    _known_silent: frozenset[str] = frozenset()
+    """Those of them that the newest snapshot did not ask again."""
 
     _time: Allowance = field(default_factory=Allowance)
     """What the questions of the newest snapshot had."""
@@ -158,20 +165,28 @@ class VenueWorld:
         return Inputs(self.book, ts, market, book, machinery, self.models(ts), before)
 
     def obey(self, answer: Answer, inputs: Inputs) -> None:
-        """Do what was decided. What the snapshot was not told in time is not asked for once more."""
-        with allowing(Allowance(each=self.budget, urgent=True, unanswered=self._time.unanswered)):
-            self.act(answer, inputs)
+        """Do what was decided. What the snapshot was not told in time is not asked for once more.
+
+        A venue that has told it nothing at all has a second for each of the other questions.
+        """
+        has_answered = any(kind is None for at, kind in self._calls if at == inputs.ts)
+        each = max(ONE_SECOND, SHARE_OF_ONE * self.budget) if has_answered else ONE_SECOND
+        silent = self._time.unanswered
+        try:
+            with allowing(Allowance(each=each, urgent=True, unanswered=silent)):
+                self.act(answer, inputs)
+        finally:
+            if silent - self._known_silent:
+                self._silent = monotonic(), frozenset(silent)
 
     @contextmanager
     def _asking(self) -> Iterator[Allowance]:
         """The time for the questions of a snapshot."""
         at, silent = self._silent
-        if monotonic() - at >= AGAIN_SECONDS:
-            silent = frozenset()
-        with allowing(Allowance(monotonic() + self.budget, unanswered=set(silent))) as self._time:
+        self._known_silent = silent if monotonic() - at < ONE_SECOND else frozenset()
+        now = Allowance(monotonic() + self.budget, unanswered=set(self._known_silent))
+        with allowing(now) as self._time:
             yield self._time
-        if self._time.unanswered - silent:
-            self._silent = monotonic(), frozenset(self._time.unanswered)
 
     def _together(self, *calls: Callable[[], Any]) -> list[Any]:
         return asked_together(calls, at_once=self.venue.is_remote)
