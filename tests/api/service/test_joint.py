@@ -12,6 +12,7 @@ import pytest
 from api.service.joint import MOST_REQUESTS, Joint
 from modules.inputs import Request
 from modules.runtime.fund import Step
+from modules.venues.venue import HungUp
 
 BUY = Request("BTCUSDT", "LONG", 0)
 
@@ -90,3 +91,16 @@ def test_who_has_gone_is_not_judged(joint: Joint, steps: Steps) -> None:
     steps.gate.set()
     stays.result(10)
     assert steps.seen[1] == ["stays"]
+
+
+def test_at_the_end_the_step_at_work_is_answered_and_who_waits_is_told(joint: Joint, steps: Steps) -> None:
+    first = joint.ask({"first": BUY})
+    assert steps.began.wait(10)
+    waits = joint.ask({"waits": BUY})
+    joint.leave()
+    assert isinstance(waits.exception(10), HungUp)
+    assert isinstance(joint.ask({"late": BUY}).exception(10), HungUp)
+    steps.gate.set()
+    assert first.result(10).keys == {"first": "first"}
+    joint.close()
+    assert steps.seen == [["first"]]

@@ -17,6 +17,7 @@ from modules.venues import (
     Malformed,
     NewOrder,
     NotEnoughMargin,
+    OutOfTime,
     RateLimited,
     Status,
     Unclear,
@@ -335,3 +336,17 @@ def test_every_order_ends_in_a_known_state_after_a_kill(
     assert work(on).filled == filled
     on.intents.close()
     paper.close()
+
+
+def test_once_the_time_for_questions_is_over_an_order_is_left_for_later_and_no_question_repeated() -> None:
+    paper = exchange()
+    venue = Flaky(paper)
+    on = desk(paper, venue)
+    venue.after["place"] = [Unreachable("no answer")]
+    venue.before["order"] = [OutOfTime("the time is over")]
+    with pytest.raises(Unsettled, match="the time is over"):
+        work(on)
+    assert venue.calls["order"] == 1
+    # It was sent once, and what it filled is found later.
+    (execution,) = on.recover()
+    assert (execution.filled, venue.calls["place"]) == (1.0, 1)
