@@ -151,9 +151,7 @@ class VenueWorld:
                     partial(self._ask, ts, self.venue.tickers),
                     lambda: list(self.ended()),
                 )
-            (account, positions, late), orders = self._together(
-                partial(self._held, ts), partial(self._ask, ts, self.venue.open_orders)
-            )
+            account, positions, orders, late = self._held(ts)
         ended += late
         market = _market(candles, listings, tickers or {}, depths, funding or {}, ts)
         # What people ask while the venue is asked counts for this snapshot already.
@@ -208,21 +206,29 @@ class VenueWorld:
         self._listings = None if found is None else (ts, found)
         return found
 
-    def _held(self, ts: int) -> tuple[Account | None, Mapping[str, Position] | None, list[tuple[OrderState, Purpose]]]:
-        """The account, the positions, and the orders that ended while they were asked for.
+    def _held(
+        self, ts: int
+    ) -> tuple[
+        Account | None,
+        Mapping[str, Position] | None,
+        Sequence[OrderState] | None,
+        list[tuple[OrderState, Purpose]],
+    ]:
+        """The account, the positions, the open orders, and the orders that ended while they were asked for.
 
         A stop trades when it will: where the positions are others than the ledger has, its orders are asked for once
         more, and then the positions of after them.
         """
         late: list[tuple[OrderState, Purpose]] = []
-        while True:
-            account, positions = self._together(
-                partial(self._ask, ts, self.venue.account), partial(self._ask, ts, self.venue.positions)
-            )
-            newest = list(self.ended()) if positions is not None and self.ledger.differs(positions) else []
+        held = [partial(self._ask, ts, self.venue.account), partial(self._ask, ts, self.venue.positions)]
+        account, positions, orders = self._together(*held, partial(self._ask, ts, self.venue.open_orders))
+        while positions is not None and self.ledger.differs(positions):
+            newest = list(self.ended())
             if not newest:
-                return account, positions, late
+                break
             late += newest
+            account, positions = self._together(*held)
+        return account, positions, orders, late
 
     def _book(
         self,

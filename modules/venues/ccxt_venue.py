@@ -97,14 +97,13 @@ class CcxtVenue:
 
     def tickers(self) -> Mapping[str, Ticker]:
         """Prices of every contract that has a last one; quotes and mark prices where the venue tells them."""
-        has = self._client.has
-        asks = [self._client.fetch_tickers]
-        asks += [self._client.fetch_bids_asks] if has.get("fetchBidsAsks") else []
-        asks += [self._client.fetch_funding_rates] if has.get("fetchFundingRates") else []
-        found = [self._contracts.by_id(one) for one in self._asking.reads("the tickers", asks)]
-        told = found[0]
-        quotes = found[1] if has.get("fetchBidsAsks") else told
-        marks = found[-1] if has.get("fetchFundingRates") else told
+        also = {"fetchBidsAsks": self._client.fetch_bids_asks, "fetchFundingRates": self._client.fetch_funding_rates}
+        asks = {name: ask for name, ask in also.items() if self._client.has.get(name)}
+        # What counts most for the rate limit comes last: whatever follows it waits longest.
+        *others, rows = self._asking.reads("the tickers", [*asks.values(), self._client.fetch_tickers])
+        told = self._contracts.by_id(rows)
+        known_by = {name: self._contracts.by_id(one) for name, one in zip(asks, others, strict=True)}
+        quotes, marks = known_by.get("fetchBidsAsks", told), known_by.get("fetchFundingRates", told)
         made = understood("the tickers", lambda: {
             name: records.ticker(self.name, told[name], quotes.get(name, {}), marks.get(name, {}).get("markPrice"))
             for name in sorted(told)
