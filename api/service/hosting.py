@@ -28,8 +28,8 @@ from modules.supervision.watch_file import WatchedService, read_watch_file
 from modules.venues.journal import JournalError, JournalInUseError
 
 PATIENCE_SECONDS = 2.0
-"""How long a step that is at work may take once the fund is to end. Then the venue is hung up on: an order whose answer
-is not there yet is asked for at the next start."""
+"""How long a venue may owe its answer to the step that is at work once the fund is to end. Then it is hung up on: an
+order whose answer is not there yet is asked for at the next start."""
 
 GAPS = 3
 """So many intervals may two snapshots lie apart where the rules do not say."""
@@ -114,7 +114,7 @@ def hosted(settings: Hosting) -> Iterator[Hosted]:
         schedule = Schedule(running.step, settings.every_ms / 1000, composed.recover)
         stack.callback(schedule.stop)
         stack.callback(venue.venue.hang_up)
-        stack.callback(running.leave, PATIENCE_SECONDS)
+        stack.callback(running.leave, lambda: venue.venue.silence() > PATIENCE_SECONDS)
         stack.callback(schedule.pause)
         if services is not None:
             stack.callback(services.rest)

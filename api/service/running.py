@@ -22,6 +22,9 @@ from modules.venues.venue import HungUp
 
 log = structlog.get_logger()
 
+LOOKS_SECONDS = 0.1
+"""How often it is looked at whether a step at the end of a fund still has something to wait for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fired:
@@ -111,12 +114,17 @@ class Running:
         _, since = self._since.get(output, ("", ts))
         return since, since != self._first
 
-    def leave(self, patience: float) -> None:
-        """Begin no more steps; the one that is at work may end within so many seconds."""
+    def leave(self, has_hung: Callable[[], bool]) -> None:
+        """Begin no more steps, and let the one at work end, unless what it waits for `has_hung`.
+
+        An order that rests is cancelled by its step, which takes the seconds that it may rest.
+        """
         self._is_over = True
         self.joint.leave()
-        if self._clock.acquire(timeout=patience):
-            self._clock.release()
+        while not self._clock.acquire(timeout=LOOKS_SECONDS):
+            if has_hung():
+                return
+        self._clock.release()
 
     def close(self) -> None:
         """Let the step that is at work end, and begin none after it."""

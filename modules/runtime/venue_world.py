@@ -220,7 +220,10 @@ class VenueWorld:
         more, and then the positions of after them.
         """
         late: list[tuple[OrderState, Purpose]] = []
-        held = [partial(self._ask, ts, self.venue.account), partial(self._ask, ts, self.venue.positions)]
+        held: list[Callable[[], Any]] = [
+            partial(self._ask, ts, self.venue.account),
+            partial(self._ask, ts, self.venue.positions),
+        ]
         account, positions, orders = self._together(*held, partial(self._ask, ts, self.venue.open_orders))
         while positions is not None and self.ledger.differs(positions):
             newest = list(self.ended())

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+import socket
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import CancelledError, Future
 from contextlib import nullcontext, suppress
 from threading import Lock, Thread, current_thread
+from time import monotonic
 from typing import Any, TypeVar
 
 from modules.venues.allowance import Allowance
-from modules.venues.venue import HungUp
+from modules.venues.venue import HungUp, Unreachable
 
 T = TypeVar("T")
 
@@ -21,6 +23,27 @@ PARTING = 1.0
 """Seconds for connections to be closed in order."""
 
 
+class _Loop(asyncio.SelectorEventLoop):
+    """A loop that looks names up in threads which the process does not wait for: a lookup cannot be broken off."""
+
+    async def getaddrinfo(self, host: Any, port: Any, **how: int) -> Any:
+        """As `socket.getaddrinfo`."""
+        found: Future[Any] = Future()
+        Thread(target=_look_up, args=(found, host, port, how), name="lookup", daemon=True).start()
+        return await asyncio.wrap_future(found, loop=self)
+
+
+def _look_up(found: Future[Any], host: Any, port: Any, how: Mapping[str, int]) -> None:
+    try:
+        told = socket.getaddrinfo(host, port, **how)
+    except (OSError, UnicodeError) as error:
+        if found.set_running_or_notify_cancel():
+            found.set_exception(error)
+    else:
+        if found.set_running_or_notify_cancel():
+            found.set_result(told)
+
+
 class Line:
     """Runs coroutines for other threads. It begins with the first one; `parting` is awaited on the loop at its end."""
 
@@ -29,6 +52,8 @@ class Line:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: Thread | None = None
         self._is_closed = False
+        self._owed_since: float | None = None
+        self._under_way = 0
         self._lock = Lock()
 
     def run(self, what: str, make: Callable[[], Awaitable[T]], time: Allowance | None) -> T:
@@ -48,6 +73,19 @@ class Line:
             raise HungUp(f"{what}: asking was broken off") from None
         finally:
             future.cancel()  # where whoever waited was interrupted; else it is over
+            self._over(future)
+
+    def silence(self) -> float:
+        """The seconds since the first of the requests that came after the last answer; 0 where there was none."""
+        since = self._owed_since
+        return 0.0 if since is None else monotonic() - since
+
+    def _over(self, future: Future[Any]) -> None:
+        """A request is over: one that was answered, if only by an error of the venue, breaks the silence."""
+        with self._lock:
+            self._under_way -= 1
+            if not future.cancelled() and not isinstance(future.exception(), TimeoutError | Unreachable):
+                self._owed_since = monotonic() if self._under_way else None
 
     def _begun(self, what: str, make: Callable[[], Awaitable[T]], seconds: float | None) -> Future[T]:
         with self._lock:
@@ -55,11 +93,15 @@ class Line:
             if self._is_closed:
                 raise HungUp(f"{what}: asking is over")
             if self._loop is None:
-                self._loop = asyncio.new_event_loop()
+                self._loop = _Loop()
                 # The process may end without it, as when a venue was never told to hang up.
                 self._thread = Thread(target=self._live, args=(self._loop,), name="venue", daemon=True)
                 self._thread.start()
-            return asyncio.run_coroutine_threadsafe(_within(make, seconds), self._loop)
+            future = asyncio.run_coroutine_threadsafe(_within(make, seconds), self._loop)
+            self._under_way += 1
+            if self._owed_since is None:
+                self._owed_since = monotonic()
+            return future
 
     def close(self) -> None:
         """Cancel everything, and end the thread. Whoever waits is told that it was broken off."""

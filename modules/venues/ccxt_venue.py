@@ -71,6 +71,10 @@ class CcxtVenue:
         """Tells neither keys nor addresses."""
         return f"CcxtVenue({self.name!r}, live={self.is_live})"
 
+    def silence(self) -> float:
+        """How long ago it was asked first of what came after its last answer, s; 0 where it has answered since."""
+        return self._asking.line.silence()
+
     def hang_up(self) -> None:
         """Break off every question and order, and let go of the connections: nothing can be asked after it."""
         self._parting()

@@ -78,6 +78,10 @@ class PaperFills:
         """Let go of the journal."""
         self._file.close()
 
+    def silence(self) -> float:
+        """For how long the venue of the prices owes an answer."""
+        return self.market.silence()
+
     def hang_up(self) -> None:
         """Break off what the venue of the prices is asked."""
         self.market.hang_up()

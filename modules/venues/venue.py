@@ -219,6 +219,10 @@ class Venue(Protocol):
     arrival_ms: int
     """How long after its sending an order may still arrive; a client id unknown after that was never placed."""
 
+    def silence(self) -> float:
+        """For how many seconds an answer is owed; 0 where none is, as at a venue that answers at once."""
+        ...
+
     def hang_up(self) -> None:
         """Break off whatever is being asked, from any thread: that and every later call raises HungUp.
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from asyncio import Event
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from time import sleep
 from typing import Any
 
 from api.service.ending import Ending
+from tests.api.service.test_service import HAND, problem, serving
 
 Sent = list[dict[str, Any]]
 
@@ -82,3 +86,18 @@ def test_what_is_answered_in_time_or_has_begun_to_be_is_answered_whole() -> None
 
     for sent in asyncio.run(whole()):
         assert [message.get("status", message.get("body")) for message in sent] == [200, b"done"]
+
+
+def test_a_step_at_work_is_let_end_unless_its_venue_hangs_and_a_stop_pulled_then_is_kept(tmp_path: Path) -> None:
+    with serving(tmp_path) as served, ThreadPoolExecutor(1) as pool:
+        with served.running._clock:  # a step is at work
+            leaving = pool.submit(served.running.leave, lambda: False)
+            sleep(0.3)
+            assert not leaving.done()
+        leaving.result(5)
+        with served.running._clock:
+            pool.submit(served.running.leave, lambda: True).result(5)
+        status, detail = problem(served.http.post("/v1/ess:trip", json=HAND))
+        assert (status, detail.partition(":")[0]) == (503, "the service ends")
+        (call,) = served.running.board.controls.calls
+        assert (call.what, call.person) == ("stop", "ada")

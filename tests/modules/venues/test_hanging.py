@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Event
+from threading import enumerate as enumerate_threads
 from time import monotonic
 from typing import Any
 
@@ -16,7 +18,7 @@ from modules.feeds.history import HourlyHistory
 from modules.runtime.controls import Controls
 from modules.runtime.ledger import Ledger
 from modules.runtime.venue_world import VENUE, VenueWorld, budget
-from modules.venues import HungUp, OutOfTime, Status, Unreachable
+from modules.venues import HungUp, NotEnoughMargin, OutOfTime, Status, Unreachable
 from modules.venues.allowance import Allowance, allowing, asked_together
 from modules.venues.ccxt_asking import Manners
 from modules.venues.ccxt_venue import CcxtVenue
@@ -199,6 +201,34 @@ def test_hanging_up_breaks_off_whatever_is_asked(silent: CcxtVenue, ask: str) ->
         assert isinstance(asked.exception(1.0), HungUp)
     with pytest.raises(HungUp):
         call()
+
+
+def test_a_venue_that_owes_an_answer_is_silent_until_it_gives_one(exchange: Exchange, silent: CcxtVenue) -> None:
+    assert silent.silence() == 0.0
+    for _ in range(2):
+        with allowing(Allowance(monotonic() + 0.2)), pytest.raises(OutOfTime):
+            silent.account()
+    assert silent.silence() > 0.3, "it has owed an answer since it was asked first"
+    asked = venue(exchange)
+    asked.account()
+    assert asked.silence() == 0.0
+    exchange.faults.append(Fault("order", "POST", status=400, body='{"code":-2019,"msg":"Margin"}'))
+    with pytest.raises(NotEnoughMargin):
+        asked.place(BUY)
+    assert asked.silence() == 0.0, "a refusal is an answer"
+
+
+def test_a_name_that_nobody_looks_up_keeps_nothing_from_ending(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answers.wait(30) and [])
+    asked = CcxtVenue(endpoint="https://venue.invalid")
+    with allowing(Allowance(monotonic() + 0.3)), pytest.raises(OutOfTime):
+        asked.markets()
+    lookups = [thread for thread in enumerate_threads() if thread.name == "lookup"]
+    assert lookups
+    assert all(thread.daemon for thread in lookups), "the process does not wait for them"
+    assert took(asked.hang_up) < 2.0
+    answers.set()
 
 
 def test_closing_breaks_off_the_hours_that_are_fetched(silent: CcxtVenue) -> None:
