@@ -198,11 +198,12 @@ _WAITS, _ENDED, _UNKNOWN, _UNTOLD = "waits", "ended", "unknown", "untold"
 
 def _order(position: Position, lot: Lot, stop: float, listing: Listing | None) -> NewOrder:
     """The guard of a position, its name without the number of the attempt."""
-    tick = None if listing is None else listing.tick
+    tick, step = (None, None) if listing is None else (listing.tick, listing.step)
     trigger = ceiled(stop, tick) if position.sign > 0 else floored(stop, tick)
     against = "SHORT" if position.sign > 0 else "LONG"
-    start = stem(f"guard:{position.symbol}:{lot.opened}:{trigger!r}:{position.quantity!r}")
-    return NewOrder(start, position.symbol, against, position.quantity, Kind.STOP, reduce_only=True, trigger=trigger)
+    quantity = floored(position.quantity, step)
+    start = stem(f"guard:{position.symbol}:{lot.opened}:{trigger!r}:{quantity!r}")
+    return NewOrder(start, position.symbol, against, quantity, Kind.STOP, reduce_only=True, trigger=trigger)
 
 
 def why_stopped(stop: float | None, first: float | None) -> str:

@@ -27,6 +27,16 @@ def test_a_position_is_guarded_at_its_stop_and_by_one_order() -> None:
         assert guards(fund) == [(95.0, 4.0)]
 
 
+def test_a_guard_is_of_whole_steps_whatever_sums_of_floats_leave() -> None:
+    fund = scene(stops=True)
+    fund.open(0.1)
+    fund.paper.place(NewOrder("more", A, "LONG", 0.2, Kind.MARKET))
+    fund.step()
+    assert fund.held is not None
+    assert fund.held.quantity == 0.1 + 0.2
+    assert guards(fund) == [(95.0, 0.3)]
+
+
 def test_a_guard_that_was_hit_is_a_stopped_trade_and_no_gap() -> None:
     fund = scene([(100.0, 100.0, 100.0), (94.0, 100.0, 96.0)], stops=True)
     fund.open(4)
