@@ -13,7 +13,7 @@ from policy_dsl.catalogue import Rows
 OWNERS: Mapping[str, tuple[str, ...]] = {
     "ai_hfos": ("AI-HFOS",),
     "pba": ("PBA",),
-    "pal": (),
+    "pal": ("PAL",),
     "pil": ("PIL",),
     "universe_os": ("Universe OS",),
     "model_supervisor": ("Model Supervisor",),
