@@ -15,6 +15,7 @@ from modules.facts import CATALOGUE
 from modules.inputs import Inputs
 from modules.judge import packaged_bundle
 from modules.module import Module
+from modules.runtime.composition import compose
 from modules.runtime.controls import Controls
 from modules.runtime.roster import roster
 from modules.runtime.runner import Runner
@@ -131,6 +132,20 @@ def test_without_the_amplifier_nothing_is_amplified_and_profits_are_still_protec
         shown = decision_document(decision, packaged_bundle().program)["outputs"]
         found.append((shown["pal.amplification"], list(shown["pal.actions"]["p1"])))
     assert found == [("OFF", ["TIGHTEN_STOP", "TAKE_PARTIAL"]), ("ON", ["TIGHTEN_STOP", "TAKE_PARTIAL", "TREND_EXIT"])]
+
+
+def test_a_fund_whose_amplifier_is_switched_off_says_so_until_it_is_switched_on() -> None:
+    made = compose(PaperExchange(), None, packaged_bundle(), switches=switches_of({"ENABLE_PAL": "false"}))
+    try:
+        off = made.fund.step(NOW)
+        assert off.assembled.reasons["fund.amplifier_on"] == "pal is switched off"
+        assert off.answer.because["pal.amplifier_off"].startswith("the amplifier is switched off")
+        made.switchboard.switch(NOW + 1, "pal", "ada", "tried", on=True)
+        assert "pal.amplifier_off" not in made.fund.step(NOW + 5_000).answer.because
+        made.switchboard.switch(NOW + 5_001, "pal", "ada", "not yet", on=False)
+        assert "pal.amplifier_off" in made.fund.step(NOW + 10_000).answer.because
+    finally:
+        made.close()
 
 
 def test_the_amplifier_is_off_in_the_same_snapshot_and_on_again_in_the_next() -> None:
