@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -23,8 +23,6 @@ NO_ACTION = "NO_ACTION"
 ORDER = ("TIGHTEN_STOP", "TAKE_PARTIAL", "ADD_SIZE", "TREND_EXIT", "EXTEND_HOLD")
 """Which of several permitted actions is named: what protects a profit before what adds to it, and what asks for more
 proof before what asks for less. All that is permitted is in `Evaluation.permitted`."""
-
-SWITCHED_OFF = "profit amplification is switched off"
 
 NO_FUND = "no state of the fund came along: judged as in ordinary times"
 
@@ -60,8 +58,7 @@ class ProfitAmplificationLayer:
     """Supplies that it runs, and no more: what may be done with a winner is for the rules, on facts of PIL and market.
 
     Switched off it supplies nothing, and amplification is OFF from the next snapshot on. It runs with every snapshot,
-    so that the first one of a fund knows it too; what may be added is asked for every `adds_every` seconds. `is_on`
-    says to whoever asks about a position whether it runs.
+    so that the first one of a fund knows it too; what may be added is asked for every `adds_every` seconds.
 
     A position that is handed over is judged on what is handed over with it, and on nothing else: what is not there is
     missing, and adds need proof. Of the fund it is told nothing unless a snapshot comes along; without one the answer
@@ -76,15 +73,9 @@ class ProfitAmplificationLayer:
     owners: ClassVar[tuple[str, ...]] = ("PAL",)
     adds_every: ClassVar[float] = 60
 
-    def __init__(
-        self,
-        pil: PositionIntelligenceLayer | None = None,
-        judge: Judge | None = None,
-        is_on: Callable[[], bool] = lambda: True,
-    ) -> None:
+    def __init__(self, pil: PositionIntelligenceLayer | None = None, judge: Judge | None = None) -> None:
         self._pil = pil or PositionIntelligenceLayer()
         self._judge = judge
-        self.is_on = is_on
 
     def compute(self, inputs: Inputs) -> Supply:
         """`fund.amplifier_on`: yes, for it runs."""
@@ -99,12 +90,9 @@ class ProfitAmplificationLayer:
         """What may be done with a position, `fund` being the snapshot of the fund that holds it.
 
         The words for a position are those of `HandedOver`; of its symbol it may bring the facts in `OF_SYMBOL`. Where
-        the snapshot knows a fact of the symbol, that counts and not what was brought. Switched off, the answer is
-        `NO_ACTION`, with that as the first of `missing`.
+        the snapshot knows a fact of the symbol, that counts and not what was brought.
         """
         classification = self._pil.classify_position(position)
-        if not self.is_on():
-            return Evaluation(NO_ACTION, {}, classification, {}, (SWITCHED_OFF, *classification.reasons))
         key = classification.symbol or "position"
         snapshot, missing = _scene(key, position, classification, fund)
         if self._judge is None:

@@ -38,17 +38,6 @@ def test_it_is_a_module_and_supplies_that_it_runs() -> None:
     assert (supply.single, supply.rows) == ({"fund.amplifier_on": True}, {})
 
 
-def test_switched_off_it_names_no_action_and_says_why() -> None:
-    is_on = False
-    pal = ProfitAmplificationLayer(is_on=lambda: is_on)
-    found = pal.evaluate(POSITION | PROOF)
-    assert (found.action, found.permitted) == (NO_ACTION, {})
-    assert found.missing == ("profit amplification is switched off",)
-    assert found.classification.category == "WINNER"
-    is_on = True
-    assert pal.evaluate_position(POSITION | PROOF) == "ADD_SIZE"
-
-
 def test_a_fund_whose_amplifier_is_off_permits_nothing_that_amplifies() -> None:
     calm = calm_snapshot(CATALOGUE)
     fund = replace(calm, facts={**calm.facts, "fund.amplifier_on": False})
