@@ -106,7 +106,7 @@ def test_a_module_that_is_switched_off_answers_no_question_and_says_who_did_that
     assert answer().json()["detail"] == f"{name} was switched off by a call of /disable that names nobody at {at}"
     assert http.post("/enable").json()["off_by"] is None
     assert answer().status_code == 200
-    one.runner.close()
+    one.close()
 
 
 @pytest.mark.parametrize(
@@ -123,14 +123,14 @@ def test_a_module_does_not_answer_by_rules_that_are_off(name: str, method: str, 
     assert "which are off, by ada at " in refused.json()["detail"]
     http.post("/set_mode/observe")
     assert http.request(method, path, json=body).status_code == 200
-    one.runner.close()
+    one.close()
 
 
 def test_a_mode_of_the_environment_is_told_by_its_variable() -> None:
     venue = PaperExchange()
     one = alone("pal", venue, venue.time, Mode.OFF)
     assert asked(one).post("/evaluate", json={}).json()["detail"].endswith("which are off, by PAL_MODE")
-    one.runner.close()
+    one.close()
 
 
 def test_a_mode_is_kept_and_told_and_a_word_that_nobody_knows_is_a_problem(universe: Alone) -> None:
@@ -197,7 +197,7 @@ def test_what_is_said_for_want_of_a_fact_is_marked_by_rule_and_times_are_as_else
     # It fires on what others decided, which is known.
     assert not found["because"][sure].endswith(mark)
     assert parse_time(found[time]) > 1_700_000_000_000
-    one.runner.close()
+    one.close()
 
 
 def test_the_hand_on_the_mode_has_a_time_as_elsewhere() -> None:
@@ -206,7 +206,7 @@ def test_the_hand_on_the_mode_has_a_time_as_elsewhere() -> None:
     hand = asked(one).get("/state").json()["hand"]
     assert (hand["what"], hand["person"]) == ("hold SAFE", "ada")
     assert parse_time(hand["at"]) > 1_700_000_000_000
-    one.runner.close()
+    one.close()
 
 
 @pytest.mark.parametrize(("name", "path", "field"), [("pil", "/classify", "category"), ("pal", "/evaluate", "action")])
