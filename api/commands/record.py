@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -47,10 +48,11 @@ def _recorded(
 
     from api.bundles import catalogue
     from api.service.server import log_to_stderr
-    from api.service.stopping import stopping, ticks
+    from api.service.stopping import hanging_up, stopping, ticks
     from api.service.venues import opened_venue
     from evaluators.recording import RecordingWriter
     from modules.runtime.watching import watching
+    from modules.venues.venue import HungUp
 
     log_to_stderr()
     looking = {key: value for key, value in os.environ.items() if key != "RINGFENCE_LIVE"}
@@ -61,7 +63,9 @@ def _recorded(
         count = 0
         with writer, watching(found.venue, found.now, every_ms / 1000) as look:
             console(err=True).print(f"recording {found.what} into {to}; Ctrl-C ends it")
-            for _ in ticks(every_ms / 1000, asked, longest):
-                writer.add(look())
-                count += 1
+            # A snapshot of a venue that hangs at the end is none: nobody knows what it would have told.
+            with hanging_up(found.venue, asked), suppress(HungUp):
+                for _ in ticks(every_ms / 1000, asked, longest):
+                    writer.add(look())
+                    count += 1
         return count, found.what

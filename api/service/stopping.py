@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from signal import SIGINT, SIGTERM, signal
-from threading import Event
+from threading import Event, Thread
 from time import monotonic
 from types import FrameType
+
+from modules.venues.venue import Venue
+
+OWED_SECONDS = 2.0
+"""How long a venue may owe an answer once somebody has asked for the end."""
+
+LOOKS_SECONDS = 0.2
 
 
 @contextmanager
@@ -26,6 +33,26 @@ def stopping() -> Iterator[Event]:
     finally:
         for number, handler in before.items():
             signal(number, handler)
+
+
+@contextmanager
+def hanging_up(venue: Venue, asked: Event) -> Iterator[None]:
+    """Within the block a venue that hangs once `asked` is set is hung up on: what waits for it raises HungUp."""
+    is_over = Event()
+
+    def look() -> None:
+        while not is_over.wait(LOOKS_SECONDS):
+            if asked.is_set() and venue.silence() > OWED_SECONDS:
+                venue.hang_up()
+                return
+
+    looking = Thread(target=look, name="hanging up", daemon=True)
+    looking.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        looking.join()
 
 
 def ticks(every: float, asked: Event, longest: float | None = None) -> Iterator[None]:
