@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from threading import Lock
@@ -55,6 +56,7 @@ class Joint:
                 asked.answer.set_exception(HungUp("the fund ends"))
                 return asked.answer
             self._waiting.append(asked)
+        with suppress(RuntimeError):  # it was closed a moment ago, and the answer says so
             self._worker.submit(self._judge_waiting)
         return asked.answer
 

@@ -461,9 +461,13 @@ def test_callers_at_the_same_time_each_have_their_own_answer(served: Served) -> 
     buys = {"symbol": "BTCUSDT", "side": "LONG", "notional": 100}
     bodies = [{"requests": {"r": buys | ({"reduce_only": True, "side": "SHORT"} if n % 2 else {})}} for n in range(12)]
     with ThreadPoolExecutor(12) as pool, served.running._clock:  # a step is at work while they ask
-        asked = [pool.submit(served.http.post, "/v1/decisions", json=body) for body in bodies]
-        until = monotonic() + 60
-        while len(served.running.joint._waiting) < 11:
+        joint, until = served.running.joint, monotonic() + 60
+        asked = [pool.submit(served.http.post, "/v1/decisions", json=bodies[0])]
+        while not joint._worker._threads or joint._waiting:
+            assert monotonic() < until, "the first caller has not come"
+            sleep(0.01)
+        asked += [pool.submit(served.http.post, "/v1/decisions", json=body) for body in bodies[1:]]
+        while len(joint._waiting) < 11:
             assert monotonic() < until, "not every caller has come"
             sleep(0.01)
         served.running._clock.release()
