@@ -7,11 +7,12 @@ judged, or it is not taken.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from modules.inputs import Position, Request
-from modules.sources.effects import SAME, effect_of, held_against
+from modules.sources.effects import EXITS, SAME, effect_of, held_against
 from modules.venues.amounts import floored
 from modules.venues.intents import Ticket
 
@@ -31,6 +32,12 @@ class Grounds:
     def effect(self, request: Request) -> str | None:
         """What the request was to do to the book, a name of `effect`; None where it could not be known."""
         return effect_of(request, self.positions).effect
+
+    def mark(self, request: Request) -> float | None:
+        """The mark price of the position that the request was to take off; None where it is no exit, or has none."""
+        held = (self.positions or {}).values() if self.effect(request) in EXITS else ()
+        marks = (p.mark for p in held if p.symbol == request.symbol and p.side != request.side and p.quantity > 0)
+        return next((mark for mark in marks if math.isfinite(mark) and mark > 0), None)
 
     def refusal(self, request: Request, positions: Mapping[str, Position], at: int) -> str | None:
         """Why the new risk of a request is not taken at `at` (ms) from `positions`; None where it is what was judged.

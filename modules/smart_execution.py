@@ -34,6 +34,7 @@ from modules.supply import Supply
 from modules.venues.amounts import floored
 from modules.venues.desk import STOPPED, Desk, Patience, Terms, outcome_of
 from modules.venues.intents import Execution, Intents, NamedAfter, Ticket
+from modules.venues.listings import Listings
 from modules.venues.paper import PaperExchange
 from modules.venues.venue import Kind, NotPermitted, Rejected, Venue, VenueError
 
@@ -41,7 +42,6 @@ log = structlog.get_logger()
 
 MINUTE_MS = 60_000
 FIVE_MINUTES_A_DAY = 288
-LISTINGS_KEPT_MS = 15 * MINUTE_MS
 SIDES: Mapping[str, str] = {"BUY": "LONG", "LONG": "LONG", "SELL": "SHORT", "SHORT": "SHORT"}
 """The words for a direction, in any case, as the fund says them."""
 
@@ -94,10 +94,9 @@ class SmartExecution:
         on_paper = self.venue if isinstance(self.venue, PaperExchange) else None
         self.clock = clock or (on_paper.time if on_paper is not None else _wall_clock)
         passes = wait or (_passes_on(on_paper) if on_paper is not None else time.sleep)
+        self.listings = Listings(self.venue, self.clock)
         self._desk = Desk(self.venue, self.intents, self.clock, passes, patience or Patience())
         self._locks: defaultdict[str, RLock] = defaultdict(RLock)
-        self._listings: Mapping[str, Listing] = {}
-        self._listed_at = 0
         self._numbers = count()
 
     # --- facts -----------------------------------------------------------------------------------------------------
@@ -135,7 +134,7 @@ class SmartExecution:
         direction, soon = _word(side, SIDES, "side"), _word(urgency, {u: u for u in URGENCY.members}, "urgency")
         if not (math.isfinite(size) and size > 0) or (price is not None and not (math.isfinite(price) and price > 0)):
             raise ValueError(f"the size {size} and the price {price} must be positive numbers")
-        listing = self._listing(symbol)
+        listing = self.listings.trading(symbol)
         quantity = floored(size, listing.step)
         if quantity <= 0:
             raise ValueError(f"the size {size} is smaller than {listing.step}, the smallest quantity of `{symbol}`")
@@ -165,7 +164,8 @@ class SmartExecution:
         Its quantity is its notional at the mark price, that of `ticker` where one comes along. What increases a
         position is counted at the worst price that it may trade at, so that no more is added than was judged. An exit
         is of what is left by then. New risk that has become another than was judged, and an exit of which nothing is
-        left, ends without an order, and its end says why. Executed again it is told, not done again.
+        left, ends without an order, and its end says why. An exit waits neither for listings nor for tickers: without
+        one its price is the mark of the position that it was judged on. Executed again it is told, not done again.
         """
         if request.notional is None or not (math.isfinite(request.notional) and request.notional > 0):
             raise ValueError(f"the request `{key}` does not say how much to trade")
@@ -174,12 +174,13 @@ class SmartExecution:
         told = self.told(name)
         if told is not None:
             return told
-        terms = terms_of(key, answer)
-        priced = self._priced(request.symbol)[0] if ticker is None else ticker
+        terms, effect = terms_of(key, answer), grounds.effect(request)
+        priced = self._price_of(request, grounds) if ticker is None else ticker
         price = priced.price
-        if grounds.effect(request) == "INCREASE":
+        if effect == "INCREASE":
             price = max(price, collar(price, request.side == "LONG", terms.max_slippage))
-        quantity = floored(request.notional / price, self._listing(request.symbol).step)
+        listing = self.listings.of_exit(request.symbol) if effect in EXITS else self.listings.trading(request.symbol)
+        quantity = floored(request.notional / price, listing.step)
         if quantity <= 0:
             raise ValueError(f"{request.notional} is less than the smallest quantity of `{request.symbol}`")
         after = NamedAfter.MOMENT if request.client_id is None else NamedAfter.CALLER
@@ -201,17 +202,6 @@ class SmartExecution:
             return None if work is None else work.end
         with self._locks[work.ticket.symbol]:
             return self._desk.told(name)
-
-    def listed(self, symbol: str) -> Listing | None:
-        """A symbol as the venue lists it, active or not; None where it does not, or does not answer."""
-        try:
-            return self._listing(symbol)
-        except VenueError:
-            return self._listings.get(symbol)
-
-    def forget_listings(self) -> None:
-        """Ask the venue anew what it lists before the next order."""
-        self._listed_at = 0
 
     def recover(self) -> list[Execution]:
         """Asks the venue what became of orders that an earlier process left behind, and ends their requests.
@@ -256,14 +246,14 @@ class SmartExecution:
                 return self._left_alone(ticket, why)
             if ticket.leverage is not None:
                 self._set_leverage(ticket.symbol, ticket.leverage, held)
-            return self._desk.work(ticket, terms, self._listing(ticket.symbol), is_stopped)
+            return self._desk.work(ticket, terms, self.listings.trading(ticket.symbol), is_stopped)
 
     def _stopped_since(self, grounds: Grounds) -> Callable[[], bool]:
         """Tells whether a person asks for the stop, and did not when the rules answered."""
         return lambda: not grounds.stop_requested and self._stop_requested()
 
     def _take_off(self, ticket: Ticket, terms: Terms | None, held: Mapping[str, Position] | None) -> Execution:
-        known = self._listings.get(ticket.symbol) if terms is None else self.listed(ticket.symbol)
+        known = self.listings.kept.get(ticket.symbol) if terms is None else self.listings.of_exit(ticket.symbol)
         listing = known or Listing(ticket.symbol)
         sized = taking_off(ticket, held, listing.step)
         if sized.quantity <= 0:
@@ -285,6 +275,16 @@ class SmartExecution:
         if not known or judged < min(known):
             self.venue.set_leverage(symbol, judged)
 
+    def _price_of(self, request: Request, grounds: Grounds) -> Ticker:
+        """What the venue tells of the price, or the mark of what an exit takes off. Raises VenueError without both."""
+        try:
+            return self._priced(request.symbol)[0]
+        except VenueError:
+            mark = grounds.mark(request)
+            if mark is None:
+                raise
+            return Ticker(self.clock(), mark)
+
     def _priced(self, symbol: str) -> tuple[Ticker, Mapping[str, Ticker]]:
         """The ticker of a symbol, and all of them. Raises Rejected where it has no price."""
         tickers = self.venue.tickers()
@@ -303,7 +303,7 @@ class SmartExecution:
             self._judge = Judge()
         depth, orders = _known(lambda: self.venue.depth(request.symbol)), _known(self.venue.open_orders)
         depths = {} if depth is None else {request.symbol: depth}
-        market = Market(tickers=tickers, depths=depths, listings=self._listings)
+        market = Market(tickers=tickers, depths=depths, listings=self.listings.kept)
         book = Book(
             account=_known(self.venue.account),
             positions=positions,
@@ -329,15 +329,6 @@ class SmartExecution:
             )
             for t in tickets
         ]  # fmt: skip
-
-    def _listing(self, symbol: str) -> Listing:
-        now = self.clock()
-        if symbol not in self._listings or now - self._listed_at > LISTINGS_KEPT_MS:
-            self._listings, self._listed_at = self.venue.markets(), now
-        found = self._listings.get(symbol)
-        if found is None or not found.is_active:
-            raise Rejected(f"`{symbol}` does not trade at {self.venue.name}")
-        return found
 
 
 def terms_of(key: str, answer: Answer) -> Terms:

@@ -195,7 +195,7 @@ class Actions:
         """What the rules permit for the way to the venue: no connection is kept, but what it told may be forgotten."""
         permitted = (answer.outputs.get(REPAIRS) or {}).get(VENUE_SERVICE) or {}
         if {"RECONNECT", "CLEAR_CACHE"} & set(permitted):
-            self.execution.forget_listings()
+            self.execution.listings.forget()
 
     def _take_off(self, leaving: Iterable[Exit], inputs: Inputs) -> None:
         """Carry exits out, those that cannot wait first."""
@@ -212,7 +212,7 @@ class Actions:
         name = self._next(name_of(part.act, position) + (f"@{ts}" if part.again else ""))
         quantity = position.quantity
         if part.share < 1:
-            listing = self.execution.listed(position.symbol)
+            listing = self.execution.listings.known(position.symbol)
             quantity = floored(quantity * part.share, None if listing is None else listing.step)
         after = NamedAfter.MOMENT if part.again else NamedAfter.POSITION
         return None if name is None or quantity <= 0 else _ticket(name, position, quantity, ts, part.why, after)
@@ -295,7 +295,7 @@ class Actions:
     def _renewed(self) -> tuple[Mapping[str, Position], tuple[str, ...]]:
         """The positions as they are, and in which of them the price has reached the stop."""
         held: Mapping[str, Position] = self._try("the positions", self.venue.positions) or {}
-        listed = {p.symbol: self.execution.listed(p.symbol) for p in held.values()}
+        listed = {p.symbol: self.execution.listings.known(p.symbol) for p in held.values()}
         return held, self._guards.renew(held, {s: listing for s, listing in listed.items() if listing is not None})
 
     def _ask_for(self, key: str, position: Position, answer: Answer, ts: int) -> None:

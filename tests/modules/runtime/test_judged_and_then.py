@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -137,6 +138,32 @@ def test_an_exit_goes_where_the_venue_does_not_tell_what_is_left_and_may_only_re
     fund.actions.obey(answer(**allowed("r")), seen)
     assert (end(fund, "r@0").filled, fund.held) == (1.0, None)
     assert all(order.reduce_only for order in end(fund, "r@0").orders)
+
+
+@pytest.mark.parametrize("silent", [("markets",), ("tickers",), ("markets", "tickers")])
+def test_an_exit_that_somebody_asks_for_waits_for_no_listing_and_no_ticker(silent: tuple[str, ...]) -> None:
+    fund = scene()
+    fund.open(5)
+    seen = fund.look(r=request("SHORT", 500.0))
+    if "tickers" in silent:
+        seen = replace(seen, market=replace(seen.market, tickers={}))
+    if "markets" in silent:
+        fund.actions.execution.listings.forget()
+    for ask in silent:
+        fund.venue.before[ask] = [Unreachable("no answer")] * 9
+    fund.actions.obey(answer(**allowed("r")), seen)
+    assert (end(fund, "r@0").filled, fund.held) == (5.0, None)
+
+
+@pytest.mark.parametrize("silent", ["markets", "tickers"])
+def test_new_risk_waits_for_listing_and_ticker(silent: str) -> None:
+    fund = scene()
+    seen = fund.look(r=request("LONG", 500.0))
+    seen = replace(seen, market=replace(seen.market, tickers={}))
+    fund.actions.execution.listings.forget()
+    fund.venue.before[silent] = [Unreachable("no answer")] * 9
+    fund.actions.obey(answer(**allowed("r")), seen)
+    assert fund.held is None
 
 
 def test_an_exit_is_of_whole_steps_whatever_sums_of_floats_leave() -> None:
