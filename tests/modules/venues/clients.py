@@ -12,6 +12,9 @@ from modules.venues.ccxt_venue import CcxtVenue
 from modules.venues.credentials import Credentials
 from tests.modules.venues.binance_server import KEY, SECRET, Exchange
 
+SHORT = 2.0
+"""Seconds: a time-out that a test can wait for, and an answer on a busy machine keeps."""
+
 KEYS = Credentials(SecretStr(KEY), SecretStr(SECRET))
 BUY = NewOrder("rf-1", "BTCUSDT", "LONG", 1.0, Kind.MARKET)
 
@@ -22,5 +25,5 @@ def venue(exchange: Exchange, *, live: bool = True, delays: list[float] | None =
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    made = Manners(**{"timeout": 0.5, "attempts": 3, "jitter": lambda: 1.0, "sleep": sleep, **manners})
+    made = Manners(**{"timeout": 10.0, "attempts": 3, "jitter": lambda: 1.0, "sleep": sleep, **manners})
     return CcxtVenue(credentials=KEYS, live=live, endpoint=exchange.url, manners=made, config={"rateLimit": 0})

@@ -29,7 +29,7 @@ from modules.venues.ccxt_stops import fee_of
 from modules.venues.ccxt_venue import CcxtVenue
 from tests.modules.venues.binance_server import Exchange, Fault
 from tests.modules.venues.binance_stops import TAKER_FEE, open_position
-from tests.modules.venues.clients import venue
+from tests.modules.venues.clients import SHORT, venue
 
 STOP = NewOrder("rf-s", "BTCUSDT", "SHORT", 2.0, Kind.STOP, reduce_only=True, trigger=95.0)
 
@@ -270,7 +270,7 @@ def test_an_order_that_the_venue_does_not_find_yet_is_no_end_of_the_stop(exchang
 @pytest.mark.parametrize(
     "fault",
     [
-        Fault("algoOrder", "POST", hang=0.7, after=True),
+        Fault("algoOrder", "POST", hang=SHORT + 0.5, after=True),
         Fault("algoOrder", "POST", after=True),
         Fault("algoOrder", "POST", status=503, body='{"code":-1008,"msg":"busy"}', after=True),
         Fault("algoOrder", "POST", status=502, body="<html>bad gateway</html>", after=True),
@@ -279,7 +279,7 @@ def test_an_order_that_the_venue_does_not_find_yet_is_no_end_of_the_stop(exchang
     ],
 )
 def test_a_stop_whose_answer_is_lost_is_sent_once_and_found_by_its_name(exchange: Exchange, fault: Fault) -> None:
-    asked = venue(exchange)
+    asked = venue(exchange, timeout=SHORT)
     exchange.faults.append(fault)
     with pytest.raises((Unreachable, Unclear, Malformed)) as error:
         asked.place(STOP)

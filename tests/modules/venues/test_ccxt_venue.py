@@ -35,7 +35,7 @@ from modules.venues.credentials import Credentials
 from modules.venues.desk import Patience
 from tests.modules.venues.binance_server import KEY, SECRET, Exchange, Fault
 from tests.modules.venues.binance_stops import NOW, open_position
-from tests.modules.venues.clients import BUY, KEYS, venue
+from tests.modules.venues.clients import BUY, KEYS, SHORT, venue
 
 # --- what is told ----------------------------------------------------------------------------------------------------
 
@@ -213,8 +213,8 @@ def test_an_exchange_that_nobody_knows_is_refused() -> None:
 
 def test_a_read_is_tried_again_with_growing_delays(exchange: Exchange) -> None:
     delays: list[float] = []
-    exchange.faults += [Fault("depth", hang=0.7), Fault("depth", status=503, body="<html>")]
-    assert venue(exchange, delays=delays).depth("BTCUSDT").bids
+    exchange.faults += [Fault("depth", hang=SHORT + 0.5), Fault("depth", status=503, body="<html>")]
+    assert venue(exchange, delays=delays, timeout=SHORT).depth("BTCUSDT").bids
     assert exchange.count("GET", "depth") == 3
     assert delays == [0.5, 1.0]
 
@@ -236,7 +236,7 @@ def test_a_read_gives_up_in_the_end(exchange: Exchange) -> None:
 @pytest.mark.parametrize(
     "fault",
     [
-        Fault("order", "POST", hang=0.7, after=True),
+        Fault("order", "POST", hang=SHORT + 0.5, after=True),
         Fault("order", "POST", after=True),
         Fault("order", "POST", status=503, body='{"code":-1008,"msg":"busy"}', after=True),
         Fault("order", "POST", status=502, body="<html>bad gateway</html>", after=True),
@@ -245,7 +245,7 @@ def test_a_read_gives_up_in_the_end(exchange: Exchange) -> None:
 def test_an_order_whose_answer_is_lost_is_sent_once_and_found_by_its_client_id(
     exchange: Exchange, fault: Fault
 ) -> None:
-    asked = venue(exchange)
+    asked = venue(exchange, timeout=SHORT)
     exchange.faults.append(fault)
     with pytest.raises((Unreachable, Unclear)) as error:
         asked.place(BUY)
