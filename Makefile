@@ -9,8 +9,9 @@ TYPED := $(PACKAGES) tests $(if $(wildcard benchmarks/*.py),benchmarks)
 COMPILE := pip compile pyproject.toml --group build --universal --python-version 3.11 --fork-strategy fewest \
 	--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" --quiet
 
-# A file of tests stays in one process, with the fixtures that it shares.
-SPREAD := --numprocesses logical --maxprocesses 4 --dist loadfile
+# A file of tests stays in one process, with the fixtures that it shares. In their own order: by the number of tests, which
+# is the default, those with a few long ones would come last, one after the other.
+SPREAD := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test test-long check bench fmt lock clean

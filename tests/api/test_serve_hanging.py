@@ -15,6 +15,7 @@ from tests.api.served import HAND, serving
 BUY = {"symbol": "BTCUSDT", "side": "LONG", "notional": 500}
 
 
+@pytest.mark.slow
 def test_a_venue_that_hangs_keeps_nobody_from_the_stop_or_from_ending_the_fund(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
