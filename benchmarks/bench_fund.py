@@ -29,6 +29,7 @@ from modules.feeds.candles import Candles
 from modules.inputs import Inputs, ModelRecord, Predictions, Request
 from modules.judge import Answer, packaged_bundle
 from modules.runtime.composition import Composed, compose
+from modules.runtime.lasting import lasting
 from modules.venues.amounts import floored
 from modules.venues.paper import PaperExchange
 from modules.venues.paper_market import PaperMarket
@@ -187,27 +188,27 @@ def lived(snapshots: int, folder: Path, see: Callable[[str], None]) -> tuple[lis
     before = process.memory_info().rss / 1e6
     told = records()
     composed = compose(paper, folder, packaged_bundle(), candles=market.candles, models=lambda _: told, patience=600.0)
-    gc.freeze()  # as `ringfence serve` does
-    world = Timed(composed.fund.world)
-    composed.fund.world = world
-    writing = Writing(composed.store.write)
-    composed.store.write = writing  # type: ignore[method-assign, assignment]  # because it is measured
-    took = []
-    ts = paper.time()
-    for number in range(snapshots):
-        see(f"snapshot {number + 1} of {snapshots}")
-        # The last few come half an hour later, and one after the next hour.
-        ts += {snapshots - 6: 31 * 60_000, snapshots - 3: 31 * 60_000}.get(number, EVERY_MS)
-        paper.advance(max(ts, paper.time()))
-        price = paper.tickers()["BTCUSDT"].price
-        asked = {
-            f"r{n}": Request(
-                "BTCUSDT", "LONG", ts, 2_000.0, leverage=3.0, model=MODELS[n], confidence=0.7, votes=3,
-                urgency="NORMAL", stop=price * 0.97, target=price * 1.08,
-            )
-            for n in range(2)
-        }  # fmt: skip
-        took.append(one(composed, world, writing, ts, asked))
+    with lasting():  # as in `ringfence serve`
+        world = Timed(composed.fund.world)
+        composed.fund.world = world
+        writing = Writing(composed.store.write)
+        composed.store.write = writing  # type: ignore[method-assign, assignment]  # because it is measured
+        took = []
+        ts = paper.time()
+        for number in range(snapshots):
+            see(f"snapshot {number + 1} of {snapshots}")
+            # The last few come half an hour later, and one after the next hour.
+            ts += {snapshots - 6: 31 * 60_000, snapshots - 3: 31 * 60_000}.get(number, EVERY_MS)
+            paper.advance(max(ts, paper.time()))
+            price = paper.tickers()["BTCUSDT"].price
+            asked = {
+                f"r{n}": Request(
+                    "BTCUSDT", "LONG", ts, 2_000.0, leverage=3.0, model=MODELS[n], confidence=0.7, votes=3,
+                    urgency="NORMAL", stop=price * 0.97, target=price * 1.08,
+                )
+                for n in range(2)
+            }  # fmt: skip
+            took.append(one(composed, world, writing, ts, asked))
     after = process.memory_info().rss / 1e6
     composed.close()
     return took, before, after

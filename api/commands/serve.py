@@ -58,7 +58,6 @@ def serve(
 def _serve_fund(
     port: int, rules: Path | None, data: Path, every_ms: int, venue: str, *, seed: int, watch: Path | None
 ) -> None:
-    import gc
     import os
 
     screen = console(err=True)
@@ -69,20 +68,19 @@ def _serve_fund(
     from api.service.binding import not_binding
     from api.service.hosting import Hosting, hosted
     from api.service.server import address, ending_on_signals, listening, log_to_stderr, serve_app
+    from modules.runtime.lasting import lasting
 
     log_to_stderr()
     settings = Hosting(rules_path(rules), data, every_ms, os.environ, venue, seed, watch=watch)
     with ending_on_signals(), listening(port) as taken, hosted(settings) as fund:
         screen.print(f"fund {settings.book} at {fund.venue.what}; kept in {data}")
-        # What is here now stays: a snapshot need not wait, now and then, for all of it to be looked through for refuse.
-        gc.collect()
-        gc.freeze()
-        fund.schedule.start()
-        free = not_binding_line(not_binding(fund.running))
-        if free:
-            screen.print(free, soft_wrap=True)
-        screen.print(f"listening on {address(taken)}; Ctrl-C ends it")
-        serve_app(create_app(fund.running), taken)
+        with lasting():
+            fund.schedule.start()
+            free = not_binding_line(not_binding(fund.running))
+            if free:
+                screen.print(free, soft_wrap=True)
+            screen.print(f"listening on {address(taken)}; Ctrl-C ends it")
+            serve_app(create_app(fund.running), taken)
 
 
 def _serve_module(name: str, port: int | None, every_ms: int, venue: str, seed: int) -> None:
