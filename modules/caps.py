@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from policy_dsl.bundle import Bundle
 from policy_dsl.program import Param
-from policy_dsl.quantities import QUANTA_PER_ONE
+from policy_dsl.quantities import from_quanta
 from policy_dsl.types import Quantity
 
 SIZE = ("pretrade.max_order", "pba.symbol_limit", "pba.sector_limit", "pba.correlated_limit", "pba.total_limit")
@@ -41,4 +41,4 @@ def _figure(param: Param) -> float | None:
     """The value of a param that is a number; None for any other."""
     if not isinstance(param.type, Quantity):
         return None
-    return int(param.value) / QUANTA_PER_ONE[param.type.unit]
+    return float(from_quanta(int(param.value), param.type.unit))

@@ -253,8 +253,8 @@ class SmartExecution:
         return lambda: not grounds.stop_requested and self._stop_requested()
 
     def _take_off(self, ticket: Ticket, terms: Terms | None, held: Mapping[str, Position] | None) -> Execution:
-        known = self.listings.kept.get(ticket.symbol) if terms is None else self.listings.of_exit(ticket.symbol)
-        listing = known or Listing(ticket.symbol)
+        kept, unknown = self.listings.kept, Listing(ticket.symbol)
+        listing = kept.get(ticket.symbol, unknown) if terms is None else self.listings.of_exit(ticket.symbol)
         sized = taking_off(ticket, held, listing.step)
         if sized.quantity <= 0:
             return self._left_alone(replace(sized, quantity=ticket.quantity), "nothing is left to take off")

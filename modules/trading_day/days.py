@@ -28,7 +28,7 @@ from modules.trading_day.market import DAY
 from modules.trading_day.mishaps import mishaps
 from modules.trading_day.replay import replayed
 from policy_dsl.bundle import Bundle, load
-from policy_dsl.quantities import MS_PER_DAY, QUANTA_PER_ONE, Unit
+from policy_dsl.quantities import MS_PER_DAY, Unit, from_quanta
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,7 +120,7 @@ def _most_drawdown(bundle: Bundle) -> float:
     """What the rules bear: the drawdown from which the fund is on the defensive."""
     (value,) = (p.value for p in bundle.program.params if p.id == MOST_DRAWDOWN)
     assert isinstance(value, int)
-    return value / QUANTA_PER_ONE[Unit.RATIO]
+    return from_quanta(value, Unit.RATIO)
 
 
 class _Count:
