@@ -26,6 +26,7 @@ from modules.venues.journal import JournalError
 from modules.venues.paper import PaperExchange
 from modules.venues.paper_engine import Conditions
 from modules.venues.paper_market import simulated_market
+from tests.modules.venues.crashing import forked
 from tests.modules.venues.paper_markets import BOOK, MINUTE, A, B, Bar, at, market
 
 FREE = Conditions(taker_fee=0.0, maker_fee=0.0, latency_ms=0)
@@ -351,12 +352,7 @@ def place_for_ever(journal: Path, said: int) -> None:
 def test_what_was_acknowledged_is_there_after_a_kill(tmp_path: Path) -> None:
     journal = tmp_path / "paper.jsonl"
     heard, said = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            place_for_ever(journal, said)
-        finally:
-            os._exit(1)
+    child = forked(lambda: place_for_ever(journal, said))
     os.close(said)
     with os.fdopen(heard) as lines:
         seen = [int(lines.readline()) for _ in range(25)]
