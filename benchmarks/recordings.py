@@ -42,6 +42,7 @@ FIGURES = RANGES | {
     "position.scaled": Range(200_000_000, 300_000_000),
     "request.confidence": Range(650_000_000, 600_000_000),
     "request.correlated_after": Range(400_000_000, 560_000_000),
+    "request.correlated_positions_after": Range(2, 3),
     "request.exposure_after": Range(500_000_000, 700_000_000),
     "request.free_margin_after": Range(40_000_000_000, 9_000_000_000),
     "request.impact": Range(300_000, 700_000),

@@ -22,8 +22,8 @@ REQUEST_FIELDS = (
     "symbol", "side", "effect", "model", "confidence", "votes", "urgency", "notional", "leverage", "risk", "margin",
     "price_deviation", "impact", "duplicate", "crosses_own_order", "repeats_last_minute", "exposure_after",
     "sector_share_after", "symbol_share_after", "risk_after", "leverage_after", "correlated_after",
-    "free_margin_after", "reward_risk", "stop_ranges", "safe_leverage", "liquidation_distance", "kelly_trades",
-    "kelly_notional",
+    "correlated_positions_after", "free_margin_after", "reward_risk", "stop_ranges", "safe_leverage",
+    "liquidation_distance", "kelly_trades", "kelly_notional",
 )  # fmt: skip
 
 
@@ -172,15 +172,15 @@ def _after(book: PaperBook, ask: Ask, after: After, groups: Mapping[int, int]) -
     names, equity = book.market.candles.symbols, book.equity
     sector = sector_of(names[ask.symbol])
     in_sector = sum(v for s, v in after.notional.items() if sector_of(names[s]) == sector)
-    together = sum(v for s, v in after.notional.items() if groups[s] == groups[ask.symbol])
+    together = [v for s, v in after.notional.items() if v > 0 and groups[s] == groups[ask.symbol]]
 
     def share(amount: float) -> float:
         return amount / equity if equity > 0 else math.nan
 
     return (
         share(after.gross), share(in_sector) if sector is not None else math.nan, share(after.notional[ask.symbol]),
-        share(after.risk), after.gross / after.margin if after.margin > 0 else 0.0, share(together),
-        equity - after.margin,
+        share(after.risk), after.gross / after.margin if after.margin > 0 else 0.0, share(sum(together)),
+        len(together), equity - after.margin,
     )  # fmt: skip
 
 

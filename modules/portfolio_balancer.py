@@ -17,7 +17,7 @@ from modules.supply import Row, Supply
 
 AFTER = (
     "exposure_after", "sector_share_after", "symbol_share_after", "risk_after", "leverage_after", "correlated_after",
-    "free_margin_after", "liquidation_distance",
+    "correlated_positions_after", "free_margin_after", "liquidation_distance",
 )  # fmt: skip
 """The facts of a request that say what the book would be after it."""
 
@@ -278,6 +278,7 @@ class _Balance:
         row["exposure_after"] = after.gross / self.equity
         row["symbol_share_after"] = after.notional(lambda s: s == ask.symbol) / self.equity
         row["correlated_after"] = after.notional(lambda s: s in joined) / self.equity
+        row["correlated_positions_after"] = after.positions(lambda s: s in joined)
         if sector is None:
             self.reasons[f'request["{key}"].sector_share_after'] = f"the sector of {ask.symbol} is not known"
         else:

@@ -160,6 +160,10 @@ class RequestFacts(FactModel, entity="request", rows=Rows.KEYED):
         "sum of |notional| of the cluster of correlated positions that it joins, after it / equity",
         owner="PBA", low=0, calm=0.01,
     )  # fmt: skip
+    correlated_positions_after: Annotated[int | None, COUNT] = fact(
+        "positions in that cluster after it, pending and already granted requests counted",
+        owner="PBA", low=0, calm=1,
+    )  # fmt: skip
     free_margin_after: Annotated[float | None, MONEY] = fact(
         "free margin after it, quote currency", owner="PBA", low=-MOST_MONEY, high=MOST_MONEY, calm=99_500
     )

@@ -20,7 +20,7 @@ REQUEST = "request"
 OF_THE_BOOK = frozenset({"exposure_after", "risk_after", "leverage_after", "free_margin_after"})
 """What the whole book would come to: the same whichever symbol the request is in."""
 
-OF_A_PART = frozenset({"sector_share_after", "symbol_share_after", "correlated_after"})
+OF_A_PART = frozenset({"sector_share_after", "symbol_share_after", "correlated_after", "correlated_positions_after"})
 """What a part of the book would come to: that which the request would join."""
 
 

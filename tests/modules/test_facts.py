@@ -26,7 +26,7 @@ NAMES = {
         category age leverage risk stop_distance liquidation_distance liquidation_probability_7d""",
     "request": """symbol side effect model confidence votes urgency notional leverage risk margin price_deviation
         impact duplicate crosses_own_order repeats_last_minute exposure_after sector_share_after symbol_share_after
-        risk_after leverage_after correlated_after free_margin_after""",
+        risk_after leverage_after correlated_after correlated_positions_after free_margin_after""",
     "sector": "exposure_share",
     "model": """health trend win_rate average_r calibration brier samples long_share bias_p drift_p age regime""",
     "service": "status error_rate restarts last_seen affects_trading",
@@ -48,7 +48,7 @@ OPEN = {
         "sector": "exposure_share",
         "position": "scaled drawdown_from_peak unrealized age leverage stop_distance",
         "request": """leverage price_deviation impact repeats_last_minute exposure_after sector_share_after
-            symbol_share_after risk_after leverage_after correlated_after""",
+            symbol_share_after risk_after leverage_after correlated_after correlated_positions_after""",
         "model": "age cusum since_training challenger_age canary_age",
         "service": "restarts last_seen since_restart",
     }.items()

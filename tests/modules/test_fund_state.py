@@ -84,6 +84,7 @@ def test_requests_are_counted_one_after_the_other() -> None:
             assert int(row["exposure_after"] or 0) / QUANTA == pytest.approx(gross, abs=1e-6)
             assert int(row["symbol_share_after"] or 0) <= int(row["exposure_after"] or 0)
             assert int(row["correlated_after"] or 0) <= int(row["exposure_after"] or 0)
+            assert (row["correlated_after"] == 0) == (row["correlated_positions_after"] == 0)
             checked += 1
     assert checked > 10
 

@@ -34,6 +34,7 @@ def test_the_book_after_a_request_by_hand() -> None:
             "risk_after": 0.015,
             "leverage_after": 6.0,
             "correlated_after": 0.1,
+            "correlated_positions_after": 1,
             "free_margin_after": 9_500.0,
             "liquidation_distance": 1 - 0.9 / 0.995,
         }
@@ -155,6 +156,31 @@ def test_what_moves_with_a_request_counts_with_it() -> None:
     positions, requests = {"p": held("BTCUSDT", 2_000)}, {"r": asked("UNIUSDT", 1_000)}
     assert after(state(positions, requests, candles=TOGETHER), "r")["correlated_after"] == pytest.approx(0.3)
     assert after(state(positions, requests, candles=APART), "r")["correlated_after"] == pytest.approx(0.1)
+
+
+def test_positions_that_would_move_together_are_counted_request_after_request() -> None:
+    book = {"p": held("BTCUSDT", 2_000), "q": held("ETHUSDT", 1_000)}
+    requests = {
+        "1": asked("BTCUSDT", 500), "2": asked("UNIUSDT", 500), "3": asked("SOLUSDT", 500),
+        "4": asked("ETHUSDT", 1_000, "SHORT"), "5": asked("BTCUSDT", 1_000, "SHORT"),
+    }  # fmt: skip
+    rows = PBA.compute(state(book, requests, candles=TOGETHER)).rows["request"]
+    # What takes risk off is counted first: "4" closes a position, "5" leaves a part of one. Then "1" adds to that.
+    assert [rows[key]["correlated_positions_after"] for key in sorted(rows)] == [1, 2, 3, 1, 1]
+    apart = PBA.compute(state(book, requests, candles=APART)).rows["request"]
+    assert [apart[key]["correlated_positions_after"] for key in sorted(apart)] == [1, 1, 1, 0, 1]
+
+
+def test_pending_orders_count_among_those_that_move_together() -> None:
+    orders = {"o": order("SOLUSDT", 10)}
+    found = state({"p": held("BTCUSDT", 2_000)}, {"r": asked("UNIUSDT", 500)}, orders=orders, candles=TOGETHER)
+    assert after(found, "r")["correlated_positions_after"] == 3
+
+
+def test_what_nobody_knows_to_move_with_anything_counts_with_the_most() -> None:
+    book = {"p": held("BTCUSDT", 2_000), "q": held("ETHUSDT", 1_000)}
+    found = after(state(book, {"r": asked("XYZUSDT", 100)}, candles=TOGETHER), "r")
+    assert found["correlated_positions_after"] == 3
 
 
 sizes = st.floats(1, 5_000)

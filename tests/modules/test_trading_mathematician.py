@@ -130,6 +130,7 @@ def verdict_on(found: dict[str, Any], **terms: Any) -> Any:
         "risk_after": found["risk_usd"] / 10_000, "leverage_after": 2,
         "free_margin_after": 10_000 - found["margin_usd"],
         **dict.fromkeys(("exposure_after", "sector_share_after", "symbol_share_after", "correlated_after"), share),
+        "correlated_positions_after": 1,
     }  # fmt: skip
     account = {"equity": 10_000, "balance": 10_000, "free_margin": 10_000}
     document = asking(**request) | {"account": account}

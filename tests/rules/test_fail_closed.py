@@ -120,6 +120,7 @@ WORSE: dict[str, list[Any]] = {
     "request.r1.sector_share_after": [0, 0.4, 0.41],
     "request.r1.symbol_share_after": [0, 0.3, 0.31],
     "request.r1.correlated_after": [0, 0.6, 0.61],
+    "request.r1.correlated_positions_after": [0, 5, 6, 20],
     "request.r1.risk_after": [0, 0.15, 0.16],
     "request.r1.leverage": [1, 5, 6, 10, 11, 20, 21],
     "request.r1.leverage_after": [1, 10, 11],
