@@ -9,7 +9,15 @@ from policy_dsl import program as p
 from policy_dsl.diagnostics import Findings
 from policy_dsl.names import Names
 from policy_dsl.operators import Comparator
-from policy_dsl.polarity import Move, falls_when_missing, move, moves_when_missing, output_read, rises_when_missing
+from policy_dsl.polarity import (
+    Move,
+    falls_when_missing,
+    move,
+    moves_when_missing,
+    output_read,
+    overflowing,
+    rises_when_missing,
+)
 from policy_dsl.types import Levels, Type
 from policy_dsl.walking import walk
 from policy_dsl.writing import write_expression
@@ -134,6 +142,8 @@ def _check_missing(rule: p.Rule, tightening: bool, permits: bool, findings: Find
 
 def _monotone_form(rule: p.Rule, names: Names) -> str | None:
     """The nearest condition that only fires more: `risk_mode <= NORMAL` for `risk_mode is NORMAL`, now or before."""
+    if (over := overflowing(rule.guard, names.outputs.__getitem__)) is not None:
+        return f"`{write_expression(over)}` may overflow, and is unknown then: narrow the range of the output"
     for node in walk(rule.guard):
         if not isinstance(node, nodes.Compare) or node.comparator is not Comparator.EQUAL:
             continue

@@ -31,6 +31,7 @@ from policy_dsl.nodes import (
 )
 from policy_dsl.operators import Comparator, Fold, Operator, WindowFold
 from policy_dsl.program import Direction, Output
+from policy_dsl.quantities import INT64_MAX, INT64_MIN, divide_half_even, fits
 from policy_dsl.types import Levels, Quantity, Value
 from policy_dsl.walking import children, walk
 
@@ -81,12 +82,14 @@ def _move(node: Expression, output_of: OutputOf) -> Move:
             return Move.RISES if node.negated else Move.FALLS
         case IsTrue():
             return _move(node.operand, output_of)
-        case Not() | Negate():
+        case Not():
             return -_move(node.operand, output_of)
+        case Negate():
+            return _unless_over(node, -_move(node.operand, output_of), output_of)
         case All() | AnyOf() | Pick():
             return together(_move(o, output_of) for o in node.operands)
         case Arithmetic():
-            return _arithmetic(node, output_of)
+            return _unless_over(node, _arithmetic(node, output_of), output_of)
         case Known() | Absolute():
             return _unless_still(node, output_of)
         case Aggregate() | EventFold():
@@ -162,10 +165,6 @@ def _membership(output: Output, values: set[Value]) -> Move:
 
 
 def _arithmetic(node: Arithmetic, output_of: OutputOf) -> Move:
-    for operand in (node.left, node.right):
-        # Without an end in sight a result may overflow, and what overflows is unknown: a truth that no rule intended.
-        if isinstance(operand, OutputRead) and None in (output_of(operand.output).low, output_of(operand.output).high):
-            return Move.MIXED
     left, right = _move(node.left, output_of), _move(node.right, output_of)
     if node.operator is Operator.ADD:
         return together((left, right))
@@ -188,7 +187,70 @@ def _aggregate(node: Aggregate | EventFold, output_of: OutputOf) -> Move:
         return together((where if node.fold is Fold.ANY else -where, value))
     if node.fold is Fold.COUNT:
         return where
-    return value if where is Move.STILL else Move.MIXED
+    return _unless_over(node, value, output_of) if where is Move.STILL else Move.MIXED
+
+
+# --- results that overflow -------------------------------------------------------------------------------------------
+
+_Ends = tuple[int, int]
+"""The lowest and the highest quanta that a number can come to."""
+
+_OPEN: _Ends = (INT64_MIN, INT64_MAX)
+_MOST_ROWS = 10**6
+"""No snapshot has more rows, or news of more events."""
+
+
+def _unless_over(node: Expression, found: Move, output_of: OutputOf) -> Move:
+    """MIXED where the number may overflow: it is unknown then, a truth that no rule intended, until it tightens."""
+    return found if found is Move.STILL or all(map(fits, _ends(node, output_of))) else Move.MIXED
+
+
+def overflowing(node: Expression, output_of: OutputOf) -> Expression | None:
+    """The first number in `node` that is made of outputs and may overflow; None if there is none."""
+    made = [n for n in walk(node) if isinstance(n, Arithmetic | Negate | Aggregate | EventFold)]
+    over = (n for n in made if isinstance(n.type, Quantity) and not all(map(fits, _ends(n, output_of))))
+    return next((n for n in over if move(n, output_of) is not Move.STILL), None)
+
+
+def _ends(node: Expression, output_of: OutputOf) -> _Ends:
+    """How far a number can go for what it owes to outputs and figures; a fact counts as nothing."""
+    match node:
+        case Constant(value=int() as value):
+            return value, value
+        case OutputRead():
+            output = output_of(node.output)
+            return _OPEN[0] if output.low is None else output.low, _OPEN[1] if output.high is None else output.high
+        case Negate():
+            low, high = _ends(node.operand, output_of)
+            return -high, -low
+        case Absolute():
+            return 0, max(map(abs, _ends(node.operand, output_of)))
+        case Arithmetic():
+            return _ends_of_arithmetic(node, output_of)
+        case Aggregate(fold=Fold.COUNT) | EventFold(fold=Fold.COUNT):
+            return 0, _MOST_ROWS
+        case Aggregate(fold=Fold.SUM, value=value) | EventFold(fold=Fold.SUM, value=value) if value is not None:
+            low, high = _ends(value, output_of)
+            return min(0, low) * _MOST_ROWS, max(0, high) * _MOST_ROWS
+        case _:
+            below = [_ends(c, output_of) for c in children(node) if isinstance(c.type, Quantity)]
+            return min((low for low, _ in below), default=0), max((high for _, high in below), default=0)
+
+
+def _ends_of_arithmetic(node: Arithmetic, output_of: OutputOf) -> _Ends:
+    (left_low, left_high), (right_low, right_high) = _ends(node.left, output_of), _ends(node.right, output_of)
+    match node.operator:
+        case Operator.ADD:
+            return left_low + right_low, left_high + right_high
+        case Operator.SUBTRACT:
+            return left_low - right_high, left_high - right_low
+        case Operator.MULTIPLY:
+            products = [a * b * node.scale_up for a in (left_low, left_high) for b in (right_low, right_high)]
+            results = [divide_half_even(product, node.scale_down) for product in products]
+        case Operator.DIVIDE:
+            divisors = [divisor * node.scale_down for divisor in (right_low, right_high) if divisor != 0]
+            results = [divide_half_even(a * node.scale_up, b) for a in (left_low, left_high) for b in divisors]
+    return min(results, default=0), max(results, default=0)
 
 
 # --- missing facts ---------------------------------------------------------------------------------------------------

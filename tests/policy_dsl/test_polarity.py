@@ -113,6 +113,15 @@ CONDITIONS = [
     ("max(size, 50% - floor) < 20%", RISES),
     # a result that may overflow
     ("open + 5% < 50%", MIXED),
+    ("previous(open) + 5% < 50%", MIXED),
+    ("-open > -50%", MIXED),
+    ("9_000_000_000 * size < 50%", RISES),
+    ("10_000_000_000 * size < 50%", MIXED),
+    ("10_000_000_000 * min(size, 50%) < 50%", MIXED),
+    ("9_000_000_000 * size + 50% < 50%", RISES),
+    ("9_000_000_000 * size + 9_000_000_000 * (size - floor) < 50%", MIXED),
+    ("10 * (size / 0.000000001) < 50%", MIXED),
+    ("sum(position.r_multiple) + 1R < 50R", STILL),
     ("open < 50%", RISES),
     # rows and events
     ("any(position where each is A)", RISES),
