@@ -12,8 +12,8 @@ from policy_dsl.cases import Case, Invariant
 from policy_dsl.catalogue import Catalogue
 from policy_dsl.checker import check
 from policy_dsl.configuration import Configuration, read_configuration
-from policy_dsl.diagnostics import Diagnostic, Findings, PolicyError, Source, Span
-from policy_dsl.files import CONFIGURATION_FILE, read_files
+from policy_dsl.diagnostics import Diagnostic, Findings, PolicyError, Source
+from policy_dsl.files import CONFIGURATION_FILE, decoded, read_files
 from policy_dsl.parser import parse, without_gc
 from policy_dsl.program import Program
 from policy_dsl.syntax import File
@@ -86,7 +86,7 @@ def _checked(contents: Mapping[str, bytes], catalogue: Catalogue, prefix: str, t
     files: list[File] = []
     configuration = Configuration()
     for name in sorted(contents):
-        source = _decoded(prefix + name, contents[name], findings)
+        source = decoded(prefix + name, contents[name], findings)
         sources[source.path] = source
         if name == CONFIGURATION_FILE:
             configuration = read_configuration(source, findings)
@@ -117,16 +117,6 @@ def _infos(files: Iterable[File]) -> Iterable[PolicyInfo]:
     for file in files:
         if file.policy is not None:
             yield PolicyInfo(file.policy.name.text, file.policy.version, file.policy.doc or "", file.path)
-
-
-def _decoded(path: str, data: bytes, findings: Findings) -> Source:
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        text = data.decode("utf-8", errors="replace")
-        at = len(data[: error.start].decode("utf-8", errors="replace"))
-        findings.error("RF108", f"byte {error.start} is not UTF-8", Span(path, at, at + 1), "save the file as UTF-8")
-    return Source(path, text)
 
 
 def load_text(texts: Mapping[str, str], catalogue: Catalogue) -> Bundle:

@@ -107,7 +107,7 @@ def _find(source: Source, section: str, key: str) -> Span:
     """Where a setting stands: its key, or the last part of a key with dots."""
     start = _section(source, section)
     for name in (key, key.rpartition(".")[2]):
-        pattern = re.compile(rf"^(?:[^=\n]*[.\"' \t])?({re.escape(name)})[\"']?[ \t]*=", re.MULTILINE)
+        pattern = re.compile(rf"^(?:[^=#\n]*[.\"' \t])?({re.escape(name)})[\"']?[ \t]*=", re.MULTILINE)
         found = pattern.search(source.text, start.end)
         if found is not None:
             return Span(source.path, *found.span(1))

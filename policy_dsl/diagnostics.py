@@ -165,7 +165,12 @@ def render(diagnostic: Diagnostic, sources: Mapping[str, Source]) -> str:
         lines.append(f"  {span.path}")
     if diagnostic.help is not None:
         lines.append(f"  help: {diagnostic.help}")
-    return "\n".join(lines)
+    return "\n".join(map(_visible, lines))
+
+
+def _visible(line: str) -> str:
+    """The line as a terminal may have it: what would move its cursor, or show as nothing, is a sign of its own."""
+    return line if line.isprintable() else "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in line)
 
 
 _WIDEST = 160

@@ -1,10 +1,10 @@
-"""Reads the files of a bundle: bytes by name, nothing judged yet."""
+"""Reads the files of a bundle: bytes by name, and their text; nothing else judged yet."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from policy_dsl.diagnostics import Diagnostic, PolicyError
+from policy_dsl.diagnostics import Diagnostic, Findings, PolicyError, Source, Span
 
 CONFIGURATION_FILE = "ringfence.toml"
 
@@ -17,6 +17,9 @@ def read_files(path: Path) -> dict[str, bytes]:
     Raises PolicyError if there is nothing to read.
     """
     if path.is_file():
+        if path.name == CONFIGURATION_FILE:
+            message = f"`{path}` is the configuration of a bundle, not a file of rules"
+            raise PolicyError([Diagnostic("RF110", message, help="name its directory")])
         return {path.name: _read(path)}
     if not path.is_dir():
         raise PolicyError([Diagnostic("RF110", f"there is no directory or rule file `{path}`")])
@@ -37,3 +40,14 @@ def _read(path: Path) -> bytes:
     except OSError as error:
         reason = (error.strerror or "unreadable").lower()
         raise PolicyError([Diagnostic("RF110", f"`{path}` cannot be read: {reason}")]) from error
+
+
+def decoded(path: str, data: bytes, findings: Findings) -> Source:
+    """The text of a file, without a byte order mark. What is no UTF-8 is reported (RF108), and stands as U+FFFD."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        text = data.decode("utf-8", errors="replace")
+        at = len(data[: error.start].decode("utf-8", errors="replace"))
+        findings.error("RF108", f"byte {error.start} is not UTF-8", Span(path, at, at + 1), "save the file as UTF-8")
+    return Source(path, text)

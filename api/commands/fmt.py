@@ -11,8 +11,8 @@ from api.bundles import rules_path
 from api.exits import FINDINGS
 from api.terminal import count_of, show_diagnostics, show_json
 from api.writing import write_whole
-from policy_dsl.diagnostics import Findings, PolicyError, Source
-from policy_dsl.files import read_files
+from policy_dsl.diagnostics import Findings, Source
+from policy_dsl.files import decoded, read_files
 
 
 def fmt(
@@ -27,19 +27,20 @@ def fmt(
     findings, sources = Findings(), {}
     changed: list[Path] = []
     for file in _files(paths or [rules_path(None)]):
-        source = _source(file)
+        data = file.read_bytes()
+        source = decoded(str(file), data, findings)
         sources[source.path] = source
         text = _laid_out(source, findings)
-        if text is not None and text != source.text:
+        if text is not None and text.encode() != data:
             changed.append(file)
             if not check:
                 write_whole(file, text)
     show_diagnostics(findings.sorted(), sources, err=True)
+    unreadable = sorted({d.span.path for d in findings.items if d.span is not None})
     if as_json:
-        unreadable = sorted({d.span.path for d in findings.items if d.span is not None})
         show_json({"changed": [str(f) for f in changed], "unreadable": unreadable})
     else:
-        _tell(changed, len(sources), check=check)
+        _tell(changed, len(sources), len(unreadable), check=check)
     if findings.items or (check and changed):
         raise typer.Exit(FINDINGS)
 
@@ -53,25 +54,19 @@ def _files(paths: list[Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def _source(file: Path) -> Source:
-    """The file as it is, line ends included. Raises PolicyError where it is no text."""
-    try:
-        return Source(str(file), file.read_bytes().decode("utf-8"))
-    except UnicodeDecodeError as error:
-        from policy_dsl.diagnostics import Diagnostic
-
-        message = f"`{file}`: byte {error.start} is not UTF-8"
-        raise PolicyError([Diagnostic("RF108", message, None, "save the file as UTF-8")]) from error
-
-
 def _laid_out(source: Source, findings: Findings) -> str | None:
+    """The text in its one layout; None where something is found that keeps it from being read."""
     from policy_dsl.formatter import format_source
 
+    if any(d.span is not None and d.span.path == source.path for d in findings.items):
+        return None
     return format_source(source, findings)
 
 
-def _tell(changed: list[Path], files: int, *, check: bool) -> None:
+def _tell(changed: list[Path], files: int, unreadable: int, *, check: bool) -> None:
     for file in changed:
         typer.echo(f"{file} is not laid out" if check else f"{file} laid out anew")
-    if not changed:
+    if unreadable:
+        typer.echo(f"{unreadable:,} of {count_of(files, 'file')} cannot be read: left alone")
+    elif not changed:
         typer.echo(f"{count_of(files, 'file')}: nothing to change")

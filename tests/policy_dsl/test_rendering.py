@@ -148,3 +148,9 @@ def test_a_refusal_says_the_first_of_its_reasons() -> None:
 )
 def test_the_nearest_known_word_is_proposed(word: str, known: list[str], said: str | None) -> None:
     assert did_you_mean(word, known) == said
+
+
+def test_what_would_move_a_cursor_is_shown_as_a_sign_of_its_own() -> None:
+    source = Source("a.rules", "ab\x1b[2Jcd\u202e")
+    found = render(Diagnostic("RF999", "no `\x1b`", Span("a.rules", 2, 3)), {"a.rules": source})
+    assert found == "error[RF999]: no `\ufffd`\n  a.rules:1:3\n1 | ab\ufffd[2Jcd\ufffd\n  |   ^"
