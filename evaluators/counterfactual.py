@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import cast
 
 from evaluators.binding import bindings_of
@@ -59,6 +60,15 @@ class Change:
     after: OutputValue
 
 
+@dataclass(frozen=True, slots=True)
+class _State:
+    """A state that moves lead to, and what is decided of it."""
+
+    moves: tuple[Move, ...]
+    snapshot: Snapshot
+    decision: Decision
+
+
 def would_change(
     program: Program,
     catalogue: Catalogue,
@@ -73,31 +83,32 @@ def would_change(
     if nothing within six facts changes it. KeyError for an output or row that is not there.
     """
     search = _Search(program.enforced(), catalogue, decide, output, key)
-    before = search.value(decide(snapshot))
-    frontier: list[tuple[tuple[Move, ...], Snapshot]] = [((), snapshot)]
+    first = decide(snapshot)
+    before = search.value(first)
+    frontier = [_State((), snapshot, first)]
     tried: set[frozenset[tuple[str, str | None, str, Value]]] = set()
     budget = _BUDGET
     for _depth in range(_DEPTH):
-        reached: list[tuple[tuple[Move, ...], Snapshot]] = []
+        reached: list[_State] = []
         found: list[Change] = []
-        for moves, state in frontier:
-            for move in search.candidates(state, moves):
-                after_moves = (*moves, move)
+        for state in frontier:
+            for move in search.candidates(state):
+                after_moves = (*state.moves, move)
                 mark = frozenset((m.entity, m.key, m.field, m.new) for m in after_moves)
                 if mark in tried or budget == 0:
                     continue
                 tried.add(mark)
                 budget -= 1
-                changed = _applied(state, move)
-                after = search.value(decide(changed))
+                changed = _applied(state.snapshot, move)
+                reached.append(_State(after_moves, changed, decide(changed)))
+                after = search.value(reached[-1].decision)
                 if after != before:
                     found.append(Change(output, key, after_moves, before, after))
-                reached.append((after_moves, changed))
         if found:
             return min(
                 found, key=lambda c: (sum(m.size for m in c.moves), [(m.entity, m.key or "", m.field) for m in c.moves])
             )
-        frontier = sorted(reached, key=lambda r: search.progress(r[1], r[0]))[:_BEAM]
+        frontier = sorted(reached, key=search.progress)[:_BEAM]
     return None
 
 
@@ -123,6 +134,7 @@ class _Search:
         value = decision.outputs[self.output]
         return cast(OutputValue, value) if self.key is None else cast(PerRow, value)[self.key]
 
+    @cached_property
     def rules(self) -> list[Rule]:
         """The rules that can touch the output, directly or through the outputs that they read."""
         wanted, found = {self.output}, {}
@@ -145,15 +157,15 @@ class _Search:
             scope = None if output.entity is None else Scope(output.entity, output.entity)
             yield Rule(output.id, output.policy, scope, output.latches_until, (), ())
 
-    def candidates(self, state: Snapshot, made: tuple[Move, ...]) -> Iterator[Move]:
+    def candidates(self, state: _State) -> Iterator[Move]:
         """The changes worth trying next: one fact of one rule moved across a figure it is compared with."""
-        outputs = self.decide(state).outputs
-        taken = {(m.entity, m.key, m.field) for m in made}
+        snapshot, outputs = state.snapshot, state.decision.outputs
+        taken = {(m.entity, m.key, m.field) for m in state.moves}
         seen: set[tuple[str, str | None, str, Value]] = set()
-        for rule in self.rules():
-            for key in self._keys(rule, state):
+        for rule in self.rules:
+            for key in self._keys(rule, snapshot):
                 for node in walk(rule.guard):
-                    for move in self._moves(node, rule, key, state, outputs):
+                    for move in self._moves(node, rule, key, snapshot, outputs):
                         mark = (move.entity, move.key, move.field, move.new)
                         if mark[:3] not in taken and mark not in seen:
                             seen.add(mark)
@@ -202,11 +214,14 @@ class _Search:
             if new != old and fact.in_range(new):
                 yield Move(fact.entity, key, fact.name, old, new, _size(fact, old, new))
 
-    def progress(self, state: Snapshot, moves: tuple[Move, ...]) -> tuple[int, float]:
+    def progress(self, state: _State) -> tuple[int, float]:
         """How near a state is: fewer of the rules concerned fire, with smaller moves."""
-        concerned = {r.id for r in self.rules()}
-        firing = sum(f.rule in concerned for f in self.decide(state).firings)
-        return firing, sum(m.size for m in moves)
+        firing = sum(f.rule in self._concerned for f in state.decision.firings)
+        return firing, sum(m.size for m in state.moves)
+
+    @cached_property
+    def _concerned(self) -> frozenset[str]:
+        return frozenset(rule.id for rule in self.rules)
 
 
 def _local(node: Expression, rule: Rule) -> bool:

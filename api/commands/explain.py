@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -59,12 +58,13 @@ def explain(
 
 
 def _explain_code(code: str, *, as_json: bool) -> None:
-    page = files("policy_dsl").joinpath("codes", f"{code}.md")
-    if not page.is_file():
+    from policy_dsl.codes_index import page, title
+
+    text = page(code)
+    if text is None:
         raise typer.BadParameter(f"there is no page on `{code}`")
-    text = page.read_text(encoding="utf-8")
     if as_json:
-        show_json({"code": code, "title": text.partition("\n")[0].removeprefix(f"# {code}: "), "page": text})
+        show_json({"code": code, "title": title(code), "page": text})
     else:
         show_page(text)
 
@@ -141,7 +141,7 @@ def _explain_decision(
     every = len(shown) == len(program.outputs)
     reasons = [r for r in told.reasons if every or set(r.binds) & set(shown)]
     asked = why.questions(program, decision, shown)
-    others = list(why.changes(teller.told, facts, told.snapshot, teller.evaluator.decide, asked))
+    others = why.changes(teller.told, facts, told.snapshot, teller.evaluator.decide, asked)
     if as_json:
         head = {"book": decision.book, "ts": format_time(decision.ts), "switched": switched.documents()}
         because = [why.reason_document(r, bundle, taken) for r in reasons]
