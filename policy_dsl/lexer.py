@@ -31,8 +31,9 @@ class RuleLexer(Lexer):
         blank = "|".join(f"(?:{patterns[name]})" for name in conf.ignore)
         marks = "|".join(re.escape(mark) for mark in sorted(self.marks, key=len, reverse=True))
         kinds = "|".join(f"(?P<{name}>{patterns[name]})" for name in _ORDER)
-        self.token = re.compile(rf"(?:{blank})*(?:{kinds}|(?P<MARK>{marks})|(?P<END>\Z))")
-        self.blanks = re.compile(rf"(?:{blank})*")
+        # Blanks are given up to nobody (`*+`): tried in parts, a hundred of them before a foreign sign would never end.
+        self.token = re.compile(rf"(?:{blank})*+(?:{kinds}|(?P<MARK>{marks})|(?P<END>\Z))")
+        self.blanks = re.compile(rf"(?:{blank})*+")
         self.version, self.repeat = re.compile(patterns["VERSION"]), re.compile(patterns["REPEAT"])
 
     def lex(self, lexer_state: LexerState, parser_state: Any) -> Iterator[Token]:
