@@ -30,6 +30,7 @@ RulesOption = Annotated[Path | None, typer.Option("--rules", metavar="DIR", envv
 """The rules that a command works with, as an option."""
 
 _ROOT = Path(api.__file__).resolve().parents[1]
+_SECONDS_A_DAY = 86_400
 _CHECKING = (_ROOT / "policy_dsl", _ROOT / "modules" / "facts")
 """The code that a check depends on: the language, and the facts that rules may name."""
 
@@ -111,8 +112,12 @@ def bundle_of(contents: Mapping[str, bytes], prefix: str) -> Bundle:
 
 
 def _key(what: str, contents: Mapping[str, bytes], prefix: str) -> str:
-    today = datetime.now(UTC).date().isoformat()  # a check reports exceptions that have expired
-    return cache_key(contents, _CHECKING, what, prefix, today)
+    return cache_key(contents, _CHECKING, what, prefix, str(_today()))
+
+
+def _today() -> int:
+    """When this day began, UTC (ms): a check reports exceptions that had expired by then."""
+    return int(datetime.now(UTC).timestamp()) // _SECONDS_A_DAY * _SECONDS_A_DAY * 1000
 
 
 def _findings(contents: Mapping[str, bytes], prefix: str) -> tuple[dict[str, Any], tuple[Diagnostic, ...]]:
@@ -130,7 +135,7 @@ def _findings(contents: Mapping[str, bytes], prefix: str) -> tuple[dict[str, Any
 def _report(contents: Mapping[str, bytes], prefix: str) -> Report:
     from policy_dsl.bundle import check_files
 
-    return check_files(contents, catalogue(), prefix=prefix)
+    return check_files(contents, catalogue(), prefix=prefix, today=_today())
 
 
 def _sources(contents: Mapping[str, bytes], prefix: str) -> dict[str, Source]:

@@ -90,7 +90,7 @@ def check(
 
 def _declare_all(each: Callable[..., None], names: Names, configuration: Configuration, findings: Findings) -> None:
     each(s.LevelsDecl, lambda n, _f, c: d.declare_levels(n, c))
-    each(s.ParamDecl, lambda n, _f, c: d.declare_param(n, c, {}))
+    each(s.ParamDecl, lambda n, _f, c: d.declare_param(n, c))
     configured_params(configuration, names, findings)
     each(s.OutputDecl, lambda n, _f, c: d.declare_output(n, c))
     each(s.OutputDecl, _add_latch)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from policy_dsl import syntax_expressions as x
 from policy_dsl.diagnostics import Findings, Label, Span
 from policy_dsl.names import Names
-from policy_dsl.types import Levels, Quantity, Type
+from policy_dsl.types import Levels, Type
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,6 @@ class Context:
     findings: Findings
     policy: str
     rows: Mapping[str, Binding] = field(default_factory=dict)
-    where: str = "a rule"
 
     def bind(self, entity: str, *called: str) -> tuple[Context, Binding]:
         """The context with one more row, under each of the names it is called."""
@@ -70,8 +69,3 @@ def a_type(kind: Type) -> str:
     """A type with its article, where it takes one."""
     name = type_name(kind)
     return name if name in _MASS else f"an {name}" if name[0] in "aeiou" else f"a {name}"
-
-
-def is_number(kind: Type) -> bool:
-    """Whether the type is a quantity."""
-    return isinstance(kind, Quantity)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from policy_dsl import expressions, nodes
 from policy_dsl import program as p
 from policy_dsl import syntax as s
@@ -32,19 +30,19 @@ def declare_levels(node: s.LevelsDecl, context: Context) -> None:
         context.names.levels[name] = Levels(name, members)
 
 
-def declare_param(node: s.ParamDecl, context: Context, overrides: Mapping[str, Value]) -> None:
-    """Add a param, with its configured value where there is one."""
+def declare_param(node: s.ParamDecl, context: Context) -> None:
+    """Add a param, at its default; `configured_params` puts the configured value in its place."""
     full = f"{context.policy}.{node.name.text}"
     if not _free(node.name, full, context):
         return
-    made = _param(node, full, context, overrides)
+    made = _param(node, full, context)
     if made is None:
         context.names.broken.add(full)
     else:
         context.names.params[full] = made
 
 
-def _param(node: s.ParamDecl, full: str, context: Context, overrides: Mapping[str, Value]) -> p.Param | None:
+def _param(node: s.ParamDecl, full: str, context: Context) -> p.Param | None:
     kind = None if node.type is None else resolve_type(node.type, full, context)
     if (node.type is not None and kind is None) or not _stands_alone(node, context):
         return None
@@ -63,7 +61,7 @@ def _param(node: s.ParamDecl, full: str, context: Context, overrides: Mapping[st
             message = f"{write(int(value.value), unit)} is outside the range {span}"
             context.error("RF302", message, node.value.span, None, Label(node.range.span, "the range"))
             return None
-    return p.Param(full, value.type, overrides.get(full, value.value), value.value, low, high, node.span)
+    return p.Param(full, value.type, value.value, value.value, low, high, node.span)
 
 
 def _stands_alone(node: s.ParamDecl, context: Context) -> bool:

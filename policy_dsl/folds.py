@@ -25,7 +25,7 @@ def timed(node: x.Timed, context: Context) -> nodes.Expression | None:
 
 def fold(node: x.Fold, context: Context) -> nodes.Expression | None:
     """An aggregate over rows, a fold over events, or a trailing window over a value."""
-    head = _head(node.body, node.variable is not None, context)
+    head = _head(node.body, context)
     entity = None if head is None else context.names.catalogue.entities[head]
     if entity is not None and row_name(node.variable, entity.name, context) is None:
         return None
@@ -41,7 +41,7 @@ def _follows_one_row(node: x.Fold) -> bool:
     return node.function in _WINDOWS and node.over is not None and node.where is None and node.variable is None
 
 
-def _head(node: x.Expr, aliased: bool, context: Context) -> str | None:
+def _head(node: x.Expr, context: Context) -> str | None:
     """The keyed entity or event that a fold runs over: the first one its body names."""
     if isinstance(node, x.Path):
         entity = context.names.catalogue.entities.get(node.head)
@@ -54,7 +54,7 @@ def _head(node: x.Expr, aliased: bool, context: Context) -> str | None:
     for name in node.__slots__:
         value = getattr(node, name)
         for part in value if isinstance(value, tuple) else (value,):
-            if isinstance(part, x.Expr) and (found := _head(part, aliased, context)):
+            if isinstance(part, x.Expr) and (found := _head(part, context)):
                 return found
     return None
 
@@ -110,12 +110,12 @@ def _is_bare(node: x.Fold, entity: Entity, context: Context) -> bool:
     return False
 
 
-def _value(node: x.Fold, body: Context, context: Context, allowed: tuple[Type, ...] = ()) -> nodes.Expression | None:
+def _value(node: x.Fold, body: Context, context: Context) -> nodes.Expression | None:
     value = expressions.expression(node.body, body)
     if value is None:
         return None
     summed = node.function in ("sum", "average") and value.type == TIME
-    if not isinstance(value.type, Quantity) or summed or (allowed and value.type not in allowed):
+    if not isinstance(value.type, Quantity) or summed:
         message = f"`{node.function}` folds numbers, and this is {a_type(value.type)}"
         context.error("RF206", message, node.body.span)
         return None

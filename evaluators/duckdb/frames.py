@@ -135,7 +135,6 @@ class Column:
     nullable: bool = True
     origin: Origin | None = None
     definition: Fragment | None = None
-    comment: str = ""
 
     @property
     def is_row_id(self) -> bool:

@@ -6,7 +6,7 @@ guard, which reads only outputs that follow from masks, needs no computing for a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from evaluators.python.nodes import Condition
@@ -126,9 +126,3 @@ def settled_reads(guard: Guard) -> frozenset[str]:
             return settled_reads(guard.part)
         case Item():
             return frozenset()
-
-
-def all_items(guards: Iterable[Guard]) -> Iterator[Item]:
-    """The items of several guards."""
-    for guard in guards:
-        yield from items(guard)

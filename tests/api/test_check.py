@@ -60,3 +60,13 @@ def test_rules_that_are_not_there(run: Run, tmp_path: Path) -> None:
 def test_a_file_that_is_no_text(run: Run, rules: Path) -> None:
     (rules / "desk.rules").write_bytes(b"policy desk version 1.0.0\n\xff\xfe")
     assert "RF108" in run("check", rules, code=1).stdout
+
+
+def test_an_exception_that_has_expired_is_reported(run: Run, rules: Path) -> None:
+    excused = DESK.replace(
+        "> deep\n", '> deep\n  except until 2026-01-02 when operator.flatten_on_stop because "OPS-1"\n'
+    )
+    (rules / "desk.rules").write_text(excused, encoding="utf-8")
+    assert "warning[RF502]: the exception of `desk.crash` expired on 2026-01-02 (OPS-1)" in run("check", rules).stdout
+    (rules / "desk.rules").write_text(excused.replace("2026-01-02", "2999-01-02"), encoding="utf-8")
+    assert "RF502" not in run("check", rules).stdout

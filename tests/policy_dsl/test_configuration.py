@@ -157,3 +157,9 @@ def test_outputs_and_params_of_a_policy_that_is_off_remain() -> None:
 
 def test_the_name_of_a_bundle_covers_its_configuration() -> None:
     assert configured("").hash != configured('[params]\n"p.limit" = "4%"\n').hash
+
+
+def test_a_setting_is_found_where_it_stands_and_not_in_a_comment() -> None:
+    text = '[modes]\n# a week of pba = "observe" first\npba = "observe"\n'
+    made = read_configuration(Source("ringfence.toml", text), Findings())
+    assert made.place("modes.pba").start == text.rindex("pba")
