@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import typer
 
+from api.durations import duration
 from api.terminal import count_of, show_diagnostics
 from evaluators.decision_documents import Entry, decision_document
 from evaluators.document_values import write_value as as_json
@@ -23,7 +24,6 @@ from evaluators.timestamps import format_time
 from policy_dsl.bundle import Bundle
 from policy_dsl.catalogue import Catalogue
 from policy_dsl.diagnostics import Findings, Source
-from policy_dsl.literals import LiteralError, read
 from policy_dsl.program import Program
 from policy_dsl.types import DURATION
 from policy_dsl.writing import write_expression, write_value
@@ -46,7 +46,8 @@ def max_gap_of(bundle: Bundle, cadence: str | None, snapshots: Sequence[Snapshot
 
     Raises BadParameter for a cadence that is not a duration.
     """
-    max_gap = longest_gap(bundle.configuration.max_gap, DEFAULT_CADENCE if cadence is None else _duration(cadence))
+    apart = DEFAULT_CADENCE if cadence is None else duration(cadence, "--cadence")
+    max_gap = longest_gap(bundle.configuration.max_gap, apart)
     times: dict[str, list[int]] = {}
     for snapshot in snapshots:
         times.setdefault(snapshot.book, []).append(snapshot.ts)
@@ -60,16 +61,6 @@ def max_gap_of(bundle: Bundle, cadence: str | None, snapshots: Sequence[Snapshot
             err=True,
         )
     return max_gap
-
-
-def _duration(text: str) -> int:
-    try:
-        literal = read(text)
-    except LiteralError as error:
-        raise typer.BadParameter(str(error), param_hint="--cadence") from error
-    if literal.unit is not DURATION.unit or literal.value <= 0:
-        raise typer.BadParameter(f"`{text}` is not a duration such as `1m`", param_hint="--cadence")
-    return int(literal.value)
 
 
 def told(bundle: Bundle, snapshots: Iterable[Snapshot], max_gap: int) -> Iterator[Told]:

@@ -7,9 +7,9 @@ from policy_dsl import syntax_expressions as x
 from policy_dsl import syntax_steps as t
 from policy_dsl.cases import Assignment
 from policy_dsl.catalogue import Entity, Fact, Rows
-from policy_dsl.context import Context, a_type
+from policy_dsl.context import Context
 from policy_dsl.diagnostics import did_you_mean
-from policy_dsl.types import Quantity, Reference, Text, Type
+from policy_dsl.types import Reference, Text, Type
 from policy_dsl.writing import write_value
 
 
@@ -88,7 +88,7 @@ def _of_fact(
         context.error("RF206", "a test gives fixed values: literals and params", value.span)
         return None
     if not _fits(made.type, fact.type):
-        _wrong_value(value, made.type, fact.type, context)
+        expressions.wrong_type(value, made.type, fact.type, context)
         return None
     if not fact.in_range(made.value):
         ends = " to ".join("open" if e is None else write_value(e, fact.type) for e in (fact.low, fact.high))
@@ -99,9 +99,3 @@ def _of_fact(
 
 def _fits(got: Type, wanted: Type) -> bool:
     return got == wanted or (isinstance(got, Text) and isinstance(wanted, Reference))
-
-
-def _wrong_value(node: x.Expr, got: Type, wanted: Type, context: Context) -> None:
-    code = "RF204" if isinstance(got, Quantity) and isinstance(wanted, Quantity) else "RF206"
-    message = f"{a_type(wanted)} is expected, and this is {a_type(got)}"
-    context.error(code, message, node.span, expressions.suggest_unit(node, wanted))

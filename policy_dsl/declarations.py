@@ -215,8 +215,7 @@ def constant(node: x.Expr, expected: Type | None, context: Context) -> nodes.Con
         context.error("RF206", "a fixed value stands here: a literal or a param", node.span)
         return None
     if expected is not None and made.type != expected:
-        code = "RF204" if isinstance(made.type, Quantity) and isinstance(expected, Quantity) else "RF206"
-        context.error(code, f"{a_type(expected)} is expected, and this is {a_type(made.type)}", node.span)
+        expressions.wrong_type(node, made.type, expected, context)
         return None
     return made
 

@@ -10,7 +10,7 @@ from policy_dsl.context import Context, a_type
 from policy_dsl.diagnostics import Span, did_you_mean
 from policy_dsl.names import EXIT_EFFECTS, VERDICT
 from policy_dsl.operators import Operator
-from policy_dsl.types import RATIO, TIME, ItemSet, Levels, Quantity, Type
+from policy_dsl.types import RATIO, TIME, ItemSet, Levels, Quantity
 from policy_dsl.writing import write_value
 
 _FACTORS = ("ratio", "number", "count")
@@ -118,7 +118,7 @@ def _tighten(node: s.TightenEffect, scope: p.Scope | None, context: Context) -> 
     if (node.hold is not None and hold is None) or (node.until is not None and until is None):
         return None
     if node.until is not None and until is not None and until.type != TIME:
-        _wrong_type(node.until, until.type, TIME, context)
+        expressions.wrong_type(node.until, until.type, TIME, context)
         return None
     return p.Tighten(output.id, how, value, _row_filter(where), hold, until)
 
@@ -141,7 +141,7 @@ def _bound(node: s.TightenEffect, output: p.Output, context: Context) -> nodes.E
     if value is None:
         return None
     if value.type != output.type:
-        _wrong_type(node.value, value.type, output.type, context)
+        expressions.wrong_type(node.value, value.type, output.type, context)
         return None
     if isinstance(value, nodes.Constant) and value.name is None and not _binds(value, output):
         span = node.value.span
@@ -175,7 +175,7 @@ def _amount(node: s.TightenEffect, how: p.How, output: p.Output, context: Contex
         value = expressions.expression(node.value, context, output.type)
         if value is None or value.type != output.type:
             if value is not None:
-                _wrong_type(node.value, value.type, output.type, context)
+                expressions.wrong_type(node.value, value.type, output.type, context)
             return None
         if isinstance(value, nodes.Constant) and int(value.value) <= 0:
             hint = "a shift is how much stricter: more than nothing"
@@ -220,12 +220,6 @@ def _has_strict_end(value: nodes.Expression, output: p.Output, node: s.TightenEf
     message = f"this value may be unknown, and `{output.id}` has no strictest end to fall back on"
     context.error("RF408", message, node.value.span, hint)
     return False
-
-
-def _wrong_type(node: x.Expr, got: Type, wanted: Type, context: Context) -> None:
-    code = "RF204" if isinstance(got, Quantity) and isinstance(wanted, Quantity) else "RF206"
-    message = f"{a_type(wanted)} is expected, and this is {a_type(got)}"
-    context.error(code, message, node.span, expressions.suggest_unit(node, wanted))
 
 
 def _item(node: s.ItemEffect, scope: p.Scope | None, context: Context) -> p.Effect | None:

@@ -181,6 +181,13 @@ def mismatch(left: x.Expr, right: x.Expr, a: Type, b: Type, context: Context) ->
     context.error(code, message, left.span.to(right.span), help_, *labels)
 
 
+def wrong_type(node: x.Expr, got: Type, wanted: Type, context: Context) -> None:
+    """Report a value of another type than its place asks for."""
+    code = "RF204" if isinstance(got, Quantity) and isinstance(wanted, Quantity) else "RF206"
+    message = f"{a_type(wanted)} is expected, and this is {a_type(got)}"
+    context.error(code, message, node.span, suggest_unit(node, wanted))
+
+
 def suggest_unit(node: x.Expr, wanted: Type) -> str | None:
     """`did you mean 5%?` where a bare number meets a unit."""
     if isinstance(node, x.Quantity) and _needs_other(node) and isinstance(wanted, Quantity):

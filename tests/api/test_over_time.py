@@ -145,7 +145,7 @@ def test_states_further_apart_than_declared_are_gaps(run: Run, timeline: Path) -
     assert "gaps" not in quiet.stderr
     assert "59 steps of the timeline longer than 30s" in noted.stderr
     assert "--cadence" in run(*words, "--cadence", "soon", code=2).output
-    assert "is not a duration" in run(*words, "--cadence", "5%", code=2).output
+    assert "is no duration" in run(*words, "--cadence", "5%", code=2).output
 
 
 def document(run: Run, *words: str | Path) -> Any:
