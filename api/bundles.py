@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ import typer
 
 import api
 from policy_dsl.cache import cache_key, cached
-from policy_dsl.diagnostics import Diagnostic, PolicyError, Source
+from policy_dsl.diagnostics import Diagnostic, PolicyError, Severity, Source
 from policy_dsl.files import read_files
 
 if TYPE_CHECKING:
@@ -88,13 +88,16 @@ def checked(path: Path) -> Checked:
     """
     contents, prefix = read_files(path), prefix_of(path)
     plain, diagnostics = cached(_key("findings", contents, prefix), lambda: _findings(contents, prefix))
-    sources = _sources(contents, prefix)
+    sources, diagnostics = _sources(contents, prefix), (*diagnostics, *_alone(path, diagnostics))
     return Checked(plain["bundle"], plain["counts"], plain["versions"], diagnostics, sources)
 
 
 def opened(path: Path) -> Bundle:
     """The bundle at `path`, ready to run. Raises PolicyError with every error."""
-    return bundle_of(read_files(path), prefix_of(path))
+    try:
+        return bundle_of(read_files(path), prefix_of(path))
+    except PolicyError as error:
+        raise PolicyError((*error.diagnostics, *_alone(path, error.diagnostics)), error.sources) from error
 
 
 def bundle_of(contents: Mapping[str, bytes], prefix: str) -> Bundle:
@@ -109,6 +112,14 @@ def bundle_of(contents: Mapping[str, bytes], prefix: str) -> Bundle:
     if bundle is None:
         raise PolicyError((d for d in diagnostics if d.is_error), _sources(contents, prefix))
     return bundle
+
+
+def _alone(path: Path, found: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
+    """A note where names are not found by a file that was read without the files beside it."""
+    unknown = any(diagnostic.code == "RF201" for diagnostic in found)
+    if unknown and path.is_file() and len(list(path.parent.glob("*.rules"))) > 1:
+        message = f"`{path}` was read alone, without the policies beside it"
+        yield Diagnostic("RF201", message, None, f"name its directory: `{path.parent}`", severity=Severity.NOTE)
 
 
 def _key(what: str, contents: Mapping[str, bytes], prefix: str) -> str:

@@ -10,6 +10,8 @@ from policy_dsl.formatter_expressions import one_line, path, written
 from policy_dsl.formatter_layout import Document, listed, row
 from policy_dsl.formatter_pieces import INDENT, Origin, Piece, as_piece
 
+_OPEN_TEXT = re.compile(r'^(?:[^"]|"[^"\\]*(?:\\.[^"\\]*)*")*+"')
+"""A text that is not closed, at the end of a cell: an error, but not the formatter's to change."""
 _LATER_ROW = re.compile(r"\n[ \t]*\|")
 
 
@@ -79,10 +81,12 @@ def _table(table: t.Table, column: int, origin: Origin) -> list[Piece]:
     starts = _row_starts(table, origin)
     pieces = []
     for index, cells in enumerate(rows):
-        shown = [f" {cell.text:<{width}} |" for cell, width in zip(cells, widths, strict=False)]
+        shown = "".join(f" {cell.text:<{width}} |" for cell, width in zip(cells, widths, strict=False))
+        if cells and _OPEN_TEXT.search(cells[-1].text):  # a bar would be part of it
+            shown = shown[:-1].rstrip()
         start = starts[index] if index < len(starts) else table.span.start
         end = cells[-1].span.end if cells else start + 1
-        pieces.append(Piece(start, end, (" " * column + "|" + "".join(shown),), column))
+        pieces.append(Piece(start, end, (" " * column + "|" + shown,), column))
     return pieces
 
 

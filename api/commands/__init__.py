@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -50,7 +51,8 @@ class Commands(TyperGroup):
         return made(cmd_name) if cmd_name in COMMANDS else None
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command that was named."""
+        """Run the command that was named; NO_COLOR takes the colours away, as it does in tables."""
+        ctx.color = False if os.environ.get("NO_COLOR") else ctx.color
         with exits(debug=bool(ctx.params.get("debug"))):
             return super().invoke(ctx)
 

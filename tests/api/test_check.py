@@ -3,6 +3,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+from typer.testing import CliRunner
+
+from api.cli import app
 from tests.api.conftest import DESK, Run
 
 
@@ -70,3 +74,20 @@ def test_an_exception_that_has_expired_is_reported(run: Run, rules: Path) -> Non
     assert "warning[RF502]: the exception of `desk.crash` expired on 2026-01-02 (OPS-1)" in run("check", rules).stdout
     (rules / "desk.rules").write_text(excused.replace("2026-01-02", "2999-01-02"), encoding="utf-8")
     assert "RF502" not in run("check", rules).stdout
+
+
+def test_a_file_alone_is_told_of_those_beside_it(run: Run, rules: Path) -> None:
+    (rules / "desk.rules").write_text(DESK.replace("> deep", "> other.deep"), encoding="utf-8")
+    assert "read alone" not in run("check", "rules/desk.rules", code=1).stdout
+    (rules / "other.rules").write_text("policy other version 1.0.0\nparam deep = 5%\n", encoding="utf-8")
+    told = "`rules/desk.rules` was read alone, without the policies beside it\n  help: name its directory: `rules`"
+    assert told in run("check", "rules/desk.rules", code=1).stdout
+    assert told in run("test", "rules/desk.rules", code=2).stderr
+    assert run("check", "rules").exit_code == 0
+
+
+def test_no_color_takes_the_colours_of_findings_away(rules: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (rules / "desk.rules").write_text(DESK.replace("> deep", "> 5"), encoding="utf-8")
+    assert "\x1b[31m" in CliRunner().invoke(app, ["check", str(rules)], color=True).output
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b" not in CliRunner().invoke(app, ["check", str(rules)], color=True).output

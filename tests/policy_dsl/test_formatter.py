@@ -133,6 +133,14 @@ def test_a_file_with_errors_is_not_formatted() -> None:
     assert [d.code for d in findings.items] == ["RF101"]
 
 
+def test_a_text_that_is_not_closed_in_a_cell_takes_nothing_up() -> None:
+    text = HEAD + 'test "a"\n  | market.volatility | position["p |\n  | HIGH              | "x\n'
+    findings = Findings()
+    laid_out = format_source(Source("p.rules", text), findings)
+    assert laid_out == text
+    assert findings.items == []
+
+
 def test_line_ends_of_windows_become_plain() -> None:
     assert formatted(SAMPLE.replace("\n", "\r\n")) == SAMPLE
 
