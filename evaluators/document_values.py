@@ -14,7 +14,6 @@ from policy_dsl.quantities import QUANTA_PER_ONE, Unit, to_quanta
 from policy_dsl.types import Flag, Levels, Quantity, Type, Value
 
 _DECIMAL = re.compile(r"-?\d+(\.\d+)?")
-_LARGEST_EXPONENT = 40
 _FINEST = Decimal("1e-12")
 _FORM: dict[Unit, str] = {
     Unit.RATIO: "a ratio is a plain fraction, such as 0.03 for 3%",
@@ -108,7 +107,7 @@ def _read_quantity(fact: Fact, unit: Unit, given: Any, path: str, places: Places
         return None
     else:
         number = given
-    quanta = _quanta(number, unit)
+    quanta = to_quanta(number, unit)
     if quanta is None:
         findings.note(
             "RF720", f"`{path}` is {shown(given)}, which is missing: no finite 64-bit number", places.value(path)
@@ -143,16 +142,6 @@ def _read_level(kind: Levels, given: str, path: str, places: Places, findings: F
         "RF707", f"`{path}` is {shown(given)}, which is not a level of {kind.name}", places.value(path), help
     )
     return None
-
-
-def _quanta(number: float | int | Decimal, unit: Unit) -> int | None:
-    """The quanta of a number; its exponent is looked at first, because exact arithmetic on 1e999999 never ends."""
-    if isinstance(number, Decimal):
-        if not number.is_finite() or (number and number.adjusted() > _LARGEST_EXPONENT):
-            return None
-        if number.adjusted() < -_LARGEST_EXPONENT:
-            return 0
-    return to_quanta(number, unit)
 
 
 def _range(fact: Fact) -> str:

@@ -70,9 +70,11 @@ def _exact(value: int | str | Decimal) -> Fraction | None:
         decimal = Decimal(value)
     except (InvalidOperation, TypeError, ValueError):
         return None
-    if not decimal.is_finite() or decimal.adjusted() > _LARGEST_EXPONENT:
+    if not decimal.is_finite():
         return None
-    return Fraction(0) if decimal.adjusted() < -_LARGEST_EXPONENT else Fraction(decimal)
+    if not decimal or decimal.adjusted() < -_LARGEST_EXPONENT:
+        return Fraction(0)
+    return None if decimal.adjusted() > _LARGEST_EXPONENT else Fraction(decimal)
 
 
 def to_quanta(value: float | int | str | Decimal, unit: Unit) -> int | None:

@@ -73,3 +73,8 @@ def test_documents_give_back_what_they_were_given(quanta: int, unit: Unit) -> No
     shown = from_quanta(quanta, unit)
     assert isinstance(shown, int) == (unit is Unit.COUNT)
     assert to_quanta(repr(shown), unit) == quanta
+
+
+@pytest.mark.parametrize("text", ["0e999999999", "-0e99", "0", "1e-999999999"])
+def test_nothing_is_nothing_whatever_its_exponent(text: str) -> None:
+    assert to_quanta(Decimal(text), Unit.RATIO) == 0
