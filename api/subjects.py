@@ -13,9 +13,9 @@ from policy_dsl.catalogue import Catalogue, Fact
 from policy_dsl.diagnostics import Span
 from policy_dsl.nodes import Constant, FactRead, OutputRead, RowRead
 from policy_dsl.program import Alert, Direction, Output, Param, Permit, Program, Rule
-from policy_dsl.types import DURATION, ItemSet, Type
+from policy_dsl.types import DURATION, ItemSet
 from policy_dsl.walking import walk
-from policy_dsl.writing import write_value
+from policy_dsl.writing import write_range, write_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +124,7 @@ def _output(output: Output, bundle: Bundle) -> Subject:
 
 
 def _param(param: Param, bundle: Bundle) -> Subject:
-    def written(value: int | None) -> str:
-        return write_value(value, param.type)
-
-    span = () if param.low is None else (f"{written(param.low)} to {written(param.high)}",)
+    span = write_range(param.low, param.high, param.type)
     used = [
         rule.id
         for rule in bundle.written.rules
@@ -136,25 +133,20 @@ def _param(param: Param, bundle: Bundle) -> Subject:
     facts = (
         ("value", (write_value(param.value, param.type),)),
         ("default", (write_value(param.default, param.type),)),
-        ("may be", span),
+        ("may be", (span,) if span else ()),
         ("used by", tuple(used)),
     )
     return Subject(param.id, "param", place(param.span, bundle), text(param.span, bundle), _known(facts))
 
 
 def _fact(fact: Fact, program: Program) -> Subject:
-    def written(value: int | bool | str | None, kind: Type = fact.type) -> str:
-        return "" if value is None else write_value(value, kind)
-
-    low, high = written(fact.low), written(fact.high)
-    span = f"{low} to {high}" if low and high else f"at least {low}" if low else f"at most {high}" if high else ""
-    age = written(fact.max_age, DURATION)
+    span = write_range(fact.low, fact.high, fact.type)
     facts = (
         ("type", (str(fact.type),)),
         ("owner", (fact.owner,)),
         ("range", (span,) if span else ()),
-        ("missing when older than", (age,) if age else ()),
-        ("calm value, assumed in tests", (written(fact.calm),) if fact.calm is not None else ()),
+        ("missing when older than", () if fact.max_age is None else (write_value(fact.max_age, DURATION),)),
+        ("calm value, assumed in tests", () if fact.calm is None else (write_value(fact.calm, fact.type),)),
         ("read by", tuple(r.id for r in program.rules if fact.path in facts_read(r))),
     )
     return Subject(fact.path, "fact", None, fact.doc, _known(facts))

@@ -10,7 +10,7 @@ from policy_dsl.catalogue import Entity, Fact, Rows
 from policy_dsl.context import Context
 from policy_dsl.diagnostics import did_you_mean
 from policy_dsl.types import Reference, Text, Type
-from policy_dsl.writing import write_value
+from policy_dsl.writing import write_range
 
 
 def assignment(path: x.Path, value: x.Expr | t.Missing, context: Context) -> Assignment | None:
@@ -91,8 +91,8 @@ def _of_fact(
         expressions.wrong_type(value, made.type, fact.type, context)
         return None
     if not fact.in_range(made.value):
-        ends = " to ".join("open" if e is None else write_value(e, fact.type) for e in (fact.low, fact.high))
-        context.error("RF313", f"`{fact.path}` cannot have this value", value.span, f"its range is {ends}")
+        hint = f"its range is {write_range(fact.low, fact.high, fact.type)}"
+        context.error("RF313", f"`{fact.path}` cannot have this value", value.span, hint)
         return None
     return Assignment(fact.entity, key, fact.name, made.value, path.span)
 

@@ -23,6 +23,14 @@ def write_value(value: Value | None, kind: Type) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def write_range(low: int | None, high: int | None, kind: Type) -> str:
+    """A range of numbers: `0% to 100%`, `at least 0%`, `at most 5m`; empty where neither end is declared."""
+    ends = [None if end is None else write_value(end, kind) for end in (low, high)]
+    if ends[0] is None or ends[1] is None:
+        return f"at least {ends[0]}" if ends[0] is not None else f"at most {ends[1]}" if ends[1] is not None else ""
+    return f"{ends[0]} to {ends[1]}"
+
+
 def write_briefly(value: Value | None, kind: Type) -> str:
     """A value as `write_value` writes it, numbers rounded to what a sentence needs."""
     if isinstance(kind, Quantity) and value is not None:
