@@ -13,6 +13,9 @@ COMPILE := pip compile pyproject.toml --group build --universal --python-version
 # is the default, those with a few long ones would come last, one after the other.
 SPREAD := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
+# Dozens of tests start a process, and each would compile what it imports anew where nothing may keep bytecode.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help install run test test-long check bench fmt lock clean
 
