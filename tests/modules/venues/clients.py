@@ -16,6 +16,9 @@ SHORT = 2.0
 """Seconds: a time-out that a test can wait for, and an answer on a busy machine keeps."""
 
 KEYS = Credentials(SecretStr(KEY), SecretStr(SECRET))
+AT_ONCE = {"rateLimit": 0, "timeout_on_exit": 0}
+"""Neither between two questions, nor for connections to close, does ccxt wait: the server is on this machine."""
+
 BUY = NewOrder("rf-1", "BTCUSDT", "LONG", 1.0, Kind.MARKET)
 
 
@@ -26,4 +29,4 @@ def venue(exchange: Exchange, *, live: bool = True, delays: list[float] | None =
         slept.append(seconds)
 
     made = Manners(**{"timeout": 10.0, "attempts": 3, "jitter": lambda: 1.0, "sleep": sleep, **manners})
-    return CcxtVenue(credentials=KEYS, live=live, endpoint=exchange.url, manners=made, config={"rateLimit": 0})
+    return CcxtVenue(credentials=KEYS, live=live, endpoint=exchange.url, manners=made, config=AT_ONCE)

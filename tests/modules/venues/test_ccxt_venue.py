@@ -35,7 +35,7 @@ from modules.venues.credentials import Credentials
 from modules.venues.desk import Patience
 from tests.modules.venues.binance_server import KEY, SECRET, Exchange, Fault
 from tests.modules.venues.binance_stops import NOW, open_position
-from tests.modules.venues.clients import BUY, KEYS, SHORT, venue
+from tests.modules.venues.clients import AT_ONCE, BUY, KEYS, SHORT, venue
 
 # --- what is told ----------------------------------------------------------------------------------------------------
 
@@ -180,7 +180,7 @@ def test_live_trading_needs_keys() -> None:
 
 def test_keys_that_the_venue_refuses_are_not_permitted(exchange: Exchange) -> None:
     wrong = Credentials(SecretStr(KEY), SecretStr("wrong"))
-    asked = CcxtVenue(credentials=wrong, endpoint=exchange.url, manners=Manners(timeout=1), config={"rateLimit": 0})
+    asked = CcxtVenue(credentials=wrong, endpoint=exchange.url, manners=Manners(timeout=1), config=AT_ONCE)
     with pytest.raises(NotPermitted):
         asked.account()
 

@@ -33,7 +33,7 @@ def silent() -> Iterator[CcxtVenue]:
     """An exchange that takes every connection and never answers; a single try is as patient as by default."""
     with socket.create_server(("127.0.0.1", 0), backlog=100) as taken:
         endpoint = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        asked = CcxtVenue(credentials=KEYS, live=True, endpoint=endpoint)
+        asked = CcxtVenue(credentials=KEYS, live=True, endpoint=endpoint, config={"timeout_on_exit": 0})
         yield asked
         asked.hang_up()
 
