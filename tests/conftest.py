@@ -8,13 +8,16 @@ of comparing with them.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
+
+from policy_dsl.bundle import Report, bundle_hash, check_files
+from policy_dsl.catalogue import Catalogue
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -63,6 +66,32 @@ def _logging_as_it_comes() -> Iterator[None]:
     """What a module, or a command that it ran, made of logging is not for the next module to find."""
     yield
     structlog.reset_defaults()
+
+
+REPORTS_KEPT = 16
+
+_reports: dict[tuple[object, ...], Report] = {}
+
+
+def checked_once(
+    contents: Mapping[str, bytes], catalogue: Catalogue, *, prefix: str = "", today: int | None = None
+) -> Report:
+    """As `check_files`: what was found of the same files not long before in this process, which takes seconds."""
+    key = (bundle_hash(contents, catalogue), prefix, today)
+    if key not in _reports:
+        for oldest in list(_reports)[: len(_reports) + 1 - REPORTS_KEPT]:
+            del _reports[oldest]
+        _reports[key] = check_files(contents, catalogue, prefix=prefix, today=today)
+    return _reports[key]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _the_same_rules_are_checked_once() -> Iterator[None]:
+    """A fund that sets modes has its rules checked in them: those that come with ringfence, again and again."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("modules.runtime.switchboard", "modules.trading_day.arms"):
+            patch.setattr(f"{module}.check_files", checked_once)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from evaluators.decision import Decision
@@ -12,25 +11,24 @@ from evaluators.documents import decision_document, snapshot_from_document
 from evaluators.python import PythonEvaluator
 from evaluators.snapshot import Snapshot
 from modules.facts import CATALOGUE
-from policy_dsl.bundle import Bundle, check_files, load
+from modules.judge import RULES, packaged_bundle
+from policy_dsl.bundle import Bundle
 from policy_dsl.diagnostics import PolicyError
 from policy_dsl.files import CONFIGURATION_FILE, read_files
 from policy_dsl.program import Program
-
-RULES = Path(__file__).resolve().parents[2] / "rules"
+from tests.conftest import checked_once
 
 Document = dict[str, Any]
 
 
-@cache
 def default_bundle() -> Bundle:
     """The rules that come with the product, as they are configured there."""
-    return load(RULES, CATALOGUE)
+    return packaged_bundle()
 
 
 def configured(text: str) -> Bundle:
     """The default rules under another `ringfence.toml`. Raises PolicyError where that is refused."""
-    report = check_files(read_files(RULES) | {CONFIGURATION_FILE: text.encode()}, CATALOGUE)
+    report = checked_once(read_files(RULES) | {CONFIGURATION_FILE: text.encode()}, CATALOGUE)
     if report.bundle is None:
         raise PolicyError((d for d in report.diagnostics if d.is_error), report.sources)
     return report.bundle
