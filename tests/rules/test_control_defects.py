@@ -13,12 +13,12 @@ import pytest
 from evaluators.decision import Decision
 from evaluators.python import PythonEvaluator
 from evaluators.python.evaluator import PythonBook
+from modules.judge import RULES
 from modules.runtime.switches import switches_of
 from policy_dsl.diagnostics import PolicyError
 from policy_dsl.files import read_files
 from tests.rules.decisions import (
     ASKING,
-    RULES,
     Document,
     asking,
     configured,

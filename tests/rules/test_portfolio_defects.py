@@ -9,13 +9,13 @@ import pytest
 
 from evaluators.interpreter import Interpreter
 from modules.facts import CATALOGUE
+from modules.judge import RULES
 from modules.runtime.switches import switches_of
 from policy_dsl.bundle import check_files
 from policy_dsl.diagnostics import PolicyError
 from policy_dsl.files import CONFIGURATION_FILE, read_files
 from tests.rules.decisions import (
     ASKING,
-    RULES,
     WINNER,
     Document,
     asking,
