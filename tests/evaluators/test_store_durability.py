@@ -86,7 +86,7 @@ def test_threads_that_wait_are_committed_together() -> None:
         groups.append(list(works))
         if len(groups) == 1:
             started.set()
-            gate.wait(10)
+            gate.wait(60)
         if 3 in works:
             raise ValueError("three")
         return [work * 10 for work in works]
@@ -95,21 +95,21 @@ def test_threads_that_wait_are_committed_together() -> None:
     commits = GroupCommit[int, int](commit)
 
     def follower(work: int) -> int:
-        waiting.wait(10)
+        waiting.wait(60)
         return commits.run(work)
 
     with ThreadPoolExecutor(5) as pool:
         first = pool.submit(commits.run, 0)
-        assert started.wait(10)
+        assert started.wait(60)
         others = [pool.submit(follower, work) for work in (1, 2, 3)]
-        waiting.wait(10)
+        waiting.wait(60)
         while len(commits._waiting) < 3:
             threading.Event().wait(0.001)
         gate.set()
-        assert first.result(10) == 0
-        assert [others[0].result(10), others[1].result(10)] == [10, 20]
+        assert first.result(60) == 0
+        assert [others[0].result(60), others[1].result(60)] == [10, 20]
         with pytest.raises(ValueError, match="three"):
-            others[2].result(10)
+            others[2].result(60)
     assert groups[0] == [0]
     assert sorted(groups[1]) == [1, 2, 3]
     assert sorted(groups[2:]) == [[1], [2], [3]]

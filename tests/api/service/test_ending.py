@@ -58,7 +58,7 @@ def test_as_long_as_it_does_not_end_the_app_answers() -> None:
 
 def test_who_has_no_answer_a_moment_later_is_told_that_it_ends_and_who_asks_then_at_once() -> None:
     async def whole() -> tuple[Sent, Sent]:
-        ending = Ending(app(Event()), patience=0.05)
+        ending = Ending(app(Event()), patience=0.3)
         waits = asyncio.ensure_future(asked(ending))
         await asyncio.sleep(0)
         ending.begin()
@@ -74,7 +74,7 @@ def test_who_has_no_answer_a_moment_later_is_told_that_it_ends_and_who_asks_then
 def test_what_is_answered_in_time_or_has_begun_to_be_is_answered_whole() -> None:
     async def whole() -> tuple[Sent, Sent]:
         gate, after = Event(), Event()
-        quick, long = Ending(app(gate), patience=5.0), Ending(app(after=after), patience=0.01)
+        quick, long = Ending(app(gate), patience=60.0), Ending(app(after=after), patience=0.01)
         both = asyncio.ensure_future(asked(quick)), asyncio.ensure_future(asked(long))
         await asyncio.sleep(0)
         quick.begin()
@@ -94,9 +94,9 @@ def test_a_step_at_work_is_let_end_unless_its_venue_hangs_and_a_stop_pulled_then
             leaving = pool.submit(served.running.leave, lambda: False)
             sleep(0.3)
             assert not leaving.done()
-        leaving.result(5)
+        leaving.result(60)
         with served.running._clock:
-            pool.submit(served.running.leave, lambda: True).result(5)
+            pool.submit(served.running.leave, lambda: True).result(60)
         status, detail = problem(served.http.post("/v1/ess:trip", json=HAND))
         assert (status, detail.partition(":")[0]) == (503, "the service ends")
         (call,) = served.running.board.controls.calls

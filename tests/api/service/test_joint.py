@@ -28,7 +28,7 @@ class Steps:
     def __call__(self, requests: Mapping[str, Request]) -> Step:
         self.seen.append(list(requests))
         self.began.set()
-        assert self.gate.wait(10)
+        assert self.gate.wait(60)
         if any(request.symbol == "BAD" for request in requests.values()):
             raise RuntimeError("it cannot be judged")
         return cast(Step, len(self.seen))
@@ -50,10 +50,10 @@ def joint(steps: Steps) -> Iterator[Joint]:
 def asked(joint: Joint, steps: Steps, *batches: dict[str, Request]) -> list[Any]:
     """Asks for all of them while a step is at work, and lets it end."""
     joint.ask({"first": BUY})
-    assert steps.began.wait(10)
+    assert steps.began.wait(60)
     answers = [joint.ask(batch) for batch in batches]
     steps.gate.set()
-    return [answer.exception(10) or answer.result(10) for answer in answers]
+    return [answer.exception(60) or answer.result(60) for answer in answers]
 
 
 def test_who_asks_while_a_step_is_at_work_is_judged_in_the_next(joint: Joint, steps: Steps) -> None:
@@ -85,22 +85,22 @@ def test_a_step_takes_no_more_than_it_may(joint: Joint, steps: Steps) -> None:
 
 def test_who_has_gone_is_not_judged(joint: Joint, steps: Steps) -> None:
     joint.ask({"first": BUY})
-    assert steps.began.wait(10)
+    assert steps.began.wait(60)
     joint.ask({"gone": BUY}).cancel()
     stays = joint.ask({"stays": BUY})
     steps.gate.set()
-    stays.result(10)
+    stays.result(60)
     assert steps.seen[1] == ["stays"]
 
 
 def test_at_the_end_the_step_at_work_is_answered_and_who_waits_is_told(joint: Joint, steps: Steps) -> None:
     first = joint.ask({"first": BUY})
-    assert steps.began.wait(10)
+    assert steps.began.wait(60)
     waits = joint.ask({"waits": BUY})
     joint.leave()
-    assert isinstance(waits.exception(10), HungUp)
-    assert isinstance(joint.ask({"late": BUY}).exception(10), HungUp)
+    assert isinstance(waits.exception(60), HungUp)
+    assert isinstance(joint.ask({"late": BUY}).exception(60), HungUp)
     steps.gate.set()
-    assert first.result(10).keys == {"first": "first"}
+    assert first.result(60).keys == {"first": "first"}
     joint.close()
     assert steps.seen == [["first"]]

@@ -37,7 +37,7 @@ class Counting:
         if isinstance(answer, Exception | SystemExit):
             raise answer
         if isinstance(answer, Event):
-            answer.wait(10)
+            answer.wait(60)
             return Supply({"account.equity": -1.0})
         found: Supply = answer
         return found
@@ -125,7 +125,7 @@ def test_a_module_that_hangs_loses_its_facts_until_it_is_done(counting: Counting
     assert equity(run, NOW + 1000) == (None, "counting failed: it still works on an earlier snapshot")
     assert len(counting.seen) == 1
     gate.set()
-    run._busy["counting"].future.result(10)
+    run._busy["counting"].future.result(60)
     # What it came up with in the end is of a snapshot long gone.
     assert equity(run, NOW + 2000)[0] == 2.0
 
@@ -165,7 +165,7 @@ def test_what_happened_happens_in_one_snapshot(counting: Counting) -> None:
 
 def until_done(run: Runner) -> None:
     for work in run._busy.values():
-        work.future.exception(10)
+        work.future.exception(60)
 
 
 def test_a_module_beside_the_snapshots_holds_none_up(counting: Counting, gate: Event) -> None:

@@ -31,7 +31,7 @@ def identity(child: subprocess.Popen[bytes]) -> Identity:
 
 
 def soon(what: Callable[[], bool]) -> bool:
-    until = monotonic() + 20
+    until = monotonic() + 60
     while not what() and monotonic() < until:
         sleep(0.01)
     return what()
@@ -59,7 +59,7 @@ def test_another_process_with_the_same_number_is_left_alone() -> None:
         end([replace(identity(child), place="another machine")], 0.0)
         assert child.poll() is None
         end([identity(child)], 5.0)
-        assert child.wait(20) == -signal.SIGTERM
+        assert child.wait(60) == -signal.SIGTERM
 
 
 def test_what_does_not_end_by_itself_is_killed() -> None:
@@ -67,7 +67,7 @@ def test_what_does_not_end_by_itself_is_killed() -> None:
         assert child.stdout is not None
         assert child.stdout.readline() == b"deaf\n"
         end([identity(child)], 0.1)
-        assert child.wait(20) == -signal.SIGKILL
+        assert child.wait(60) == -signal.SIGKILL
 
 
 def test_what_a_process_has_begun_ends_with_it_even_if_it_died_before() -> None:

@@ -74,7 +74,7 @@ def made() -> Iterator[Patrolled]:
 
 
 def soon(what: Callable[[], bool]) -> bool:
-    until = monotonic() + 20
+    until = monotonic() + 60
     while not what() and monotonic() < until:
         sleep(0.005)
     return what()

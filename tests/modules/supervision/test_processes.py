@@ -24,7 +24,7 @@ def command(folder: Path, name: str = "ran") -> Command:
 
 def ran(path: Path) -> int:
     """The number of the process that wrote it."""
-    until = monotonic() + 20
+    until = monotonic() + 60
     while monotonic() < until:
         if path.exists() and (text := path.read_text(encoding="ascii")):
             return int(text)
@@ -46,7 +46,7 @@ def test_it_runs_in_its_folder_with_what_it_is_told_and_nothing_else(
     log = tmp_path / "log"
     made = Processes({"feed": Command(("/bin/sh", "-c", "pwd; env; cat"), log, {"DEPTH": "20"}, tmp_path)})
     made.restart("feed")
-    until = monotonic() + 20
+    until = monotonic() + 60
     while made.is_alive("feed") and monotonic() < until:  # its standard input is at its end
         sleep(0.01)
     said = log.read_text(encoding="utf-8")
@@ -74,7 +74,7 @@ def test_a_process_whose_fund_died_before_its_word_never_becomes_the_service(tmp
     with subprocess.Popen(argv, cwd=tmp_path, stdin=subprocess.PIPE) as child:
         assert child.stdin is not None
         child.stdin.close()
-        assert child.wait(20) != 0
+        assert child.wait(60) != 0
     assert not (tmp_path / "ran").exists()
 
 

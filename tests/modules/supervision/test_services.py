@@ -72,7 +72,7 @@ def alive(folder: Path) -> list[int]:
 
 
 def soon(what: Callable[[], bool]) -> bool:
-    until = monotonic() + 30
+    until = monotonic() + 60
     while not what() and monotonic() < until:
         sleep(0.01)
     return what()

@@ -13,6 +13,7 @@ from time import monotonic
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from modules.feeds.history import HourlyHistory
 from modules.runtime.controls import Controls
@@ -26,6 +27,9 @@ from tests.modules.runtime.hands import UNKNOWN
 from tests.modules.venues.binance_server import Exchange, Fault
 from tests.modules.venues.binance_stops import NOW
 from tests.modules.venues.clients import BUY, KEYS, venue
+
+PATIENCE = 30.0
+"""Seconds that a test waits for what is sure to come, however busy the machine is."""
 
 
 @pytest.fixture
@@ -44,24 +48,42 @@ def took(call: Callable[[], Any]) -> float:
     return monotonic() - began
 
 
-def slow(path: str, seconds: float) -> Fault:
-    """An answer that is right and takes its time."""
+def held_back(path: str, until: Event, method: str = "GET") -> Fault:
+    """An answer that is right, and comes once `until` is set."""
 
     def late(body: Any) -> Any:
-        time.sleep(seconds)
+        until.wait(PATIENCE)
         return body
 
-    return Fault(path, edit=late, times=99)
+    return Fault(path, method, edit=late, times=99)
+
+
+def held_back_together(*paths: str) -> list[Fault]:
+    """Answers each of which comes once all of them are asked for."""
+    asked, all_asked = set[str](), Event()
+
+    def waiting(path: str) -> Fault:
+        def late(body: Any) -> Any:
+            asked.add(path)
+            if asked == set(paths):
+                all_asked.set()
+            all_asked.wait(PATIENCE)
+            return body
+
+        return Fault(path, edit=late, times=99)
+
+    return [waiting(path) for path in paths]
 
 
 # --- a snapshot ------------------------------------------------------------------------------------------------------
 
 
 def test_all_questions_of_a_snapshot_have_one_time_together(silent: CcxtVenue) -> None:
-    world = VenueWorld(silent, Ledger(), Controls(), budget=0.5)
+    world = VenueWorld(silent, Ledger(), Controls(), budget=0.8)
     began = monotonic()
     found = world.inputs(NOW, None, {})
-    assert 0.4 < monotonic() - began < 2.0
+    # With a time of its own each would have ten seconds.
+    assert 0.7 < monotonic() - began < 8.0
     assert (found.market.listings, found.market.tickers) == (None, {})
     assert (found.book.account, found.book.positions, found.book.orders) == (None, None, None)
     assert {failure.kind for failure in found.machinery.failures} == {"OutOfTime"}
@@ -70,33 +92,36 @@ def test_all_questions_of_a_snapshot_have_one_time_together(silent: CcxtVenue) -
 
 
 def test_whoever_waited_for_a_step_in_which_a_venue_hung_does_not_wait_for_it_again(silent: CcxtVenue) -> None:
-    asked: list[float] = []
+    asked: list[str] = []
 
     def act(*_: Any) -> None:
         # The venue said nothing at all: the hands do not ask what was asked, and have a second for another question.
         for ask in (silent.positions, silent.account, silent.funding):
-            with pytest.raises(OutOfTime):
+            with pytest.raises(OutOfTime) as error:
                 ask()
-        asked.append(monotonic())
+            asked.append(str(error.value))
 
     world = VenueWorld(silent, Ledger(), Controls(), budget=0.5, act=act)
     found = world.inputs(NOW, None, {})
-    began = monotonic()
     world.obey(UNKNOWN, found)
-    assert asked[0] - began < 0.3
-    again = world.inputs(NOW + 1, None, {})
-    assert monotonic() - began < 0.5
+    with capture_logs() as logs:
+        again = world.inputs(NOW + 1, None, {})
+    asked += [line["error"] for line in logs]
+    assert [why for why in asked if "not asked again, for it had no answer a moment ago" not in why] == []
+    assert len(asked) == 3 + len(found.machinery.failures)
     assert again.book.account is None
     assert len(again.machinery.failures) == 2 * len(found.machinery.failures)
     time.sleep(1.0)
-    assert took(lambda: world.inputs(NOW + 2, None, {})) > 0.4
+    with capture_logs() as logs:
+        world.inputs(NOW + 2, None, {})
+    assert any("no answer within" in line["error"] for line in logs)
 
 
 def test_what_hangs_takes_nothing_from_what_is_answered(exchange: Exchange) -> None:
     asked = venue(exchange, timeout=10.0)
     asked.markets()
-    exchange.faults.append(Fault("ticker/24hr", hang=1.5, times=99))
-    found = VenueWorld(asked, Ledger(), Controls(), budget=1.0).inputs(NOW, None, {})
+    exchange.faults.append(Fault("ticker/24hr", hang=2.5, times=99))
+    found = VenueWorld(asked, Ledger(), Controls(), budget=2.0).inputs(NOW, None, {})
     assert found.market.tickers == {}
     assert found.market.funding == {"BTCUSDT": 0.0001, "ETHUSDT": 0.0001}
     assert found.book.account is not None
@@ -107,13 +132,11 @@ def test_what_hangs_takes_nothing_from_what_is_answered(exchange: Exchange) -> N
 def test_questions_that_do_not_wait_for_each_other_are_asked_at_once(exchange: Exchange) -> None:
     asked = venue(exchange, timeout=10.0)
     asked.markets()
-    paths = ("ticker/24hr", "ticker/bookTicker", "premiumIndex", "account", "positionRisk", "openOrders", "depth")
-    exchange.faults += [slow(path, 0.4) for path in paths]
+    # One after the other, the first of each would have no answer before its time is over.
+    exchange.faults += held_back_together("ticker/24hr", "ticker/bookTicker", "premiumIndex")
+    exchange.faults += held_back_together("account", "positionRisk", "openOrders")
     world = VenueWorld(asked, Ledger(), Controls())
-    began = monotonic()
     found = world.inputs(NOW, None, {})
-    # One after the other they would take 2.8 s, and prices twice as long for what the same question tells of funding.
-    assert monotonic() - began < 2.0
     assert found.machinery.failures == []
     assert set(found.market.tickers) == {"BTCUSDT", "ETHUSDT"}
 
@@ -132,7 +155,8 @@ def test_calls_that_are_made_at_once_give_what_they_give_in_their_order() -> Non
 
 def test_who_stops_waiting_for_the_markets_takes_them_from_nobody(exchange: Exchange) -> None:
     asked = venue(exchange, timeout=10.0)
-    exchange.faults.append(slow("exchangeInfo", 0.6))
+    answers = Event()
+    exchange.faults.append(held_back("exchangeInfo", answers))
 
     def impatient() -> None:
         with allowing(Allowance(monotonic() + 0.2)), pytest.raises(OutOfTime):
@@ -141,6 +165,7 @@ def test_who_stops_waiting_for_the_markets_takes_them_from_nobody(exchange: Exch
     with ThreadPoolExecutor(2) as pool:
         one, other = pool.submit(impatient), pool.submit(asked.depth, "BTCUSDT")
         one.result()
+        answers.set()
         assert other.result().bids
     assert exchange.count("GET", "exchangeInfo") == 1
 
@@ -159,13 +184,15 @@ def test_an_order_is_sent_when_the_time_for_questions_is_over(exchange: Exchange
 
 
 def test_an_order_whose_answer_does_not_come_in_its_time_may_have_arrived(exchange: Exchange) -> None:
-    asked = venue(exchange, timeout=10.0, order_timeout=0.4)
+    asked = venue(exchange, timeout=10.0, order_timeout=1.0)
     asked.markets()
-    exchange.faults.append(Fault("order", "POST", hang=1.5, after=True))
+    answers = Event()
+    exchange.faults.append(held_back("order", answers, "POST"))
     began = monotonic()
     with pytest.raises(Unreachable) as error:
         asked.place(BUY)
-    assert monotonic() - began < 1.4
+    assert monotonic() - began < 8.0, "an order has a time of its own"
+    answers.set()
     assert not isinstance(error.value, OutOfTime), "there may be time to ask for it"
     assert not error.value.is_certain
     assert asked.order("BTCUSDT", "rf-1").filled == 1.0
@@ -174,15 +201,19 @@ def test_an_order_whose_answer_does_not_come_in_its_time_may_have_arrived(exchan
 
 def test_an_order_does_not_queue_behind_questions(exchange: Exchange) -> None:
     asked = CcxtVenue(
-        credentials=KEYS, live=True, endpoint=exchange.url, manners=Manners(timeout=1), config={"rateLimit": 50}
+        credentials=KEYS,
+        live=True,
+        endpoint=exchange.url,
+        manners=Manners(timeout=5),
+        config={"rateLimit": 50, "timeout_on_exit": 0},
     )
     asked.markets()
     asked.open_orders()  # which counts forty times: the next question waits for two seconds
-    assert took(lambda: asked.place(BUY)) < 1.0
+    assert took(lambda: asked.place(BUY)) < 1.8
     with allowing(Allowance(monotonic() + 0.5)), pytest.raises(OutOfTime):
         asked.account()
     time.sleep(2.5)
-    assert took(asked.account) < 1.0, "the rate limit recovers while nothing is asked"
+    assert took(asked.account) < 1.8, "the rate limit recovers while nothing is asked"
     asked.hang_up()
 
 
@@ -197,8 +228,8 @@ def test_hanging_up_breaks_off_whatever_is_asked(silent: CcxtVenue, ask: str) ->
         asked = pool.submit(call)
         time.sleep(0.3)
         assert not asked.done()
-        assert took(silent.hang_up) < 2.0
-        assert isinstance(asked.exception(1.0), HungUp)
+        assert took(silent.hang_up) < 8.0
+        assert isinstance(asked.exception(PATIENCE), HungUp)
     with pytest.raises(HungUp):
         call()
 
@@ -220,14 +251,14 @@ def test_a_venue_that_owes_an_answer_is_silent_until_it_gives_one(exchange: Exch
 
 def test_a_name_that_nobody_looks_up_keeps_nothing_from_ending(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answers.wait(30) and [])
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answers.wait(PATIENCE) and [])
     asked = CcxtVenue(endpoint="https://venue.invalid")
     with allowing(Allowance(monotonic() + 0.3)), pytest.raises(OutOfTime):
         asked.markets()
     lookups = [thread for thread in enumerate_threads() if thread.name == "lookup"]
     assert lookups
     assert all(thread.daemon for thread in lookups), "the process does not wait for them"
-    assert took(asked.hang_up) < 2.0
+    assert took(asked.hang_up) < 8.0
     answers.set()
 
 
@@ -235,7 +266,7 @@ def test_closing_breaks_off_the_hours_that_are_fetched(silent: CcxtVenue) -> Non
     history = HourlyHistory(silent, behind=True)
     assert history(NOW) is None
     time.sleep(0.2)
-    assert took(history.close) < 1.0
+    assert took(history.close) < 8.0
     assert history._busy is not None
     assert history._busy.done()
     with pytest.raises(OutOfTime), allowing(Allowance(monotonic() + 0.1)):
