@@ -16,6 +16,7 @@ from evaluators.snapshot import Snapshot
 from evaluators.timestamps import parse_time
 from modules.facts import CATALOGUE
 from modules.facts.levels import VOLATILITY
+from policy_dsl.cache import cached
 from policy_dsl.quantities import Unit, to_quanta
 
 START = parse_time("2025-10-10T21:00:00Z")
@@ -83,6 +84,21 @@ Run = Callable[..., Result]
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where commands remember checked rules, all tests together."""
     return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _rules_are_read_back_once() -> Iterator[None]:
+    """What one command remembered of rules, the next one in this process has without reading it."""
+    found: dict[str, Any] = {}
+
+    def remembered(key: str, make: Callable[[], Any]) -> Any:
+        if key not in found:
+            found[key] = cached(key, make)
+        return found[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("api.bundles.cached", remembered)
+        yield
 
 
 @pytest.fixture(autouse=True)
