@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 
 import duckdb
 import pytest
@@ -14,8 +13,7 @@ from evaluators.decision import Decision
 from evaluators.duckdb import DuckdbEvaluator, decide_all, decisions, load_snapshots
 from evaluators.interpreter import Interpreter
 from evaluators.snapshot import Fields, Snapshot
-from modules.facts import default_catalogue
-from policy_dsl import bundle
+from modules.judge import packaged_bundle
 from policy_dsl.bundle import load_text
 from policy_dsl.program import Program
 from tests.catalogue_for_tests import small_catalogue
@@ -338,12 +336,14 @@ def plans(program: Program, snapshots: Sequence[Snapshot]) -> Iterator[tuple[str
                 connection.execute(statement)
 
 
-def default_rules() -> Program:
-    return bundle.load(Path("rules"), default_catalogue()).program
+@pytest.fixture(scope="module")
+def default_plans() -> list[tuple[str, list[str]]]:
+    """The plans of the rules that come with ringfence."""
+    snapshots = [Snapshot("main", START + i * MINUTE, {}) for i in range(3)]
+    return list(plans(packaged_bundle().program, snapshots))
 
 
-def assert_fast(program: Program, snapshots: Sequence[Snapshot]) -> None:
-    found = list(plans(program, snapshots))
+def assert_fast(found: Sequence[tuple[str, list[str]]]) -> None:
     assert found
     for statement, names in found:
         assert {"HASH_JOIN", "WINDOW", "PROJECTION", "FILTER", "SEQ_SCAN"} & set(names)
@@ -369,16 +369,16 @@ def test_slow_plans_are_known_by_their_operators() -> None:
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_no_form_compares_snapshots_with_snapshots(name: str) -> None:
-    assert_fast(compiled(PROGRAMS[name]), [s for seed in range(3) for s in lived(seed, f"book {seed}")])
+    lives = [s for seed in range(3) for s in lived(seed, f"book {seed}")]
+    assert_fast(list(plans(compiled(PROGRAMS[name]), lives)))
 
 
-def test_the_default_bundle_compares_no_snapshots_with_snapshots() -> None:
-    assert_fast(default_rules(), [Snapshot("main", START + i * MINUTE, {}) for i in range(3)])
+def test_the_default_bundle_compares_no_snapshots_with_snapshots(default_plans: list[tuple[str, list[str]]]) -> None:
+    assert_fast(default_plans)
 
 
-def test_the_windows_of_a_statement_share_one_order() -> None:
-    found = list(plans(default_rules(), [Snapshot("main", START, {})]))
-    windowed = [(statement, names) for statement, names in found if "windows_1" in statement]
+def test_the_windows_of_a_statement_share_one_order(default_plans: list[tuple[str, list[str]]]) -> None:
+    windowed = [(statement, names) for statement, names in default_plans if "windows_1" in statement]
     assert len(windowed) >= 3
     for statement, names in windowed:
         orders = set(re.findall(r"OVER \((PARTITION BY [^()]*? ORDER BY \"[^\"]*\")", statement))

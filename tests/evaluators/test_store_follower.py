@@ -63,7 +63,7 @@ def states(drawdowns: Sequence[int | None]) -> list[Snapshot]:
     return [replace(snapshot(m), facts={"account.drawdown": d}) for m, d in enumerate(drawdowns)]
 
 
-@settings(max_examples=25)
+@settings(max_examples=min(25, settings().max_examples // 2))
 @given(data=st.data())
 def test_a_run_cut_anywhere_and_resumed_decides_as_one_that_was_not(data: st.DataObject) -> None:
     made = data.draw(programs(temporal=True))
@@ -79,7 +79,7 @@ def test_a_run_cut_anywhere_and_resumed_decides_as_one_that_was_not(data: st.Dat
             assert resumed.resume(book) == last
 
 
-@settings(max_examples=25)
+@settings(max_examples=min(25, settings().max_examples // 2))
 @given(data=st.data())
 def test_a_book_left_anywhere_goes_on_from_its_bookmark_as_from_its_first_snapshot(data: st.DataObject) -> None:
     made = data.draw(programs(temporal=True))
