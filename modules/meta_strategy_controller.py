@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from modules.assembly import Supplied
 from modules.estimates import har, trend, volatility
-from modules.estimates.hours import HOUR_MS, HOURS_A_DAY, covers, hourly, newest
+from modules.estimates.hours import HOUR_MS, HOURS_A_DAY, STALE_MS, covers, hourly, newest
 from modules.estimates.market_moves import LEAST, PAST_DAYS, RECENT, Followed, Moves
 from modules.estimates.regimes import Returns, TwoStates, regime, two_states
 from modules.estimates.windows import UNKNOWN, Panel, latest_rank
@@ -33,7 +33,6 @@ YEAR = 365 * DAY
 REGIME_FIT = 90 * DAY
 """Hours from which the two states of the market are learnt."""
 
-STALE_HOURS = 2
 POSTURE = "msc.posture"
 LEAST_POSTURE = "DEFENSIVE"
 """What a fund does of whose posture no rule says anything."""
@@ -127,8 +126,8 @@ def _unusable(candles: Candles | None, now: int) -> str | None:
     closed = candles.closed[candles.closed <= now]
     if len(closed) == 0:
         return "no candle has closed yet"
-    age = (now - int(closed[-1])) / HOUR_MS
-    return f"the newest candle closed {age:.1f} hours ago" if age > STALE_HOURS else None
+    age = now - int(closed[-1])
+    return f"the newest candle closed {age / HOUR_MS:.1f} hours ago" if age > STALE_MS else None
 
 
 @dataclass(slots=True)
@@ -193,7 +192,7 @@ def _symbols(moves: Moves) -> tuple[dict[str, Row], dict[str, str]]:
     columns: dict[str, tuple[int, list[Any]]] = {
         "atr": (
             ATR_BARS + 1,
-            _newest(hours, ATR_BARS + 1, lambda: volatility.average_range(*ranges, ATR_BARS)).tolist(),
+            _moved(_newest(hours, ATR_BARS + 1, lambda: volatility.average_range(*ranges, ATR_BARS))).tolist(),
         ),
         "volatility": (2 * LEAST, _names(volatility.volatility_level(rank), VOLATILITY)),
         "volatility_rank": (2 * LEAST, rank.tolist()),
@@ -225,8 +224,13 @@ def _rows(hours: Candles, columns: Mapping[str, tuple[int, list[Any]]]) -> tuple
             value = values[i]
             if value is None or value != value:  # noqa: PLR0124 -- only NaN differs from itself
                 there = int(np.isfinite(hours.close[-takes:, i]).sum())
-                what = f"{there} of its last {takes} hours have candles" if there < takes else "it does not move"
-                reasons[f'symbol["{symbol}"].{fact}'] = what
+                if there < takes:
+                    why = f"{there} of its last {takes} hours have candles"
+                elif covers(hours, takes):
+                    why = "it does not move"
+                else:
+                    why = f"the last {takes} hours of candles have gaps"
+                reasons[f'symbol["{symbol}"].{fact}'] = why
             else:
                 row[fact] = value
         rows[symbol] = row
@@ -236,6 +240,11 @@ def _rows(hours: Candles, columns: Mapping[str, tuple[int, list[Any]]]) -> tuple
 def _newest(hours: Candles, takes: int, statistic: Callable[[], Panel]) -> NDArray[np.float64]:
     """The last row of a statistic; NaN where the hours it takes are not all there."""
     return statistic()[-1] if covers(hours, takes) else np.full(len(hours.symbols), np.nan)
+
+
+def _moved(ranges: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ranges, NaN for none at all: what does not move is frozen, and says nothing of how far it may go."""
+    return np.where(ranges > 0, ranges, np.nan)
 
 
 def _names(ranks: NDArray[np.int64], levels: Levels) -> list[str | None]:

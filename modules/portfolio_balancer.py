@@ -11,7 +11,8 @@ from modules.estimates import book_after
 from modules.estimates.balance import Liquidation, Returns, liquidations
 from modules.estimates.book_after import Ask, Line
 from modules.estimates.correlation import Togetherness
-from modules.estimates.progress import is_known
+from modules.estimates.progress import is_known, loss_at_stop
+from modules.facts.account import MOST_MONEY
 from modules.inputs import Inputs, Order, Position
 from modules.supply import Row, Supply
 
@@ -349,15 +350,13 @@ class _Balance:
 
 
 def _is_sound(position: Position) -> bool:
-    """Whether side, quantity and mark can be."""
+    """Whether side, quantity and mark can be, by themselves and together."""
     known = position.side in SIGNS and is_known(position.quantity, position.mark)
-    return known and position.quantity >= 0 and position.mark > 0
+    return known and position.quantity >= 0 and position.mark > 0 and position.notional <= MOST_MONEY
 
 
 def _risk_of(position: Position) -> float | None:
-    if position.stop is None or not is_known(position.stop):
-        return None
-    return max(0.0, position.sign * position.quantity * (position.mark - position.stop))
+    return loss_at_stop(position.sign, position.quantity, position.mark, position.stop)
 
 
 def _line_of(position: Position) -> Line:

@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 import numpy as np
 
 from modules.estimates.correlation import OBSERVATIONS_PER_SYMBOL, Togetherness, togetherness
-from modules.estimates.hours import HOURS_A_DAY, hourly, newest
+from modules.estimates.hours import HOURS_A_DAY, STALE_MS, hourly, newest
 from modules.estimates.liquidation import touch_probability
 from modules.estimates.margin import Held, distance_alone, distances_together, fault_of
-from modules.estimates.volatility import bar_variance, present_variance
+from modules.estimates.volatility import bar_variance, frozen, present_variance
 from modules.estimates.windows import Panel, log_returns
 from modules.feeds.candles import Candles
 from modules.inputs import MarginTier, Position
@@ -56,9 +56,10 @@ def liquidations(
 ) -> dict[str, Liquidation | str]:
     """By position the nearest of its ends, or why none is known.
 
-    Each that can be told counts: by the margin set aside for it; by the whole equity, the others standing still; and by
-    the whole equity, all prices moving together. Where a venue shares margin between positions the first is too near,
-    where it does not the others are too far, and nobody says which: so the nearest one.
+    There are three: by the margin set aside for it; by the whole equity, the others standing still; and by the whole
+    equity, all prices moving together. Where a venue shares margin between positions the first is too near, where it
+    does not the others are too far, and nobody says which: so the nearest one. Without the first, how far the others
+    are says nothing; the others are left out where nobody knows the whole book.
     """
     held = {
         key: Held(p.sign, p.quantity, p.mark, tiers[p.symbol])
@@ -73,17 +74,15 @@ def liquidations(
         if key not in held:
             out[key] = f"{fault_of(tiers.get(position.symbol, ()))} of {position.symbol}"
             continue
-        one, away = held[key], []
+        one, leverage, entry = held[key], position.leverage, position.entry
+        if leverage is None or not (leverage > 0 and entry > 0 and math.isfinite(entry / leverage)):
+            out[key] = "the margin that is set aside for it is not known"
+            continue
+        away = [-one.sign * distance_alone(one, entry, one.quantity * entry / leverage)]
         if knows_all and equity is not None:
             away.append(-one.sign * distance_alone(one, one.mark, equity - (needed - one.maintenance)))
             away += [-down, up]
-        leverage, entry = position.leverage, position.entry
-        if leverage is not None and leverage > 0 and entry > 0 and math.isfinite(entry / leverage):
-            away.append(-one.sign * distance_alone(one, entry, one.quantity * entry / leverage))
-        if away:
-            out[key] = Liquidation(one.mark, one.mark * (1 + min(away, key=abs)))
-        else:
-            out[key] = "neither its own margin nor what backs it is known"
+        out[key] = Liquidation(one.mark, one.mark * (1 + min(away, key=abs)))
     return out
 
 
@@ -106,14 +105,19 @@ class Returns:
         return self._once(candles, ("together", closed, symbols), lambda: found(closed))
 
     def week_variance(self, candles: Candles | None, ts: int, symbols: tuple[str, ...]) -> Mapping[str, float]:
-        """Variance of each symbol's log return over seven days as forecast at `ts` (ms); NaN where it is not known."""
+        """Variance of each symbol's log return over seven days as forecast at `ts` (ms); NaN where it is not known.
+
+        What has not moved in the last week is frozen rather than calm: nothing is forecast of it.
+        """
 
         def found(closed: int) -> dict[str, float]:
             hours = self._hours(candles, closed, len(symbols))
             if hours is None or len(hours.opened) == 0:
                 return dict.fromkeys(symbols, math.nan)
             panels = [_columns(p, hours.symbols, symbols) for p in (hours.open, hours.high, hours.low, hours.close)]
-            variance = present_variance(bar_variance(*panels), LEAST_BARS) * (WEEK_MS / hours.cadence_ms)
+            realised = bar_variance(*panels)
+            variance = present_variance(realised, LEAST_BARS) * (WEEK_MS / hours.cadence_ms)
+            variance[frozen(realised[-LEAST_BARS:])] = np.nan
             return dict(zip(symbols, variance.tolist(), strict=True))
 
         closed = _closed_by(candles, ts)
@@ -139,8 +143,12 @@ class Returns:
 
 
 def _closed_by(candles: Candles | None, ts: int) -> int:
-    """How many bars have closed by `ts`."""
-    return 0 if candles is None else int(np.searchsorted(candles.closed, ts, side="right"))
+    """How many bars have closed by `ts`; none where the newest of them is too old to tell of now."""
+    if candles is None:
+        return 0
+    closed = int(np.searchsorted(candles.closed, ts, side="right"))
+    is_stale = closed > 0 and ts - int(candles.closed[closed - 1]) > max(STALE_MS, candles.cadence_ms)
+    return 0 if is_stale else closed
 
 
 def _columns(panel: Panel, names: Sequence[str], wanted: Sequence[str]) -> Panel:

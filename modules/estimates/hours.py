@@ -12,6 +12,9 @@ from policy_dsl.quantities import MS_PER_DAY
 HOUR_MS = 3_600_000
 HOURS_A_DAY = MS_PER_DAY // HOUR_MS
 
+STALE_MS = 2 * HOUR_MS
+"""Candles of which the newest closed longer ago say nothing of now."""
+
 SLACK = 1.02
 """A window of bars may take this much longer than its bars do, for the hours in which a venue had none."""
 

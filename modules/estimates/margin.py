@@ -26,6 +26,8 @@ def fault_of(tiers: Sequence[MarginTier]) -> str:
     """What is wrong with a table of tiers, for a person; empty for a sound one. Tables without deductions are sound."""
     if not tiers:
         return "the venue tells no margin tiers"
+    if any(math.isnan(figure) for t in tiers for figure in (t.up_to, t.rate, t.most_leverage, t.deduction)):
+        return "the venue's margin tiers hold what is no number"
     if any(b.up_to <= a.up_to or b.rate < a.rate for a, b in pairwise(tiers)) or tiers[0].up_to <= 0:
         return "the venue's margin tiers are out of order"
     if not all(0 <= t.rate < 1 for t in tiers):
@@ -63,8 +65,10 @@ def liquidation_price(tiers: Sequence[MarginTier], sign: int, quantity: float, p
         end = math.inf if i == len(tiers) - 1 else tier.up_to
         # maintenance = paid + rate x (quantity x p - begin) in this tier.
         found = (paid - tier.rate * begin - backing + sign * quantity * price) / (quantity * (sign - tier.rate))
-        if begin <= quantity * found <= end:
-            return found
+        # What is left goes one way with the price, so the first tier that ends beyond the solution has it. Where tiers
+        # meet, rounding may put the solution before the beginning of the one and beyond the end of the other.
+        if quantity * found <= end:
+            return max(found, begin / quantity)
         paid += tier.rate * (end - begin) if math.isfinite(end) else 0.0
         begin = end
     return 0.0

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from modules.estimates import volatility
 from modules.estimates.hours import HOURS_A_DAY, alike, at_midnight, of_days
@@ -104,7 +103,7 @@ def _carried(past: Past, today: Candles, hours: Candles) -> Moves:
     first = max(0, len(hours.opened) - LEAST)
     forecast = np.concatenate([past.forecast[first:], today_forecast])
     # What has not moved at all is frozen rather than calm: nothing is forecast of it.
-    forecast[:, _frozen(np.concatenate([past.recent, realised])[-LEAST:])] = np.nan
+    forecast[:, volatility.frozen(np.concatenate([past.recent, realised])[-LEAST:])] = np.nan
     returns = log_returns(hours.close[-RECENT - 1 :])[-RECENT:]
     index = over_symbols(log_returns(close)[known:], np.nanmean)
     return Moves(
@@ -122,7 +121,3 @@ def _turbulence(before: Panel, returns: Panel, forecast: Panel) -> Panel:
     """The scores of all hours, given those up to the first of `forecast`: the later ones anew, for it has changed."""
     scores = volatility.turbulence_score(returns[-len(forecast) :], forecast)
     return np.concatenate([before, scores[1:]]) if len(before) else scores
-
-
-def _frozen(realised: Panel) -> NDArray[np.bool_]:
-    return np.asarray(~(realised > 0).any(axis=0))

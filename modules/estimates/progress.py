@@ -24,6 +24,13 @@ def risk_per_unit(sign: int, entry: float | None, stop: float | None) -> float |
     return lost if lost > 0 else None
 
 
+def loss_at_stop(sign: int, quantity: float, mark: float, stop: float | None) -> float | None:
+    """What `quantity` loses from `mark` to `stop`, quote currency; 0 beyond it, None for a stop that is no price."""
+    if stop is None or not is_known(quantity, mark, stop) or stop < 0:
+        return None
+    return max(0.0, sign * quantity * (mark - stop))
+
+
 def r_multiple(sign: int, entry: float | None, mark: float | None, risk: float | None) -> float | None:
     """Profit of one unit from the average `entry` to `mark` / the risk that one unit first took."""
     if entry is None or mark is None or risk is None or not is_known(entry, mark, risk):

@@ -90,6 +90,11 @@ def _cascade(realised: Panel, least: int, means: Iterable[Panel], before: NDArra
     return forecast, Standing(np.array(last), before + known.sum(axis=0))
 
 
+def frozen(realised: Panel) -> NDArray[np.bool_]:
+    """Which symbols have not moved at all in these bars, shape (symbols,). They are not calm: nothing is known."""
+    return np.asarray(~(realised > 0).any(axis=0))
+
+
 def volatility_level(rank: Panel) -> NDArray[np.int64]:
     """Rank of `volatility` (0 LOW to 3 EXTREME) from a forecast's share of its past; -1 where unknown."""
     level = np.searchsorted(np.array(CUTS), rank, side="right")

@@ -165,7 +165,9 @@ def test_a_market_that_stands_still_is_not_taken_for_a_calm_one() -> None:
     supply = MetaStrategyController().compute(seen(candles_of(np.full((DAYS * 24, 2), 50.0), ["A", "B"], reach=0.0)))
     assert set(supply.single) == {"market.breadth"}
     assert "did not converge" in supply.reasons["market.regime"]
-    assert supply.reasons['symbol["A"].trend_t'] == "it does not move"
+    assert supply.row("symbol", "A") == {}
+    for fact in ("trend_t", "atr"):
+        assert supply.reasons[f'symbol["A"].{fact}'] == "it does not move"
 
 
 def test_a_symbol_that_has_stopped_trading_loses_its_facts_and_the_others_keep_theirs() -> None:
@@ -188,6 +190,7 @@ def test_hours_that_the_venue_missed_are_no_trend() -> None:
     assert "market.trend_t" not in supply.single
     assert "have gaps" in supply.reasons["market.trend_t"]
     assert set(supply.row("symbol", "A")) == {"atr", "volatility", "volatility_rank", "trend_t_short"}
+    assert supply.reasons['symbol["A"].trend_t'] == "the last 337 hours of candles have gaps"
 
 
 def test_a_rise_and_its_mirror_image_differ_in_sign_and_direction_only() -> None:

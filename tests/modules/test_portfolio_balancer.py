@@ -10,7 +10,7 @@ import pytest
 from modules.inputs import Inputs
 from modules.module import Module
 from modules.portfolio_balancer import PortfolioBalancer
-from tests.modules.books import APART, NOW, TOGETHER, asked, held, order, state
+from tests.modules.books import APART, BARS, NOW, TOGETHER, asked, held, order, state
 from tests.modules.samples import HOUR_MS
 
 PBA = PortfolioBalancer()
@@ -174,6 +174,29 @@ def test_statistics_that_are_kept_change_no_result() -> None:
         for later in (0, HOUR_MS // 2, -48 * HOUR_MS):
             inputs = replace(state(positions, candles=candles), ts=NOW + later)
             assert one.compute(inputs) == PortfolioBalancer().compute(inputs)
+
+
+@pytest.mark.parametrize(("bars", "is_known"), [(167, True), (168, False), (BARS, False)])
+def test_what_does_not_move_has_no_small_chance_of_liquidation(bars: int, *, is_known: bool) -> None:
+    panels = {n: getattr(APART, n).copy() for n in ("open", "high", "low", "close")}
+    for panel in panels.values():
+        panel[-bars:] = panels["close"][-bars - 1 : -bars] if bars < BARS else 100.0
+    row = PBA.compute(state({"a": held("BTCUSDT", 1_000)}, candles=replace(APART, **panels))).row("position", "a")
+    assert ("liquidation_probability_7d" in row) == is_known
+
+
+@pytest.mark.parametrize(("hours", "is_known"), [(2, True), (2.01, False)])
+def test_candles_that_have_stopped_say_nothing_of_what_moves_together_now(hours: float, *, is_known: bool) -> None:
+    inputs = state({"a": held("BTCUSDT", 1_000), "b": held("ETHUSDT", 1_000)})
+    supply = PBA.compute(replace(inputs, ts=inputs.ts + round(hours * HOUR_MS)))
+    assert supply.single["account.correlated_positions"] == (1 if is_known else 2)
+    assert ("liquidation_probability_7d" in supply.row("position", "a")) == is_known
+
+
+def test_a_position_larger_than_any_book_spoils_no_other_figure() -> None:
+    supply = PBA.compute(state({"a": replace(held("BTCUSDT", 1_000), quantity=1e306), "b": held("ETHUSDT", 1_000)}))
+    assert "cannot be" in supply.reasons["account.gross_exposure"]
+    assert supply.row("position", "b")["liquidation_distance"] == pytest.approx(1 - 80 / 99.5)
 
 
 def test_later_candles_are_not_looked_at() -> None:

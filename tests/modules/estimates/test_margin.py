@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,6 +51,8 @@ def test_a_table_without_deductions_is_read_as_one_without_jumps() -> None:
         (TIERS[::-1], "the venue's margin tiers are out of order"),
         ((MarginTier(100, 0.02, 10), MarginTier(200, 0.01, 5)), "the venue's margin tiers are out of order"),
         ((MarginTier(100, 1.5, 10),), "the venue's margin tiers have rates that cannot be"),
+        ((MarginTier(math.nan, 0.01, 10),), "the venue's margin tiers hold what is no number"),
+        ((MarginTier(100, 0.01, math.nan),), "the venue's margin tiers hold what is no number"),
         (
             (MarginTier(100, 0.01, 10), MarginTier(200, 0.02, 5, 7)),
             "the venue's margin tiers contradict each other at 100",
@@ -133,9 +139,27 @@ def test_the_nearest_end_counts() -> None:
 
 def test_shared_margin_needs_every_position_to_be_known() -> None:
     unknown = Position("XUSDT", "LONG", 1, 1, 1, 0)
-    found = liquidations({"a": position(leverage=None), "b": unknown}, {"BTCUSDT": ONE}, 1_000)
-    assert found["a"] == "neither its own margin nor what backs it is known"
+    found = liquidations({"a": position(), "b": unknown}, {"BTCUSDT": ONE}, 10)
+    assert isinstance(found["a"], Liquidation)
+    assert found["a"].distance == pytest.approx(1 - 80 / 99.5)
     assert found["b"] == "the venue tells no margin tiers of XUSDT"
+
+
+@pytest.mark.parametrize(
+    "lacking",
+    [{"leverage": None}, {"leverage": 0.0}, {"leverage": math.nan}, {"entry": math.nan}, {"entry": 0.0}],
+)
+def test_a_position_whose_margin_nobody_knows_is_not_far_from_its_end(lacking: dict[str, Any]) -> None:
+    found = liquidations({"a": replace(position(), **lacking)}, {"BTCUSDT": ONE}, 1_000_000)
+    assert found["a"] == "the margin that is set aside for it is not known"
+
+
+@given(st.sampled_from([1, -1]), st.integers(0, 2), st.floats(0.01, 0.5), st.floats(0.01, 100))
+def test_an_end_where_two_tiers_meet_is_found(sign: int, tier: int, away: float, quantity: float) -> None:
+    edge = TIERS[tier].up_to / quantity
+    price = edge * (1 + sign * away)
+    backing = maintenance(TIERS, quantity * edge) - sign * quantity * (edge - price)
+    assert liquidation_price(TIERS, sign, quantity, price, backing) == pytest.approx(edge)
 
 
 def test_the_chance_of_getting_there() -> None:
