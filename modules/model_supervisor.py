@@ -13,7 +13,9 @@ from modules.estimates.prediction_record import (
     bias_probability,
     calibration,
     drift_probabilities,
+    fault_of,
     health,
+    in_time,
     performance_trend,
 )
 from modules.estimates.proportions import interval
@@ -22,6 +24,13 @@ from modules.supply import Row, Supply
 
 LEAST_INPUTS = 30
 """Samples of inputs below which nothing is said of drift."""
+
+
+OF_PREDICTIONS = (
+    "samples", "win_rate", "win_rate_low", "calibration", "brier", "long_share", "average_r", "health", "trend",
+    "bias_p",
+)  # fmt: skip
+"""The facts that rest on predictions with an outcome."""
 
 
 class ModelSupervisor:
@@ -44,7 +53,11 @@ class ModelSupervisor:
 
 
 def _row(name: str, record: ModelRecord, reasons: dict[str, str]) -> Row:
-    found = record.predictions
+    fault = fault_of(record.predictions)
+    if fault:
+        reasons |= {f'model["{name}"].{fact}': fault for fact in OF_PREDICTIONS}
+        return {}
+    found = in_time(record.predictions)
     n = len(found.came_true)
     row: dict[str, Any] = {"samples": n}
     if n == 0:
@@ -60,17 +73,20 @@ def _row(name: str, record: ModelRecord, reasons: dict[str, str]) -> Row:
     if len(made):
         row["average_r"] = float(made.mean())
     else:
-        reasons[f'model["{name}"].average_r'] = "no trade was made on its predictions"
+        reasons[f'model["{name}"].average_r'] = "nobody knows what a trade on any of its predictions would have made"
     words = {
         "health": (health(found), LEAST_SAMPLES),
         "trend": (performance_trend(found.came_true), LEAST_FOR_TREND),
         "bias_p": (bias_probability(found.is_long, found.market_rose), LEAST_SAMPLES),
     }
+    known = int(np.isfinite(found.market_rose).sum())
     for fact, (value, least) in words.items():
-        if value is None:
+        if value is not None:
+            row[fact] = value
+        elif n < least:
             reasons[f'model["{name}"].{fact}'] = f"{n} predictions have an outcome, and it takes {least}"
         else:
-            row[fact] = value
+            reasons[f'model["{name}"].{fact}'] = f"the market's direction is known of {known}, and it takes {least}"
     return row
 
 
@@ -81,6 +97,8 @@ def _comparable(models: Mapping[str, ModelRecord], reasons: dict[str, str]) -> d
         before, now, path = record.trained_on, record.sees, f'model["{name}"].drift_p'
         if before is None or now is None or min(len(before), len(now)) < LEAST_INPUTS:
             reasons[path] = f"fewer than {LEAST_INPUTS} inputs of its training, or of late, are known"
+        elif before.shape[1] == 0:
+            reasons[path] = "it has no inputs"
         elif before.shape[1] != now.shape[1]:
             reasons[path] = "its inputs have other features than its training had"
         elif not (np.isfinite(before).all() and np.isfinite(now).all()):

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from modules.estimates.prediction_record import calibration
+from modules.estimates.prediction_record import calibration, fault_of
 from modules.estimates.proportions import interval
 from modules.facts.levels import REGIME
 from modules.inputs import Challenger, Comparison, Inputs, ModelRecord
@@ -96,7 +96,7 @@ def _tell_losses(record: ModelRecord, told: _Told) -> None:
         told.put("cusum", None, record.fault or "nobody knows when it was trained")
     elif record.expected_loss is None or record.loss_deviation is None:
         told.put("cusum", None, "nobody knows what its losses were like when it was trained")
-    elif not np.isfinite(record.losses).all():
+    elif not (np.isfinite(record.losses).all() and np.isfinite([record.expected_loss, record.loss_deviation]).all()):
         told.put("cusum", None, "its losses hold values that are not numbers")
     else:
         told.put("cusum", cusum(record.losses, record.expected_loss, record.loss_deviation), "its losses do not vary")
@@ -131,9 +131,9 @@ def _tell_challenger(record: ModelRecord, told: _Told) -> None:
     told.put("challenger_apart", challenger.is_apart, "nobody has looked at the files of both")
     told.put("challenger_gain_low", None if gain is None else gain[0], few if n < LEAST else _NO_NUMBER)
     told.put("challenger_average_r_low", None if r is None else r[0], few if n < LEAST else _NO_R)
-    enough = n >= LEAST
-    told.put("challenger_win_rate_low", interval(int(other.came_true.sum()), n)[0] if enough else None, few)
-    told.put("challenger_calibration", calibration(other.probability, other.came_true) if enough else None, few)
+    fault = few if n < LEAST else fault_of(other)
+    told.put("challenger_win_rate_low", None if fault else interval(int(other.came_true.sum()), n)[0], fault)
+    told.put("challenger_calibration", None if fault else calibration(other.probability, other.came_true), fault)
 
 
 _NO_NUMBER = "losses hold values that are not numbers"
@@ -162,4 +162,5 @@ def _tell_before(before: Comparison | None, told: _Told) -> None:
         told.put("before_gain_low", None, "there is no version to go back to")
     else:
         few = f"{len(before.loss)} bars have an outcome of both since it went live, and it takes {LEAST}"
-        told.put("before_gain_low", None if gain is None else gain[0], few)
+        why = few if len(before.loss) < LEAST else _NO_NUMBER
+        told.put("before_gain_low", None if gain is None else gain[0], why)

@@ -39,6 +39,30 @@ CHANCE = 0.05
 Floats = NDArray[np.float64]
 
 
+def fault_of(predictions: Predictions) -> str:
+    """What cannot be in predictions that have an outcome, for a person; empty where nothing is wrong."""
+    if not ((predictions.probability >= 0) & (predictions.probability <= 1)).all():
+        return "its predictions hold probabilities that cannot be"
+    if not np.isin(predictions.came_true, (0.0, 1.0)).all():
+        return "its predictions hold outcomes that are neither true nor false"
+    return ""
+
+
+def in_time(predictions: Predictions) -> Predictions:
+    """The predictions, oldest first, whatever order they come in."""
+    if (np.diff(predictions.at) >= 0).all():
+        return predictions
+    order = np.argsort(predictions.at, kind="stable")
+    return Predictions(
+        predictions.at[order],
+        predictions.probability[order],
+        predictions.came_true[order],
+        predictions.is_long[order],
+        predictions.market_rose[order],
+        predictions.r_multiple[order],
+    )
+
+
 def calibration(probability: Floats, came_true: Floats) -> float:
     """1 - mean over confidence bins of |mean probability - share that came true|, weighted by count."""
     bins = np.minimum((probability * BINS).astype(np.int64), BINS - 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -143,6 +143,32 @@ def test_a_trend_is_one_in_order_of_time_and_beyond_chance() -> None:
     assert performance_trend(np.ones(39)) is None
 
 
+def test_a_record_that_comes_newest_first_is_read_in_order_of_time() -> None:
+    found = predictions(np.concatenate([wins(30, 40), wins(10, 40)]), market_rose=np.tile([1.0, 1.0, 1.0, 0.0], 20))
+    reversed_ = Predictions(*(getattr(found, field.name)[::-1] for field in fields(found)))
+    assert row(reversed_) == row(found)
+    assert row(found)["trend"] == "DEGRADING"
+
+
+@pytest.mark.parametrize(
+    ("broken", "why"),
+    [
+        ({"probability": np.nan}, "probabilities that cannot be"),
+        ({"probability": 1.1}, "probabilities that cannot be"),
+        ({"probability": -0.1}, "probabilities that cannot be"),
+        ({"came_true": np.array([*wins(30, 49), np.nan])}, "neither true nor false"),
+        ({"came_true": np.array([*wins(30, 49), 2.0])}, "neither true nor false"),
+    ],
+)
+def test_a_model_with_a_figure_that_cannot_be_costs_no_other_model_its_facts(broken: Any, why: str) -> None:
+    bad = predictions(**({"came_true": wins(30, 50)} | broken))
+    found = supply(bad=ModelRecord(bad), sound=ModelRecord(predictions(wins(30, 50))))
+    assert found.rows["model"]["bad"] == {}
+    for fact in ("samples", "win_rate", "win_rate_low", "calibration", "brier", "health", "trend", "bias_p"):
+        assert why in found.reasons[f'model["bad"].{fact}']
+    assert found.rows["model"]["sound"]["samples"] == 50
+
+
 def test_going_long_in_a_rising_market_is_no_bias() -> None:
     rng = np.random.default_rng(1)
     long = rng.random(400) < 0.8
@@ -172,6 +198,8 @@ def test_a_model_that_only_ever_says_long_is_biased() -> None:
 
 def test_bias_is_unknown_where_no_market_direction_is() -> None:
     assert bias_probability(np.ones(100, dtype=bool), np.full(100, np.nan)) is None
+    found = supply(m=ModelRecord(predictions(wins(50, 100), market_rose=np.full(100, np.nan))))
+    assert found.reasons['model["m"].bias_p'] == "the market's direction is known of 0, and it takes 20"
 
 
 def test_drift_is_found_where_inputs_moved_and_rarely_where_they_did_not() -> None:
@@ -190,6 +218,7 @@ def test_drift_is_found_where_inputs_moved_and_rarely_where_they_did_not() -> No
         (None, np.zeros((50, 2)), "fewer than 30 inputs"),
         (np.zeros((50, 2)), np.zeros((29, 2)), "fewer than 30 inputs"),
         (np.zeros((50, 2)), np.zeros((50, 3)), "other features"),
+        (np.zeros((50, 0)), np.zeros((50, 0)), "no inputs"),
         (np.zeros((50, 2)), np.full((50, 2), np.nan), "not numbers"),
     ],
 )

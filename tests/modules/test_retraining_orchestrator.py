@@ -118,6 +118,25 @@ def test_losses_that_nobody_can_compare_are_no_alarm_and_no_calm() -> None:
     assert "nobody knows what its losses were like" in why(known, "cusum")
     broken = replace(known, expected_loss=0.2, loss_deviation=0.1, losses=np.array([0.3, np.nan]))
     assert "not numbers" in why(broken, "cusum")
+    for expected, deviation in ((np.nan, 0.1), (0.2, np.inf), (0.2, np.nan)):
+        lacking = replace(known, expected_loss=expected, loss_deviation=deviation)
+        assert "not numbers" in why(lacking, "cusum")
+
+
+@pytest.mark.parametrize("field", ["probability", "came_true"])
+def test_a_challenger_with_a_figure_that_cannot_be_costs_no_other_model_its_facts(field: str) -> None:
+    compared = comparison(50, 0.1, 30)
+    other = replace(compared.other, **{field: np.full(50, np.nan)})
+    bad = ModelRecord(challenger=Challenger(NOW, replace(compared, other=other), True))
+    found = supply(bad=bad, sound=ModelRecord(challenger=Challenger(NOW, compared, True)))
+    assert "that" in found.reasons['model["bad"].challenger_win_rate_low']
+    assert "challenger_calibration" not in found.rows["model"]["bad"]
+    assert found.rows["model"]["sound"]["challenger_calibration"] == pytest.approx(1.0)
+
+
+def test_losses_that_are_no_numbers_are_no_short_record() -> None:
+    broken = replace(comparison(40, 0.1), loss=np.full(40, np.nan))
+    assert "not numbers" in why(ModelRecord(before=broken), "before_gain_low")
 
 
 def test_what_a_challenger_proves_is_told_at_its_worse_end() -> None:
