@@ -6,8 +6,10 @@ import math
 from collections.abc import Container
 
 from modules.estimates.depth import impact, is_sound
+from modules.estimates.fast_move import FRESH_MS
 from modules.inputs import Book, Inputs, Order, Request
 from modules.sources.effects import effect_of
+from modules.sources.feed import age_ms
 from modules.supply import Row
 from modules.venues.intents import stem
 
@@ -55,6 +57,10 @@ def _impact(request: Request, inputs: Inputs) -> tuple[float | None, str]:
         return None, f"{request.symbol} has no price"
     if depth is None:
         return None, f"the order book of {request.symbol} is not known"
+    age = age_ms(depth.at, inputs.ts)
+    if age is None or age > FRESH_MS:
+        how = f"{age / 1000:.0f} s old" if age is not None else "dated ahead: a clock is wrong"
+        return None, f"the order book of {request.symbol} is {how}"
     if not is_sound(depth):
         return None, f"the order book of {request.symbol} is empty on a side, unsorted or crossed"
     found = impact(depth, request.side == "LONG", request.notional / mark)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from modules.caps import LEVERAGE, SIZE, Caps, caps_of
-from modules.estimates.kelly import Record, careful_fraction, careful_win_rate, record_of
+from modules.estimates.kelly import WHOLE_RISK, Record, careful_fraction, careful_win_rate, record_of
 from modules.estimates.liquidation import MAINTENANCE
 from modules.estimates.margin import fault_of, safe_leverage
 from modules.estimates.progress import is_known
-from modules.inputs import Inputs, MarginTier, Request
+from modules.inputs import ClosedTrade, Inputs, MarginTier, Request
 from modules.judge import packaged_bundle
 from modules.supply import Row, Supply
 from policy_dsl.bundle import Bundle
@@ -261,11 +261,25 @@ def _no_trade(why: str) -> dict[str, Any]:
 
 
 def _record(inputs: Inputs, model: str | None) -> Record | str:
-    """The closed trades of a model, or of the whole fund for a request of nobody's; why where nobody knows them."""
+    """The closed trades of a model, or of the whole fund for a request of nobody's; why where nobody knows them.
+
+    One whose result nobody knows is no trade of it. One of which only the profit is known counts at its worst: to leave
+    it out would make a record of the trades that went well.
+    """
     if inputs.book.trades is None:
         return "nobody knows the closed trades"
     trades = [t for t in inputs.book.trades if t.closed <= inputs.ts and model in {None, t.model}]
-    return record_of(t.r_multiple for t in trades) or NO_TRADES
+    return record_of(_careful_r(t) for t in trades) or NO_TRADES
+
+
+def _careful_r(trade: ClosedTrade) -> float | None:
+    """R of a trade; where only its profit is known, nothing for what was won and all that was at risk for what was not.
+
+    None where neither is known.
+    """
+    if is_known(trade.r_multiple) or not is_known(trade.profit):
+        return trade.r_multiple
+    return 0.0 if trade.profit is not None and trade.profit > 0 else -WHOLE_RISK
 
 
 def _facts(request: Request, row: Row, record: Record | str, inputs: Inputs) -> tuple[dict[str, Any], dict[str, str]]:
@@ -299,7 +313,7 @@ def _facts(request: Request, row: Row, record: Record | str, inputs: Inputs) -> 
 
 
 def _kelly(row: Row, away: float, record: Record | str, equity: float | None) -> tuple[dict[str, Any], dict[str, str]]:
-    """The notional that a record bears; losing costs what the caller says, fees included, or the way to the stop.
+    """The notional that a record bears; losing costs what the request says, or the way to the stop where that is more.
 
     How many trades there are is known where they are, also where there are none: a record that is not there yet is not
     one that nobody can read.

@@ -18,7 +18,7 @@ from modules.estimates.windows import cross_section_rank
 from modules.feeds.candles import Candles
 from modules.inputs import ClosedTrade, Inputs, Listing
 from modules.sample_market import sample_inputs
-from modules.sources.feed import NO_PRICE, FeedSource
+from modules.sources.feed import NO_PRICE, FeedSource, is_price
 from modules.supply import Row, Supply
 from policy_dsl.quantities import MS_PER_DAY
 
@@ -173,7 +173,9 @@ class _State:
         if what is not None:
             return f"{what}, which is not traded"
         if "price_age" not in feed:
-            return "nobody knows how old its price is" if symbol in self.inputs.market.tickers else NO_PRICE
+            ticker = self.inputs.market.tickers.get(symbol)
+            is_priced = ticker is not None and is_price(ticker.price)
+            return "nobody knows how old its price is" if is_priced else NO_PRICE
         return None if _is_fresh(feed) else f"its price is {feed['price_age']:.0f} s old"
 
     def standing(self, symbol: str, share: float | None, ranked: int) -> Standing | str:

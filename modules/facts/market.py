@@ -29,7 +29,7 @@ class MarketFacts(FactModel, entity="market", rows=Rows.ONE):
         owner="MSC AI", low=0, high=1, max_age="1h", calm=0.5,
     )  # fmt: skip
     breadth: Annotated[float | None, RATIO] = fact(
-        "symbols above their mean close of the breadth window / symbols with a price",
+        "symbols above their mean close of the breadth window / symbols that have all its closes",
         owner="MSC AI", low=0, high=1, max_age="1h", calm=0.5,
     )  # fmt: skip
     hour_move: Annotated[float | None, RATIO] = fact(
@@ -73,7 +73,8 @@ class SymbolFacts(FactModel, entity="symbol", rows=Rows.KEYED):
         owner="Universe OS", low=0, high=1_000_000_000_000, max_age="2h", calm=1_000_000_000,
     )  # fmt: skip
     atr: Annotated[float | None, RATIO] = fact(
-        "average true range of 14 bars / price", owner="MSC AI", low=0, max_age="2h", calm=0.01
+        "average true range of 14 bars / price; missing where nothing moves",
+        owner="MSC AI", low=0, max_age="2h", calm=0.01,
     )
     volatility: Annotated[str | None, VOLATILITY] = fact(
         "rank of the symbol's volatility forecast among its own past",
@@ -127,7 +128,7 @@ class SymbolFacts(FactModel, entity="symbol", rows=Rows.KEYED):
         owner="feed", low=-1, high=1, max_age="8h", calm=0.0001,
     )  # fmt: skip
     opportunity_score: Annotated[float | None, RATIO] = fact(
-        "weighted mean of the symbol's trend, volatility, liquidity, spread and record scores, each 0 to 1",
+        "weighted mean of the symbol's trend, volatility, liquidity, spread, record and regime scores, each 0 to 1",
         owner="OpportunityRanker", low=0, high=1, max_age="1h", calm=0.8,
     )  # fmt: skip
     opportunity_rank: Annotated[int | None, COUNT] = fact(

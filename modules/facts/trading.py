@@ -91,7 +91,8 @@ class RequestFacts(FactModel, entity="request", rows=Rows.KEYED):
     )
     leverage: Annotated[float | None, LEVERAGE] = fact("notional / margin", owner="caller", low=0, calm=2)
     risk: Annotated[float | None, MONEY] = fact(
-        "loss if its stop is hit, fees included, quote currency", owner="caller", low=0, high=MOST_MONEY, calm=20
+        "loss from its price to its stop, fees where they are stated, quote currency; missing where none is lost there",
+        owner="caller", low=0, high=MOST_MONEY, calm=20,
     )
     margin: Annotated[float | None, MONEY] = fact(
         "margin that it would set aside, quote currency", owner="caller", low=0, high=MOST_MONEY, calm=500

@@ -27,7 +27,12 @@ class Effect:
 
 
 def effect_of(request: Request, positions: Mapping[str, Position] | None) -> Effect:
-    """What the request would do. The venue holds a reduce-only order to its word, so that needs no known book."""
+    """What the request would do. The venue holds a reduce-only order to its word, so that needs no known book.
+
+    A word for a side that is neither LONG nor SHORT is not taken for one of them.
+    """
+    if request.side not in {"LONG", "SHORT"}:
+        return Effect(None, None)
     against = "SHORT" if request.side == "LONG" else "LONG"
     if positions is None:
         return Effect("REDUCE", against) if request.reduce_only else Effect(None, None)

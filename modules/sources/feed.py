@@ -51,7 +51,7 @@ class FeedSource:
             ticker = market.tickers.get(symbol)
             rows[symbol] = {} if ticker is None else _priced(ticker, inputs.ts)
             if "price_age" not in rows[symbol]:
-                reasons[f'symbol["{symbol}"].price_age'] = NO_PRICE if ticker is None else _ahead(ticker.at, inputs.ts)
+                reasons[f'symbol["{symbol}"].price_age'] = _why_no_age(ticker, inputs.ts)
             if symbol in market.funding:
                 rows[symbol]["funding_rate"] = market.funding[symbol]
         told = market.listings is not None or market.tickers
@@ -65,6 +65,15 @@ def age_ms(at: int, now: int) -> int | None:
 
 def _ahead(at: int, now: int) -> str:
     return f"it is dated {(at - now) / 1000:.0f} s ahead: a clock is wrong"
+
+
+def _why_no_age(ticker: Ticker | None, now: int) -> str:
+    return _ahead(ticker.at, now) if ticker is not None and is_price(ticker.price) else NO_PRICE
+
+
+def is_price(value: float) -> bool:
+    """Whether a number can be a price."""
+    return 0 < value < math.inf
 
 
 def _symbols(market: Market) -> set[str]:
@@ -98,11 +107,12 @@ def _last(ticker: Ticker | None, now: int) -> float:
     """The last price, NaN where it is no price or not fresh."""
     age = None if ticker is None else age_ms(ticker.at, now)
     is_fresh = age is not None and age <= FRESH_MS
-    return ticker.last if ticker is not None and is_fresh and 0 < ticker.last < math.inf else math.nan
+    return ticker.last if ticker is not None and is_fresh and is_price(ticker.last) else math.nan
 
 
 def _priced(ticker: Ticker, ts: int) -> dict[str, Any]:
-    age = age_ms(ticker.at, ts)
+    """Nothing is as old as a price that is none."""
+    age = age_ms(ticker.at, ts) if is_price(ticker.price) else None
     row: dict[str, Any] = {} if age is None else {"price_age": age / 1000}
     middle = (ticker.bid + ticker.ask) / 2
     if math.isfinite(middle) and 0 < ticker.bid <= ticker.ask:

@@ -94,7 +94,7 @@ def test_what_takes_risk_off_is_counted_first() -> None:
 
 
 def test_two_exits_of_one_position_that_together_turn_it_are_seen() -> None:
-    requests = {k: asked("BTCUSDT", 600, "SHORT") for k in "ab"} | {"c": asked("ETHUSDT", 100)}
+    requests = {k: asked("BTCUSDT", 600, "SHORT", stop=105.0) for k in "ab"} | {"c": asked("ETHUSDT", 100)}
     rows = PBA.compute(state({"p": held("BTCUSDT", 1_000)}, requests)).rows["request"]
     assert rows["b"]["symbol_share_after"] == pytest.approx(0.02)
     assert "risk_after" in rows["c"]

@@ -98,6 +98,8 @@ def test_impact_is_the_walk_of_the_notional_at_the_mark() -> None:
         (replace(BUY, notional=None), {}, "does not say how much"),
         (replace(BUY, notional=0.0), {}, "does not say how much"),
         (BUY, {"depths": {}}, "is not known"),
+        (BUY, {"depths": {A: replace(BOOK, at=TS - 300_001)}}, "300 s old"),
+        (BUY, {"depths": {A: replace(BOOK, at=TS + 60_001)}}, "dated ahead"),
         (BUY, {"depths": {A: Depth(TS, (), ())}}, "empty on a side"),
         (BUY, {"depths": {A: Depth(TS, ((100.0, 1.0),), ((99.0, 1.0),))}}, "crossed"),
         (BUY, {"tickers": {}}, "has no price"),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from evaluators.snapshot import Snapshot
 from modules.assembly import Supplied, assemble
+from modules.facts import CATALOGUE
 from modules.feeds.candles import Candles
 from modules.inputs import (
     Account,
@@ -52,7 +53,10 @@ def test_losses_are_ratios_that_are_never_negative() -> None:
 def test_an_account_that_nobody_knows_has_a_reason_and_no_figures() -> None:
     supply = BookSource().compute(book())
     assert supply.single == {}
-    assert supply.reasons == {"account.equity": "the venue's account is not known"}
+    of_book = {f"account.{f.name}" for f in CATALOGUE.entities["account"].facts.values() if f.owner == "book"}
+    assert set(supply.reasons) == of_book
+    assert supply.reasons["account.drawdown"] == "the venue's account is not known"
+    assert supply.reasons["account.open_loss"] == "nobody knows the positions"
     assert supply.rows == {"request": {}}
 
 
@@ -102,7 +106,17 @@ def test_a_position_tells_its_risk_from_its_stop_and_nothing_without_one() -> No
 )  # fmt: skip
 def test_a_streak_with_an_unknown_result_in_it_is_unknown(profits: list[float | None], streak: int | None) -> None:
     trades = [ClosedTrade("BTCUSDT", "LONG", "SIGNAL", NOW + i, profit) for i, profit in enumerate(profits)]
-    assert BookSource().compute(book(trades=trades)).single["account.losing_streak"] == streak
+    for order in (trades, trades[::-1]):
+        supply = BookSource().compute(book(trades=order))
+        assert supply.single.get("account.losing_streak") == streak
+        assert (streak is None) == ("account.losing_streak" in supply.reasons)
+
+
+@pytest.mark.parametrize(("ahead", "streak"), [(60_000, 0), (60_001, None)])
+def test_a_win_that_is_dated_ahead_ends_no_streak(ahead: int, streak: int | None) -> None:
+    lost = ClosedTrade("BTCUSDT", "LONG", "SIGNAL", NOW, -1.0)
+    found = BookSource().compute(book(trades=(lost, replace(lost, closed=NOW + ahead, profit=1.0))))
+    assert found.single.get("account.losing_streak") == streak
 
 
 def test_what_is_no_number_is_not_taken_for_no_loss() -> None:
@@ -118,8 +132,40 @@ def test_what_is_no_number_is_not_taken_for_no_loss() -> None:
 def test_a_stop_that_is_no_price_is_not_a_stop_that_costs_nothing() -> None:
     made = BookSource().compute(book(positions={"p": replace(LONG, stop=NAN)}))
     found = assemble("main", NOW, [Supplied("book", BookSource.owners, NOW, made)])
-    assert (found.snapshot.collection("position") or {})["p"]["risk"] is None
+    assert (found.snapshot.collection("position") or {})["p"].get("risk") is None
     assert 'position["p"].risk' in found.reasons
+
+
+@pytest.mark.parametrize("stop", [-1.0, float("inf")])
+def test_a_stop_beyond_all_prices_costs_nobody_knows_what(stop: float) -> None:
+    supply = BookSource().compute(book(positions={"p": replace(LONG, stop=stop)}))
+    assert not {"risk", "stop_distance"} & set(supply.rows["position"]["p"])
+    assert supply.reasons['position["p"].risk'] == f"its stop at {stop:g} is no price"
+    unpriced = BookSource().compute(book(positions={"p": replace(LONG, stop=99.0, mark=NAN)}))
+    assert unpriced.reasons['position["p"].risk'] == "a quantity of 2 at a mark of nan cannot be"
+
+
+@pytest.mark.parametrize(("side", "stop", "risk"), [("LONG", 95.0, 5.0), ("SHORT", 105.0, 5.0), ("LONG", 105.0, None),
+                                                    ("SHORT", 95.0, None), ("LONG", -5.0, None)])  # fmt: skip
+def test_a_stop_beyond_which_nothing_is_lost_limits_no_loss(side: str, stop: float, risk: float | None) -> None:
+    asked = Request("BTCUSDT", side, NOW, notional=100.0, price=100.0, stop=stop)
+    row = BookSource().compute(book(positions={}, requests={"r": asked})).rows["request"]["r"]
+    assert row.get("risk") == risk
+
+
+@pytest.mark.parametrize(("equity", "peak", "lacking"), [(-5.0, 100.0, "open_loss"), (5.0, 0.0, "drawdown"),
+                                                         (5.0, NAN, "drawdown")])  # fmt: skip
+def test_a_share_of_nothing_is_missing_with_its_reason(equity: float, peak: float, lacking: str) -> None:
+    account = replace(ACCOUNT, equity=equity, peak_equity=peak, own_equity=1.0, venue_equity=1.0)
+    supply = BookSource().compute(book(account=account, positions={}, trades=()))
+    assert set(supply.reasons) == {f"account.{lacking}"}
+    assert f"account.{lacking}" not in supply.single
+
+
+def test_a_word_that_is_no_side_is_not_taken_for_a_sale() -> None:
+    for reduce_only in (False, True):
+        asked = Request("BTCUSDT", "buy", NOW, notional=100.0, reduce_only=reduce_only)
+        assert effect_of(asked, {"p": LONG}) == Effect(None, None)
 
 
 def test_a_person_lets_the_streak_count_anew_for_a_halted_fund_cannot_trade_its_way_out() -> None:
@@ -191,6 +237,13 @@ def test_crossed_and_absent_quotes_have_no_spread(bid: float, ask: float, spread
     row = fed(tickers={"BTCUSDT": Ticker(NOW - 5000, 100.0, bid, ask)})["BTCUSDT"]
     assert row.get("spread") == (None if spread is None else pytest.approx(spread))
     assert row["price_age"] == 5
+
+
+@pytest.mark.parametrize("price", [0.0, -1.0, NAN, float("inf")])
+def test_a_price_that_is_none_is_never_new(price: float) -> None:
+    supply = FeedSource().compute(Inputs("main", NOW, market=Market(tickers={"A": Ticker(NOW, price)}, newest=NOW)))
+    assert "price_age" not in supply.row("symbol", "A")
+    assert supply.reasons['symbol["A"].price_age'] == "no price has arrived"
 
 
 # --- how far the market moved within the hour -------------------------------------------------------------------------

@@ -284,6 +284,15 @@ def test_a_trade_without_a_result_is_no_trade_and_not_a_draw() -> None:
     assert row(request(), trades=(*RECORD, *[trade(None)] * 50)) == row(request())
 
 
+@pytest.mark.parametrize(("profit", "r"), [(-5.0, -1.0), (0.0, -1.0), (5.0, 0.0)])
+def test_a_trade_without_a_known_risk_counts_at_its_worst_and_is_not_left_out(profit: float, r: float) -> None:
+    bare = replace(trade(None), profit=profit)
+    counted, told = (row(request(), trades=(*RECORD, *[one] * 20)) for one in (bare, trade(r)))
+    assert counted == told
+    assert counted["kelly_trades"] == 120
+    assert counted["kelly_notional"] < row(request())["kelly_notional"]
+
+
 @pytest.mark.parametrize(
     ("other", "fact", "why"),
     [
