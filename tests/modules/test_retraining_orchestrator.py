@@ -165,7 +165,8 @@ def test_losses_that_hang_together_prove_less() -> None:
         row(ModelRecord(challenger=Challenger(NOW, Comparison(d, np.zeros(200), predictions(200, 90)), True)))
         for d in (together, apart)
     ]
-    assert low[0]["challenger_gain_low"] < low[1]["challenger_gain_low"]
+    # Standard errors that take the same figures for independent ones differ by rounding only.
+    assert low[0]["challenger_gain_low"] < low[1]["challenger_gain_low"] - 0.01
 
 
 def test_trades_of_which_nobody_knows_the_result_leave_the_mean_unknown() -> None:

@@ -39,6 +39,16 @@ def test_the_same_returns_give_the_same_states_and_a_unit_changes_none() -> None
     assert larger.filtered == pytest.approx(once.filtered)
 
 
+def test_the_probabilities_of_a_bar_know_nothing_of_later_bars() -> None:
+    returns, _ = turns(1, hours=500)
+    found, learnt = two_states(returns), switching.likeliest(returns / returns.std())
+    assert found is not None
+    assert learnt is not None
+    for bars in range(50, 500, 50):
+        until_then = switching.read(returns[:bars] / returns.std(), learnt[0]).filtered[:, -1]
+        assert np.sort(found.filtered[bars - 1]) == pytest.approx(np.sort(until_then), abs=1e-9)
+
+
 @pytest.mark.parametrize("returns", [np.zeros(500), np.full(500, 0.001)])
 def test_a_market_that_does_not_move_has_no_states(returns: NDArray[np.float64]) -> None:
     assert two_states(returns) is None
