@@ -43,7 +43,7 @@ while True:
 TABLE = f"""
 [services.feed]
 command = ["{sys.executable}", "service.py"]
-heartbeat = {{ file = "beat", within = "2s" }}
+heartbeat = {{ file = "beat", within = "10s" }}
 """
 
 DIES = """
@@ -89,7 +89,7 @@ class Living:
 
     def until(self, what: Callable[[Step], bool], after: int = SECOND) -> Step:
         """Steps, each a short while after the other by the wall, until one is as is waited for."""
-        ends = monotonic() + RECOVERY_SECONDS
+        ends = monotonic() + PATIENCE_SECONDS
         while not what(step := self.step(after)):
             assert monotonic() < ends, [status(one) for one in self.steps]
             sleep(0.1)

@@ -120,8 +120,8 @@ def test_what_it_supplied_before_does_not_outlive_a_failure(counting: Counting) 
 
 def test_a_module_that_hangs_loses_its_facts_until_it_is_done(counting: Counting, gate: Event) -> None:
     counting.answers = [gate]
-    run = runner(counting, patience=0.02)
-    assert equity(run, NOW) == (None, "counting failed: it took over 0.02 s")
+    run = runner(counting, patience=0.5)
+    assert equity(run, NOW) == (None, "counting failed: it took over 0.5 s")
     assert equity(run, NOW + 1000) == (None, "counting failed: it still works on an earlier snapshot")
     assert len(counting.seen) == 1
     gate.set()
@@ -269,7 +269,7 @@ def test_however_many_modules_hang_the_others_run(gate: Event) -> None:
         module.name = f"hanging {number}"  # type: ignore[misc]  # because each needs a name of its own here
     run = runner(*hanging, Reading(), patience=0.0)
     run.supplied(Inputs("main", NOW))
-    run.patience = 5.0
+    run.patience = 60.0
     run.supplied(Inputs("main", NOW + 1))
     assert run.runs["reading"].fault is None
     assert {run.runs[module.name].fault for module in hanging} == {"it still works on an earlier snapshot"}
