@@ -82,8 +82,8 @@ def checked_once(
     """As `check_files`: what was found of the same files not long before in this process, which takes seconds."""
     key = (bundle_hash(contents, catalogue), prefix, today)
     if key not in _reports:
-        for oldest in list(_reports)[: len(_reports) + 1 - REPORTS_KEPT]:
-            del _reports[oldest]
+        if len(_reports) >= REPORTS_KEPT:
+            del _reports[next(iter(_reports))]
         _reports[key] = check_files(contents, catalogue, prefix=prefix, today=today)
     return _reports[key]
 
