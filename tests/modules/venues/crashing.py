@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import traceback
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,7 +32,10 @@ def forked(act: Callable[[], object]) -> int:
     """
     was_enabled = gc.isenabled()
     gc.disable()
-    child = os.fork()
+    with warnings.catch_warnings():
+        # Python 3.12 and later warn of forks beside threads. What is done here asks none of theirs for anything.
+        warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
+        child = os.fork()
     if child == 0:
         code = 1
         try:
