@@ -23,6 +23,9 @@ FLOATS = (float, np.floating)
 WHOLE = (int, np.integer)
 BOOLEANS = (bool, np.bool_)
 
+LONGEST_SHOWN = 200
+"""Letters of a value that is shown to a person."""
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -128,15 +131,27 @@ def column(fact: Fact, values: Iterable[Any], by: str) -> Column:
     reasons: dict[int, str] = {}
     value_of, low, high = _reader(fact), fact.low, fact.high
     for i, value in enumerate(values):
-        made = None if value is None else value_of(value)
+        try:
+            made = None if value is None else value_of(value)
+        except Exception:  # noqa: BLE001 -- a value that cannot be read is none, and costs no other
+            made = None
         if made is None:
             if value is not None:
-                reasons[i] = f"{by} supplied {value!r}, which is not a {fact.type} that can be believed"
+                reasons[i] = f"{by} supplied {_shown(value)}, which is not a {fact.type} that can be believed"
         elif isinstance(made, int) and ((low is not None and made < low) or (high is not None and made > high)):
-            reasons[i] = f"{by} supplied {value!r}, which is out of range"
+            reasons[i] = f"{by} supplied {_shown(value)}, which is out of range"
             made = None
         found.append(made)
     return Column(fact, found, reasons)
+
+
+def _shown(value: Any) -> str:
+    """A value as a person reads it: not all of a large one, and the type alone of one that cannot be shown."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 -- as above; Python itself refuses to write out a very large integer
+        return f"a {type(value).__name__}"
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
 
 
 def _reader(fact: Fact) -> Callable[[Any], Value | None]:
@@ -150,7 +165,8 @@ def _reader(fact: Fact) -> Callable[[Any], Value | None]:
         return lambda value: names.index(value) if isinstance(value, str) and value in names else None
     if isinstance(kind, Flag):
         return lambda value: bool(value) if isinstance(value, BOOLEANS) else None
-    return lambda value: str(value) if isinstance(value, str) else None
+    # What holds half of a pair of characters, as broken JSON brings it, can be written nowhere.
+    return lambda value: value.encode().decode() if isinstance(value, str) else None
 
 
 def _quanta(value: Any, scale: int) -> int | None:

@@ -9,14 +9,13 @@ from dataclasses import dataclass, field, replace
 from threading import Thread
 from time import perf_counter
 from traceback import format_exception
-from typing import Any
 
 import structlog
 
 from modules.assembly import Supplied, facts_of
 from modules.inputs import Inputs
 from modules.module import Module
-from modules.runtime.shape import misshapen
+from modules.runtime.shape import misshapen, plain
 from modules.supply import Supply, joined
 
 log = structlog.get_logger()
@@ -26,6 +25,9 @@ DEFAULT_PATIENCE = 5.0
 
 EARLY_MS = 500
 """A module runs as much before its interval is over: snapshots are never quite even, and it would wait for another."""
+
+LONGEST_WORDS = 1_000
+"""Letters of what a module says of its error, and of a line of where it was."""
 
 PARTING_SECONDS = 1.0
 """How long runs may go on once the fund ends."""
@@ -40,19 +42,27 @@ class Run:
     fault: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    """Why a run gave nothing, in words, and `where` it failed."""
+
+    why: str
+    where: tuple[str, ...] = ()
+
+
 @dataclass(slots=True)
 class _Work:
     """A run that was begun on the inputs of `ts` (ms), and what comes of it."""
 
     ts: int
-    future: Future[Any]
+    future: Future[Supplied | _Fault]
     started: float = field(default_factory=perf_counter)
     ended: float | None = None
 
     def __post_init__(self) -> None:
         self.future.add_done_callback(self._end)
 
-    def _end(self, _: Future[Any]) -> None:
+    def _end(self, _: Future[Supplied | _Fault]) -> None:
         self.ended = perf_counter()
 
     @property
@@ -157,32 +167,28 @@ class Runner:
         self._busy[module.name] = work
         self._again.discard(module.name)
         if waits:
-            _compute(module, inputs, work.future)
+            _compute(module, inputs, work.future, waits=True)
         else:
             # A thread of its own, which no other run waits for and which does not keep the process from ending.
-            whole = (module, inputs, work.future)
-            Thread(target=_compute, args=whole, name=f"module {module.name}", daemon=True).start()
+            whole, asks = (module, inputs, work.future), {"waits": False}
+            Thread(target=_compute, args=whole, kwargs=asks, name=f"module {module.name}", daemon=True).start()
         return work
 
     def _outcome(self, module: Module, work: _Work, patience: float | None) -> Supplied:
         """What a run supplies; no facts where it fails, or takes longer than `patience` seconds from now."""
         try:
-            supply = work.future.result(patience)
+            found = work.future.result(patience)
         except TakesTooLong:
             return self._failed(module, work, f"it took over {patience:g} s")
-        except (Exception, SystemExit) as error:  # noqa: BLE001 -- see below
-            # Whatever a module raises costs its facts, never the loop; one that would end the process too.
-            log.warning("module failed", module=module.name, error=repr(error), where=format_exception(error))
-            return self._failed(module, work, f"it raised {type(error).__name__}: {error}")
-        wrong = misshapen(supply)
-        if wrong is not None:
-            log.warning("module failed", module=module.name, error=wrong)
-            return self._failed(module, work, wrong)
+        if isinstance(found, _Fault):
+            log.warning("module failed", module=module.name, error=found.why, where=found.where)
+            return self._failed(module, work, found.why)
+        supply = found.supply
         self.runs[module.name] = Run(work.ts, work.seconds)
         self._told[module.name] = work.ts
         if module.owners and not (supply.single or supply.rows or supply.events):
             self._again.add(module.name)
-        return Supplied(module.name, module.owners, work.ts, supply)
+        return found
 
     def _still_busy(self, module: Module, ts: int) -> Supplied:
         fault = "it still works on an earlier snapshot"
@@ -194,14 +200,45 @@ class Runner:
         return _nothing(module, work.ts, f"{module.name} failed: {fault}")
 
 
-def _compute(module: Module, inputs: Inputs, run: Future[Any]) -> None:
-    """Run a module; whatever it gives or raises is for whoever asks what came of the run."""
+def _compute(module: Module, inputs: Inputs, run: Future[Supplied | _Fault], *, waits: bool) -> None:
+    """Run a module and read what it gives, for whoever asks what came of the run.
+
+    Whatever it raises costs its facts, never the loop: what would end the process too, and an error of its words. An
+    interrupt that comes while the fund `waits` in this very thread is a person's.
+    """
     try:
-        supply = module.compute(inputs)
-    except BaseException as error:  # noqa: BLE001 -- it is raised where the result is asked for
-        run.set_exception(error)
+        found: Supplied | _Fault = _read(module, inputs)
+    except BaseException as error:
+        run.set_result(_fault_of(error))
+        if waits and isinstance(error, KeyboardInterrupt):
+            raise
     else:
-        run.set_result(supply)
+        run.set_result(found)
+
+
+def _read(module: Module, inputs: Inputs) -> Supplied | _Fault:
+    """What a module supplies, as plain values of its own that are read here, where it costs nobody else's time."""
+    supply = module.compute(inputs)
+    wrong = misshapen(supply)
+    if wrong is not None:
+        return _Fault(wrong)
+    made = Supplied(module.name, module.owners, inputs.ts, plain(supply))
+    made.reading  # noqa: B018 -- it is kept, and the snapshot finds it
+    return made
+
+
+def _fault_of(error: BaseException) -> _Fault:
+    kind = type(error).__name__
+    try:
+        where = tuple(_shortened(line) for line in format_exception(error))
+        return _Fault(f"it raised {kind}: {_shortened(str(error))}", where)
+    except BaseException:  # noqa: BLE001 -- an error that cannot even be told is told by its name
+        return _Fault(f"it raised {kind}")
+
+
+def _shortened(text: str) -> str:
+    """Words for a person: no longer than anybody reads, and of characters that can be written down."""
+    return text[:LONGEST_WORDS].encode(errors="replace").decode()
 
 
 def _nothing(module: Module, ts: int, why: str) -> Supplied:

@@ -73,6 +73,7 @@ def _guarded(call: Callable[[], object]) -> None:
         call()
     except HungUp:
         log.info("a step was broken off: the fund ends")
-    except Exception:
-        # The loop outlives whatever a step raises: `/ready` tells that no snapshot was decided.
+    except BaseException:
+        # The loop outlives whatever a step raises: `/ready` tells that no snapshot was decided. No person interrupts
+        # this thread.
         log.exception("a step failed")

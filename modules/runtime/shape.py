@@ -8,6 +8,12 @@ from typing import Any
 from modules.facts import CATALOGUE
 from modules.supply import Supply
 
+MOST_ROWS = 20_000
+"""Rows of one entity, or events of one kind, in a supply: no exchange lists as much, and each is decided and stored."""
+
+LONGEST_REASON = 1_000
+"""Letters of a reason, which is for a person to read."""
+
 
 def misshapen(supply: object) -> str | None:
     """What is wrong with the shape of what a module returned, in words; None for a supply as it should be.
@@ -32,6 +38,8 @@ def _misshapen_rows(rows: Any) -> str | None:
             return f"it has rows of {name!r}, which is no entity"
         if not isinstance(keyed, Mapping) or not (_are_texts(keyed) and all(map(_is_row, keyed.values()))):
             return f"its rows of `{name}` are no mapping from keys to facts"
+        if len(keyed) > MOST_ROWS:
+            return f"it has {len(keyed)} rows of `{name}`, and {MOST_ROWS} are the most"
     return None
 
 
@@ -43,6 +51,8 @@ def _misshapen_events(events: Any) -> str | None:
             return f"it has events of {name!r}, which is no entity"
         if not isinstance(happened, tuple) or not all(map(_is_row, happened)):
             return f"its events of `{name}` are no tuple of facts"
+        if len(happened) > MOST_ROWS:
+            return f"it has {len(happened)} events of `{name}`, and {MOST_ROWS} are the most"
     return None
 
 
@@ -51,5 +61,28 @@ def _is_row(row: Any) -> bool:
 
 
 def _are_texts(values: Iterable[Any]) -> bool:
+    found = list(values)
     # Nearly always they are, and then the types tell it at once.
-    return {*map(type, values)} <= {str} or all(isinstance(value, str) for value in values)
+    return ({*map(type, found)} <= {str} or all(isinstance(value, str) for value in found)) and _can_be_stored(found)
+
+
+def _can_be_stored(texts: Iterable[str]) -> bool:
+    """Whether they hold characters alone: half of a pair, as broken JSON brings it, can be written nowhere."""
+    whole = "".join(texts)
+    if whole.isascii():
+        return True
+    try:
+        whole.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def plain(supply: Supply) -> Supply:
+    """The same supply in mappings of its own, which nobody else goes on writing to."""
+    return Supply(
+        dict(supply.single),
+        {name: {key: dict(row) for key, row in keyed.items()} for name, keyed in supply.rows.items()},
+        {name: tuple(dict(row) for row in happened) for name, happened in supply.events.items()},
+        {path: why[:LONGEST_REASON] for path, why in supply.reasons.items()},
+    )

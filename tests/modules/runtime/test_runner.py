@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from threading import Event, active_count
@@ -10,9 +11,11 @@ from typing import Any, ClassVar
 
 import pytest
 
+from modules.assembly import assemble
 from modules.inputs import Inputs, Market
 from modules.module import Module
 from modules.runtime.runner import Runner
+from modules.runtime.shape import MOST_ROWS
 from modules.sample_market import sample_inputs
 from modules.supply import Supply
 
@@ -34,7 +37,7 @@ class Counting:
     def compute(self, inputs: Inputs) -> Supply:
         self.seen.append(inputs)
         answer = self.answers.pop(0) if self.answers else Supply({"account.equity": float(len(self.seen))})
-        if isinstance(answer, Exception | SystemExit):
+        if isinstance(answer, BaseException):
             raise answer
         if isinstance(answer, Event):
             answer.wait(60)
@@ -246,6 +249,16 @@ def test_once_there_are_candles_every_module_runs_again(counting: Counting, behi
         ({"events": {"trade": [{}]}}, "its events of `trade` are no tuple of facts"),
         ({"events": {"star": ()}}, "it has events of 'star', which is no entity"),
         ({"reasons": {"account.equity": 3}}, "its reasons are no mapping from facts to text"),
+        ({"rows": {"symbol": {"\ud800": {}}}}, "its rows of `symbol` are no mapping from keys to facts"),
+        ({"reasons": {"account.equity": "\ud800"}}, "its reasons are no mapping from facts to text"),
+        (
+            {"rows": {"symbol": {str(n): {} for n in range(MOST_ROWS + 1)}}},
+            f"it has {MOST_ROWS + 1} rows of `symbol`, and {MOST_ROWS} are the most",
+        ),
+        (
+            {"events": {"trade": ({},) * (MOST_ROWS + 1)}},
+            f"it has {MOST_ROWS + 1} events of `trade`, and {MOST_ROWS} are the most",
+        ),
     ],
 )
 def test_a_supply_of_another_shape_costs_the_module_its_facts(
@@ -258,9 +271,97 @@ def test_a_supply_of_another_shape_costs_the_module_its_facts(
     assert run.runs["reading"].fault is None
 
 
-def test_a_module_that_would_end_the_process_loses_its_facts(counting: Counting) -> None:
-    counting.answers.append(SystemExit(3))
-    assert equity(runner(counting), NOW) == (None, "counting failed: it raised SystemExit: 3")
+class Panic(BaseException):
+    """As libraries of other languages raise it, which is no Exception."""
+
+
+class Wordless(Exception):  # noqa: N818 -- it is one that cannot say what is wrong
+    """An error whose words are an error."""
+
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+@pytest.mark.parametrize("patience", [5.0, None])
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (SystemExit(3), "SystemExit: 3"),
+        (Panic("index out of bounds"), "Panic: index out of bounds"),
+        (CancelledError(), "CancelledError: "),
+        (BaseExceptionGroup("two", [KeyboardInterrupt()]), "BaseExceptionGroup: two (1 sub-exception)"),
+        (TimeoutError("the feed"), "TimeoutError: the feed"),
+        (Wordless(), "Wordless"),
+        (ValueError("\ud800" + "x" * 2000), "ValueError: ?" + "x" * 999),
+    ],
+    ids=["exit", "panic", "cancelled", "group", "time-out", "wordless", "wordy"],
+)
+def test_whatever_a_module_raises_costs_its_facts_alone(
+    counting: Counting, error: BaseException, told: str, patience: float | None
+) -> None:
+    counting.answers.append(error)
+    run = runner(counting, Reading(), patience=patience)
+    assert equity(run, NOW) == (None, f"counting failed: it raised {told}")
+    assert run.runs["reading"].fault is None
+    assert equity(run, NOW + 1000) == (2.0, None)
+
+
+def test_an_interrupt_of_a_module_is_its_own_in_a_thread_and_a_persons_where_it_is_awaited(counting: Counting) -> None:
+    counting.answers.append(KeyboardInterrupt())
+    assert equity(runner(counting), NOW) == (None, "counting failed: it raised KeyboardInterrupt: ")
+    counting.answers.append(KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        equity(runner(counting, patience=None), NOW)
+
+
+class Unruly(dict[str, Any]):
+    """A mapping that fails whoever reads it a second time."""
+
+    reads = 0
+
+    def __iter__(self) -> Iterator[str]:
+        self.reads += 1
+        if self.reads > 2:
+            raise RuntimeError("no more")
+        return super().__iter__()
+
+
+class Unread(float):
+    """A number that can be neither read nor shown."""
+
+    def __float__(self) -> float:
+        raise RuntimeError("no number")
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no words")
+
+
+def test_what_a_module_goes_on_writing_to_is_not_what_it_supplied(counting: Counting) -> None:
+    shared = {"account.equity": 1.0}
+    counting.answers.append(Supply(shared))
+    (found,) = runner(counting).supplied(Inputs("main", NOW))
+    shared.clear()
+    assert assemble("main", NOW, [found]).snapshot.facts == {"account.equity": 1_000_000}
+
+
+def test_a_mapping_that_fails_in_the_end_fails_within_the_run(counting: Counting) -> None:
+    counting.answers.append(Supply(Unruly({"account.equity": 1.0})))
+    run = runner(counting, Reading())
+    run.supplied(Inputs("main", NOW))
+    assert run.runs["reading"].fault is None
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(Unread(1.0), "a Unread"), (10**5000, "a int"), ([0] * 1000, f"[{'0, ' * 66}0...")],
+    ids=["unread", "too large", "too long"],
+)
+def test_a_value_that_cannot_be_read_or_shown_costs_itself_alone(counting: Counting, value: Any, shown: str) -> None:
+    counting.answers.append(Supply({"account.equity": value, "account.balance": 1.0}))
+    found = assemble("main", NOW, runner(counting).supplied(Inputs("main", NOW)))
+    assert found.snapshot.facts["account.balance"] == 1_000_000
+    assert found.snapshot.facts["account.equity"] is None
+    assert found.reasons["account.equity"] == f"counting supplied {shown}, which is not a money that can be believed"
 
 
 def test_however_many_modules_hang_the_others_run(gate: Event) -> None:
