@@ -81,7 +81,7 @@ class Joint:
             return
         try:
             self._answer(batch)
-        except Exception as error:  # noqa: BLE001 -- it is the caller's to see, and no reason for others not to be judged
+        except BaseException as error:  # noqa: BLE001 -- it is the caller's to see, and no reason for others not to be judged
             if len(batch) == 1:
                 batch[0].answer.set_exception(error)
                 return
@@ -91,7 +91,7 @@ class Joint:
     def _answer_alone(self, asked: _Asked) -> None:
         try:
             self._answer([asked])
-        except Exception as error:  # noqa: BLE001 -- as above
+        except BaseException as error:  # noqa: BLE001 -- as above
             asked.answer.set_exception(error)
 
     def _answer(self, batch: Sequence[_Asked]) -> None:

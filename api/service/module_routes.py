@@ -46,6 +46,7 @@ def add_module_routes(app: FastAPI, running: Running) -> None:
         """Let a module's policy run off, observed or enforced from the next snapshot on."""
         module = _named(running, name)
         check_mode(module, mode)
+        running.check()
         found = running.board.set_mode(running.now(), name, mode, hand.person, hand.reason)
         if found is not Mode.ENFORCE:
             log.warning(
@@ -105,5 +106,6 @@ def _module(running: Running, module: Module) -> dict[str, Any]:
 
 def _switched(running: Running, name: str, hand: Hand, *, on: bool) -> dict[str, Any]:
     module = _named(running, name)
+    running.check()  # what is written to a file that was taken away is kept nowhere
     running.board.switch(running.now(), name, hand.person, hand.reason, on=on)
     return _module(running, module)

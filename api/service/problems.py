@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from errno import EACCES, EDQUOT, EFBIG, EIO, EMFILE, ENFILE, ENOENT, ENOSPC, EPERM, EROFS
+from traceback import format_exception
 from typing import Any
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from modules.venues.venue import HungUp
 from policy_dsl.codes_index import title
 from policy_dsl.diagnostics import PolicyError
+
+log = structlog.get_logger()
 
 OUR_STORE = ("RF77", "RF78")
 """Codes of what goes wrong with the store of the fund: no caller can help it."""
 
 MOST_ERRORS = 20
 """So many errors of one request are told; `count` says how many there are."""
+
+OF_THE_DISK = frozenset({ENOSPC, EDQUOT, EFBIG, EROFS, EIO, EACCES, EPERM, EMFILE, ENFILE, ENOENT})
+"""Errors of the system that tell of a disk, or of as many open files as there may be, and of no mistake of ours."""
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -38,6 +47,8 @@ def answer_with_problems(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _plain)
     app.add_exception_handler(HungUp, _ends)
+    app.add_exception_handler(ClientDisconnect, _gone)
+    app.add_exception_handler(OSError, _refused_by_disk)
     app.add_exception_handler(Exception, _bug)
 
 
@@ -49,7 +60,9 @@ def ending() -> JSONResponse:
 
 def problem_document(status: int, title: str, detail: str, more: Mapping[str, Any] | None = None) -> JSONResponse:
     """A problem as an answer; `more` are members of its own."""
-    content = {"type": "about:blank", "title": title, "status": status, "detail": detail, **(more or {})}
+    # What it names may be half of a pair of characters, which a caller can send and no answer can hold.
+    readable = detail.encode(errors="replace").decode()
+    content = {"type": "about:blank", "title": title, "status": status, "detail": readable, **(more or {})}
     return JSONResponse(content, status, media_type=MEDIA_TYPE)
 
 
@@ -89,6 +102,24 @@ def _plain(request: Request, error: Exception) -> JSONResponse:
 def _ends(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HungUp)
     return ending()
+
+
+def _gone(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ClientDisconnect)
+    # Nobody reads it: whoever asked has hung up before he had said what.
+    return problem_document(400, "the request cannot be read", "body: it ended before it was there as a whole")
+
+
+def _refused_by_disk(request: Request, error: Exception) -> JSONResponse:
+    """What the disk did not take; another error of the system is a bug like any other."""
+    assert isinstance(error, OSError)
+    if error.errno not in OF_THE_DISK:
+        log.error("a call failed", method=request.method, path=request.url.path, where=format_exception(error))
+        return _bug(request, error)
+    where = f"`{error.filename}`" if error.filename else "a file of the fund"
+    why = (error.strerror or "no access").lower()
+    detail = f"{where} cannot be written: {why}: check the disk, then ask again; what was asked is not kept"
+    return problem_document(503, "the disk failed", detail)
 
 
 def _bug(_: Request, error: Exception) -> JSONResponse:

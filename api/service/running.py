@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from threading import Lock
 from time import perf_counter
 
 import structlog
@@ -12,6 +11,7 @@ import structlog
 from api.service.joint import Joint
 from api.service.meters import STOP, Meters
 from api.service.problems import Problem
+from api.service.turns import Turns
 from api.values import OutputTexts
 from modules.inputs import Request
 from modules.learning.learning import Learning
@@ -57,17 +57,18 @@ class Running:
     _is_over: bool = False
     meters: Meters = field(default_factory=Meters)
     joint: Joint = field(init=False)
-    _clock: Lock = field(default_factory=Lock)
+    _clock: Turns = field(default_factory=Turns)
 
     def __post_init__(self) -> None:
         self.joint = Joint(self.step)
 
-    def step(self, requests: Mapping[str, Request] | None = None) -> Step:
+    def step(self, requests: Mapping[str, Request] | None = None, *, first: bool = False) -> Step:
         """One more snapshot, now: later than the one before it by a millisecond at least. Its requests are of then.
 
-        Raises HungUp once the fund ends.
+        One that is to come `first` waits for the step that is at work, and for no other. Raises HungUp once the fund
+        ends.
         """
-        with self._clock:
+        with self._clock.turn(first=first):
             if self._is_over:
                 raise HungUp("the fund ends")
             newest = self.fund.store.latest(self.fund.book)
@@ -76,9 +77,12 @@ class Running:
             try:
                 self.check()
                 step = self.fund.step(ts, {key: replace(asked, at=ts) for key, asked in (requests or {}).items()})
-            except Exception as error:
+            except BaseException as error:
                 self.fault = f"{type(error).__name__}: {error}"
-                raise
+                if isinstance(error, Exception | KeyboardInterrupt) and not isinstance(error, StopIteration):
+                    raise
+                # Handed to the loop of the service, these would end it, or leave whoever waits without an answer.
+                raise RuntimeError(f"a step raised {self.fault}") from error
             self.fault = None
             self.meters.note(step, perf_counter() - started, self.fund)
             self._remember(step)

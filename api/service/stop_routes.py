@@ -5,7 +5,9 @@ A hand that tightens and cannot, since the policy that would obey it does not en
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -19,18 +21,26 @@ from api.service.running import Running
 from api.states import rule_document
 from evaluators.decision_documents import Entry
 from evaluators.timestamps import format_time
+from modules.runtime.controls import NotKeptError
 from modules.runtime.fund import Step
 from modules.runtime.switches import POLICIES
 from policy_dsl.configuration import Mode
+from policy_dsl.diagnostics import PolicyError
 
 MODE_WORDS = {Mode.OFF: "off", Mode.OBSERVE: "observed"}
+
+MOST_HANDS = 10
+"""Hands at once. Their threads are their own: all others may be at work for callers when somebody pulls the stop."""
 
 STATE, ACTIONS, MODE = "ess.state", "ess.actions", "hfos.risk_mode"
 
 
 def add_stop_routes(app: FastAPI, running: Running) -> None:
     """Add the routes of the stop. What is asked is on disk before a snapshot is taken at once, which is the answer."""
-    controls = running.board.controls
+    controls, hands = running.board.controls, ThreadPoolExecutor(MOST_HANDS, thread_name_prefix="hands")
+
+    async def asked(*call: Any) -> dict[str, Any]:
+        return await asyncio.get_running_loop().run_in_executor(hands, partial(_after, running, *call))
 
     @app.get("/v1/ess")
     def state() -> dict[str, Any]:
@@ -38,29 +48,29 @@ def add_stop_routes(app: FastAPI, running: Running) -> None:
         return _state(running, running.newest(), STATE)
 
     @app.post("/v1/ess:trip")
-    def trip(hand: Hand) -> dict[str, Any]:
+    async def trip(hand: Hand) -> dict[str, Any]:
         """Pull the stop: it halts the fund until somebody asks for it to be re-armed."""
-        return _after(running, controls.stop, hand, STATE, "the stop")
+        return await asked(controls.stop, hand, STATE, "the stop")
 
     @app.post("/v1/ess:reset")
-    def reset(hand: Hand) -> dict[str, Any]:
+    async def reset(hand: Hand) -> dict[str, Any]:
         """Ask for the stop to be re-armed. The rules say whether it is: not while a cause stands."""
-        return _after(running, controls.reset, hand, STATE, "the reset")
+        return await asked(controls.reset, hand, STATE, "the reset")
 
     @app.post("/v1/ess:new_peak")
-    def new_peak(hand: Hand) -> dict[str, Any]:
+    async def new_peak(hand: Hand) -> dict[str, Any]:
         """Let the peak of equity and the losing streak count from now on, so that old losses halt no longer."""
-        return _after(running, controls.reset_peak, hand, STATE)
+        return await asked(controls.reset_peak, hand, STATE)
 
     @app.post("/v1/ess:flatten_on_stop")
-    def flatten_on_stop(hand: Hand) -> dict[str, Any]:
+    async def flatten_on_stop(hand: Hand) -> dict[str, Any]:
         """Let a stop close positions, from now on: one that holds already, too, as far as the rules permit it."""
-        return _after(running, partial(controls.flatten_on_stop, flatten=True), hand, STATE, "that a stop closes")
+        return await asked(partial(controls.flatten_on_stop, flatten=True), hand, STATE, "that a stop closes")
 
     @app.post("/v1/ess:keep_on_stop")
-    def keep_on_stop(hand: Hand) -> dict[str, Any]:
+    async def keep_on_stop(hand: Hand) -> dict[str, Any]:
         """Let a stop leave positions as they are, from now on; so it is where nobody has said anything."""
-        return _after(running, partial(controls.flatten_on_stop, flatten=False), hand, STATE)
+        return await asked(partial(controls.flatten_on_stop, flatten=False), hand, STATE)
 
     @app.get("/v1/hfos")
     def mode() -> dict[str, Any]:
@@ -68,18 +78,18 @@ def add_stop_routes(app: FastAPI, running: Running) -> None:
         return _state(running, running.newest(), MODE)
 
     @app.post("/v1/hfos:hold")
-    def hold(hand: HandOnMode) -> dict[str, Any]:
+    async def hold(hand: HandOnMode) -> dict[str, Any]:
         """Let the fund be no bolder than a mode until somebody releases it."""
 
         def held(at: int, person: str, reason: str) -> None:
             controls.hold_risk_mode(at, hand.mode, person, reason)
 
-        return _after(running, held, hand, MODE, "the hand on the risk mode")
+        return await asked(held, hand, MODE, "the hand on the risk mode")
 
     @app.post("/v1/hfos:release")
-    def release(hand: Hand) -> dict[str, Any]:
+    async def release(hand: Hand) -> dict[str, Any]:
         """Take the hand off the risk mode: it is the rules' alone again."""
-        return _after(running, controls.release_risk_mode, hand, MODE)
+        return await asked(controls.release_risk_mode, hand, MODE)
 
 
 def _after(
@@ -87,13 +97,28 @@ def _after(
 ) -> dict[str, Any]:
     """The output in a snapshot that is taken once the call is on record.
 
-    Raises Problem (409) where the rules cannot obey it; `what` names it, None for a call that asks for nothing.
+    Raises Problem: 409 where the rules cannot obey it, 503 where the disk has not kept it; `what` names it, None for a
+    call that asks for nothing.
     """
-    call(running.now(), hand.person, hand.reason)
-    step = running.step()
+    try:
+        call(running.now(), hand.person, hand.reason)
+    except NotKeptError as error:
+        raise _not_kept(running, str(what), error) from error
+    step = running.step(first=True)
     if what is not None:
         _check_binds(running, step, output, what)
     return _state(running, step, output)
+
+
+def _not_kept(running: Running, what: str, error: NotKeptError) -> Problem:
+    """What tightens and is not on disk, once a snapshot was taken for it as far as one can be."""
+    try:
+        running.step(first=True)
+        seen = "it is in force"
+    except (PolicyError, OSError) as failed:
+        seen = f"no snapshot can be decided either ({failed}), so that nothing new is allowed"
+    detail = f"{what} holds while this process runs, and {seen}; it ends with it: {error}; ask again once there is room"
+    return Problem(503, "it holds, and is not on disk", detail, kept=False)
 
 
 def _check_binds(running: Running, step: Step, output: str, what: str) -> None:

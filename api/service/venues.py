@@ -19,7 +19,7 @@ LIVE = "RINGFENCE_LIVE"
 ENDPOINT = "RINGFENCE_VENUE_ENDPOINT"
 """What in the environment replaces the host of an exchange's addresses: https, or on this machine."""
 
-_FILLS = "fills.jsonl"
+FILLS = "fills.jsonl"
 
 Clock = Callable[[], int]
 """Tells ms since 1970 UTC."""
@@ -81,7 +81,7 @@ def _exchange(name: str, folder: Path | None, environment: Mapping[str, str], *,
             return
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
-        fills = PaperFills(venue, journal=None if folder is None else folder / _FILLS)
+        fills = PaperFills(venue, journal=None if folder is None else folder / FILLS)
         stack.callback(fills.close)
         yield Opened(fills, wall_clock, f"{name}, real prices and paper fills")
 

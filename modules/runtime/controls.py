@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 from evaluators.refusals import refusal
 from modules.facts.levels import RISK_MODE
@@ -16,6 +18,10 @@ HOLD, RELEASE, NEW_PEAK = "hold", "release", "new_peak"
 FLATTEN, KEEP = "flatten", "keep"
 """How a call is written down: `hold MODE` lets the risk mode be no bolder, `release` takes that back, `new_peak` lets
 equity count from then on; `flatten` lets a stop close positions, `keep` takes that back."""
+
+
+class NotKeptError(Exception):
+    """What tightens holds as long as this process runs: the disk has refused to keep it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,9 @@ class Controls:
 
     A stop stands until it is withdrawn; a reset is asked for once, and shows in the next snapshot alone. Whether it
     re-arms anything is for the rules to say. A hand on the risk mode stands until it is released.
+
+    Where the disk refuses a call, nothing counts that would loosen anything, and PolicyError (RF783) says so. A stop
+    and a hand on the risk mode hold all the same, and NotKeptError says that they are not on disk.
     """
 
     path: Path | None = None
@@ -46,11 +55,7 @@ class Controls:
         """Read what was asked before. Raises JournalError where the file is damaged or in use."""
         self._journal = journal_at(self.path)
         try:
-            for record in self._journal.records:
-                self._apply(Call(**record))
-        except TypeError as error:
-            self.close()
-            raise JournalError(f"`{self.path}` holds a record that is no call: {error}") from error
+            self._journal.replay(lambda record: self._apply(_call_of(record)))
         except JournalError:
             self.close()
             raise
@@ -60,8 +65,11 @@ class Controls:
         self._journal.close()
 
     def stop(self, at: int, person: str, reason: str) -> None:
-        """Ask for the emergency stop. Raises PolicyError (RF851) without a person or a reason."""
-        self._call(Call(at, "stop", person, reason))
+        """Ask for the emergency stop.
+
+        Raises PolicyError (RF851) without a person or a reason; NotKeptError where it holds and is not on disk.
+        """
+        self._call(Call(at, "stop", person, reason), tightens=True)
 
     def reset(self, at: int, person: str, reason: str) -> None:
         """Withdraw a stop, and ask for one reset. Raises PolicyError (RF851) without a person or a reason."""
@@ -75,11 +83,11 @@ class Controls:
         """Let the fund's risk mode be no bolder than `mode`, a name of `risk_mode`, until somebody releases it.
 
         Raises ValueError for another word; PolicyError: RF852 for a mode bolder than a hand allows already, RF851
-        without a person or a reason.
+        without a person or a reason; NotKeptError where it holds and is not on disk.
         """
         if mode not in RISK_MODE.members:
             raise ValueError(f"`{mode}` is no risk mode: one of {', '.join(RISK_MODE.members)}")
-        self._call(Call(at, f"{HOLD} {mode}", person, reason))
+        self._call(Call(at, f"{HOLD} {mode}", person, reason), tightens=True)
 
     def release_risk_mode(self, at: int, person: str, reason: str) -> None:
         """Take the hand off the risk mode: it is the rules' alone again. Raises PolicyError (RF851) as `stop`."""
@@ -121,12 +129,12 @@ class Controls:
                 self._write(Call(0, "shown", "", ""))
             return found
 
-    def _call(self, call: Call) -> None:
+    def _call(self, call: Call, *, tightens: bool = False) -> None:
         if not call.person.strip() or not call.reason.strip():
             raise refusal("RF851", f"a {call.what.partition(' ')[0]} needs a person and a reason")
         with self._lock:
             self._refuse_bolder(call)
-            self._write(call)
+            self._write(call, tightens=tightens)
 
     def _refuse_bolder(self, call: Call) -> None:
         """One person does not let go what another holds, except by saying so."""
@@ -142,8 +150,15 @@ class Controls:
         standing = self._operator.risk_mode != NO_HAND
         return next((c for c in reversed(self.calls) if standing and _held(c) is not None), None)
 
-    def _write(self, call: Call) -> None:
-        self._journal.append(asdict(call))
+    def _write(self, call: Call, *, tightens: bool = False) -> None:
+        try:
+            self._journal.append(asdict(call))
+        except OSError as error:
+            why = f"`{self.path}` cannot be written: {(error.strerror or 'no access').lower()}"
+            if not tightens:
+                raise refusal("RF783", why, "make room on the disk, then ask again") from error
+            self._apply(call)
+            raise NotKeptError(why) from error
         self._apply(call)
 
     def _apply(self, call: Call) -> None:
@@ -166,6 +181,13 @@ class Controls:
                 pass  # It is on record, and no control.
         if call.what != "shown":
             self.calls.append(call)
+
+
+def _call_of(record: Mapping[str, Any]) -> Call:
+    """A call as it was written down. Raises TypeError for what is none."""
+    if {name: type(value) for name, value in record.items()} != {"at": int, "what": str, "person": str, "reason": str}:
+        raise TypeError("it is no call of a person")
+    return Call(**record)
 
 
 def _held(call: Call) -> str | None:

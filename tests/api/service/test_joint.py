@@ -29,8 +29,11 @@ class Steps:
         self.seen.append(list(requests))
         self.began.set()
         assert self.gate.wait(60)
-        if any(request.symbol == "BAD" for request in requests.values()):
+        symbols = {request.symbol for request in requests.values()}
+        if "BAD" in symbols:
             raise RuntimeError("it cannot be judged")
+        if "END" in symbols:
+            raise SystemExit(3)
         return cast(Step, len(self.seen))
 
 
@@ -75,6 +78,13 @@ def test_an_error_costs_him_alone_who_made_it(joint: Joint, steps: Steps) -> Non
     assert isinstance(bad, RuntimeError)
     assert steps.seen[1:] == [["r", "r~2", "r~3"], ["r"], ["r"], ["r"]]
     assert (good.keys, also_good.keys) == ({"r": "r"}, {"r": "r"})
+
+
+def test_who_asks_is_told_whatever_a_step_raises(joint: Joint, steps: Steps) -> None:
+    alone = joint.ask({"r": Request("END", "LONG", 0)})
+    steps.gate.set()
+    assert isinstance(alone.exception(10), SystemExit)
+    assert joint.ask({"r": BUY}).result(10).keys == {"r": "r"}
 
 
 def test_a_step_takes_no_more_than_it_may(joint: Joint, steps: Steps) -> None:

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from errno import ECONNREFUSED, ENOSPC, EROFS
 from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import unquote
 
@@ -178,7 +180,7 @@ def test_requests_are_judged_jointly_stored_and_exits_go_through(served: Served)
         ),
         (
             {"requests": {"r": {"symbol": "BTCUSDT", "side": "LONG", "notional": -5}}},
-            "body.requests.r.notional: Input should be greater than 0",
+            "body.requests.r.notional: Input should be greater than or equal to 1e-12",
         ),
         ([], "body: Input should be"),
     ],
@@ -476,3 +478,55 @@ def test_callers_at_the_same_time_each_have_their_own_answer(served: Served) -> 
     assert [a["decisions"]["r"]["verdict"] for a in answers] == ["DENY", "ALLOW"] * 6
     assert sorted(a["judged_together"] for a in answers) == [1] + [11] * 11
     assert len({(a["ts"], a["decisions"]["r"]["id"]) for a in answers}) == 12
+
+
+def test_a_stop_that_the_disk_refuses_holds_and_is_told_not_to_be_kept(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object) -> None:
+        raise OSError(ENOSPC, "No space left on device")
+
+    served.running.step()
+    monkeypatch.setattr(served.running.board.controls, "_journal", SimpleNamespace(append=refuse))
+    told = served.http.post("/v1/ess:trip", json=HAND)
+    assert (told.status_code, told.json()["kept"]) == (503, False)
+    assert "the stop holds while this process runs, and it is in force" in told.json()["detail"]
+    assert served.running.is_halted()
+    refused = served.http.post("/v1/ess:reset", json=HAND)
+    assert refused.status_code == 503
+    assert refused.json()["diagnostics"][0]["code"] == "RF783"
+    assert served.http.post("/v1/modules/pba/disable", json=HAND).status_code in (404, 503)
+    assert served.running.is_halted()
+
+
+def test_what_the_disk_refuses_is_no_bug_and_what_is_one_is(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(error: OSError) -> None:
+        raise error
+
+    buy = {"requests": {"r": {"symbol": "BTCUSDT", "side": "LONG"}}}
+    for number, status in ((ENOSPC, 503), (EROFS, 503), (ECONNREFUSED, 500)):
+        monkeypatch.setattr(served.running, "check", partial(refuse, OSError(number, "it failed", "ledger.jsonl")))
+        told = served.http.post("/v1/decisions", json=buy)
+        assert told.status_code == status
+        assert told.headers["content-type"] == "application/problem+json"
+        assert ("`ledger.jsonl` cannot be written: it failed" in told.text) == (status == 503)
+
+
+def test_what_would_end_the_service_is_an_error_of_the_one_who_asked(served: Served) -> None:
+    def end() -> None:
+        raise SystemExit(3)
+
+    served.running.check = end
+    for path, body in (("/v1/ess:trip", HAND), ("/v1/decisions", {"requests": {"r": {"symbol": "B", "side": "LONG"}}})):
+        assert served.http.post(path, json=body).status_code == 500
+    assert served.running.fault == "SystemExit: 3"
+
+
+def test_no_module_is_switched_on_files_that_were_taken_away(served: Served) -> None:
+    def gone() -> None:
+        raise Problem(503, "the store failed", "it was taken away")
+
+    served.running.check = gone
+    for path in ("disable", "enable", "set_mode/observe"):
+        assert served.http.post(f"/v1/modules/ess/{path}", json=HAND).status_code == 503
+    assert served.running.board.controls.calls == []

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from errno import ENOSPC
 from pathlib import Path
 
 import pytest
 
 from modules.inputs import Operator
-from modules.runtime.controls import Call, Controls
-from modules.venues.journal import JournalError
+from modules.runtime.controls import Call, Controls, NotKeptError
+from modules.venues.journal import Journal, JournalError
 from policy_dsl.diagnostics import PolicyError
 
 NOW = 1_760_000_000_000
@@ -97,7 +99,11 @@ def test_a_hand_without_a_person_or_on_a_word_that_is_no_mode_is_refused() -> No
 
 @pytest.mark.parametrize(
     ("record", "told"),
-    [('{"at":1,"what":"hold BRAVE","person":"ada","reason":"why"}', "BRAVE"), ('{"kind":"equity"}', "is no call")],
+    [
+        ('{"at":1,"what":"hold BRAVE","person":"ada","reason":"why"}', "BRAVE"),
+        ('{"kind":"equity"}', "no call of a person"),
+        ('{"at":"noon","what":"stop","person":"ada","reason":"why"}', "no call of a person"),
+    ],
 )
 def test_a_journal_that_holds_what_is_no_call_is_damaged(tmp_path: Path, record: str, told: str) -> None:
     path = tmp_path / "controls.jsonl"
@@ -119,3 +125,37 @@ def test_a_new_peak_counts_from_the_call_and_re_arms_nothing(tmp_path: Path) -> 
     again = Controls(path)
     assert again.operator().peak_from == NOW + 5
     again.close()
+
+
+@pytest.fixture
+def full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Controls]:
+    """Controls that a person lets close positions, on a disk that takes no line more."""
+    controls = Controls(tmp_path / "controls.jsonl")
+    controls.flatten_on_stop(NOW, "ada", "in a hurry", flatten=True)
+
+    def refuse(_: Journal, __: object) -> None:
+        raise OSError(ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Journal, "append", refuse)
+    yield controls
+    controls.close()
+
+
+def test_a_stop_and_a_hand_hold_even_where_the_disk_refuses_them(full: Controls) -> None:
+    with pytest.raises(NotKeptError, match=r"controls.jsonl` cannot be written: no space left on device"):
+        full.stop(NOW, "ada", "3am")
+    with pytest.raises(NotKeptError):
+        full.hold_risk_mode(NOW, "SAFE", "ada", "3am")
+    assert full.shown() == Operator(stop_requested=True, reason="3am", risk_mode="SAFE", flatten_on_stop=True)
+    assert [call.what for call in full.calls] == ["flatten", "stop", "hold SAFE"]
+
+
+def test_what_loosens_counts_only_once_it_is_on_disk(full: Controls) -> None:
+    before = full.operator()
+    for ask in (full.reset, full.release_risk_mode, full.reset_peak):
+        with pytest.raises(PolicyError, match=r"RF783: .*cannot be written: no space left on device"):
+            ask(NOW, "ada", "all is well")
+    with pytest.raises(PolicyError, match="RF783"):
+        full.note(NOW, "enable pba", "ada", "all is well")
+    assert full.operator() == before
+    assert len(full.calls) == 1
