@@ -37,6 +37,7 @@ from modules.runtime.venue_world import LONGEST, VenueWorld, budget
 from modules.smart_execution import Decide, SmartExecution
 from modules.venues import desk
 from modules.venues.allowance import Allowance, allowing
+from modules.venues.journal import JournalError
 from modules.venues.venue import Venue
 from policy_dsl.bundle import Bundle
 
@@ -101,10 +102,12 @@ def compose(  # noqa: PLR0913 -- the parts of a fund, each by its name
     """
     with ExitStack() as opened:
         store = opened.enter_context(Store(_path(folder, STORE) or ":memory:", CATALOGUE))
+        _check_complete(folder, store, book)
         controls = Controls(_path(folder, CONTROLS))
         opened.callback(controls.close)
         ledger = Ledger(_path(folder, LEDGER))
         opened.callback(ledger.close)
+        _check_ledger(ledger, store, book, max_gap)
         board = _board(controls, switches or Switches(), bundle)
 
         def decide(key: str, request: Request) -> Answer:
@@ -133,6 +136,36 @@ def compose(  # noqa: PLR0913 -- the parts of a fund, each by its name
         board.prepare = lambda now: partial(fund.use, in_modes(bundle, now))
         _catch_up(execution, ledger)
         return Composed(fund, controls, ledger, actions, execution, runner, store, board, learning, opened.pop_all())
+
+
+def _check_complete(folder: Path | None, store: Store, book: str) -> None:
+    """Raises JournalError where snapshots are stored and a file is gone that was there before the first of them.
+
+    A fund that began it anew would have forgotten a stop, a hand, the peak of its equity, or what it has ordered.
+    """
+    if folder is None:
+        return
+    gone = [str(folder / name) for name in (CONTROLS, LEDGER, INTENTS) if not (folder / name).exists()]
+    if store.latest(book) is not None and gone:
+        raise JournalError(f"`{gone[0]}` is gone, and `{STORE}` beside it has snapshots of the fund")
+    if store.latest(book) is None and not gone and any((folder / name).stat().st_size for name in (LEDGER, INTENTS)):
+        log.warning("the store is empty: what was latched, and what lasted for how long, counts from now", book=book)
+
+
+def _check_ledger(ledger: Ledger, store: Store, book: str, max_gap: int) -> None:
+    """Raises JournalError where the ledger is empty and the newest snapshot knows the account, which it had then.
+
+    The ledger is written before the snapshot is stored, so that it is one snapshot ahead at most, unless the disk was
+    full, or what the store had not yet taken over from its `.wal` has gone.
+    """
+    newest = store.latest(book)
+    if newest is None or ledger.path is None:
+        return
+    if ledger.own_balance is None and newest.facts.get("account.equity") is not None:
+        raise JournalError(f"`{ledger.path}` is empty, and `{STORE}` beside it knows the fund's account")
+    if ledger.seen_at - newest.ts > max_gap:
+        behind = (ledger.seen_at - newest.ts) // 1000
+        log.warning("the store is behind the ledger: snapshots failed, or are gone", book=book, seconds=behind)
 
 
 def _execution(

@@ -101,10 +101,18 @@ def _kept(terms: Terms, path: Path) -> Terms:
     """The terms in the file; these, once they are in it, where there is none."""
     if path.exists():
         try:
-            return Terms(**json.loads(path.read_text(encoding="utf-8")))
+            return _checked(Terms(**json.loads(path.read_text(encoding="utf-8"))))
         except (ValueError, TypeError) as error:
             raise JournalError(f"`{path}` is damaged: move its folder away to begin anew") from error
     Disk().replace(path, json.dumps(asdict(terms)).encode())
+    return terms
+
+
+def _checked(terms: Terms) -> Terms:
+    """The terms, if a market can be made on them. Raises ValueError for others."""
+    figures = asdict(terms).values()
+    if not all(type(figure) is int and figure >= 0 for figure in figures) or not terms.before + terms.after:
+        raise ValueError("they are no terms of a market")
     return terms
 
 

@@ -110,8 +110,7 @@ class Ledger:
     def __post_init__(self) -> None:
         """Read what an earlier process has written. Raises JournalError where the file is damaged or in use."""
         self._journal = journal_at(self.path)
-        for record in self._journal.records:
-            self._apply(record)
+        self._journal.replay(self._apply)
 
     def compact(self, asked: Container[str]) -> None:
         """Write down what is known in place of how it came about, if at least half of the lines can go.
@@ -350,6 +349,8 @@ class Ledger:
                 self.peak_from = values.get("peak_from", self.peak_from)
                 self.seen, self.seen_at = values.get("seen"), values.get("seen_at", -1)
                 self._kept_at = self.seen_at
+            case other:
+                raise ValueError(f"nobody knows what `{other}` is")
 
 
 def _lot(fields: Mapping[str, Any]) -> Lot:

@@ -16,6 +16,7 @@ from evaluators.refusals import refusal
 from modules.facts import CATALOGUE
 from modules.runtime.controls import Call, Controls
 from modules.runtime.switches import MODES, POLICIES, Switches, mode_variable
+from modules.venues.journal import JournalError
 from policy_dsl.bundle import Bundle, check_files
 from policy_dsl.configuration import Mode
 from policy_dsl.diagnostics import PolicyError, did_you_mean
@@ -145,7 +146,7 @@ def mode_of(module: str, word: str) -> Mode:
 
 
 def by_hand(calls: Iterable[Call]) -> Switches:
-    """What is switched after these calls; later ones count."""
+    """What is switched after these calls; later ones count. Raises JournalError for what nobody can switch so."""
     flags: dict[str, bool] = {}
     modes: dict[str, Mode] = {}
     for call in calls:
@@ -153,7 +154,9 @@ def by_hand(calls: Iterable[Call]) -> Switches:
             case ["enable" | "disable" as word, module]:
                 flags[module] = word == ENABLE
             case ["set_mode", module, mode]:
-                modes[module] = Mode(mode)
+                if module not in POLICIES or mode not in MODES:
+                    raise JournalError(f"the controls hold a mode `{mode}` of `{module}`, which nobody knows")
+                modes[module] = MODES[mode]
             case _:
                 pass  # another control, which switches nothing
     return Switches(flags, modes)

@@ -152,8 +152,7 @@ class Intents:
 
     def _read(self) -> None:
         self.worked, self._requests, self._news = {}, {}, []
-        for record in self._journal.records:
-            self._take(record)
+        self._journal.replay(self._take)
         self._news = [(ticket, sent) for ticket, sent in self._news if sent.state is not None and sent.state.filled > 0]
 
     def begin(self, ticket: Ticket) -> None:
@@ -270,6 +269,8 @@ class Intents:
             case "done":
                 ended = Execution(**{**record["execution"], "orders": ()})
                 self.worked[ended.request] = Worked(_ticket(record["ticket"]), [], ended, record["at"])
+            case other:
+                raise ValueError(f"nobody knows what `{other}` is")
 
     def _replace(self, request: str, client_id: str, **found: Any) -> None:
         work = self.worked[request]

@@ -10,7 +10,7 @@ import errno
 import fcntl
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from io import FileIO
 from pathlib import Path
@@ -43,6 +43,19 @@ class Journal:
         except JournalError:
             self._file.close()
             raise
+
+    def replay(self, take: Callable[[Mapping[str, Any]], object]) -> None:
+        """Hands every record to `take`, oldest first.
+
+        Raises JournalError, and has let go of the file, where `take` can make nothing of one.
+        """
+        for number, record in enumerate(self.records, start=1):
+            try:
+                take(record)
+            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+                self.close()
+                why = f"line {number} of `{self.path}` is none that belongs there: {error!r}"
+                raise JournalError(why) from error
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Writes one record, and returns when it is on the disk. Raises OSError where it is not: then it is nowhere."""
@@ -89,10 +102,10 @@ class Journal:
             self._file.truncate(len(whole))
             os.fsync(self._file.fileno())
         records = []
-        for number, line in enumerate(whole.splitlines(), start=1):
+        for number, line in enumerate(whole.split(b"\n")[:-1], start=1):
             try:
                 record = json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise JournalError(f"line {number} of `{self.path}` is damaged") from error
             if not isinstance(record, dict):
                 raise JournalError(f"line {number} of `{self.path}` is no record")
@@ -125,6 +138,9 @@ class Unkept:
     """The journal of what lives in memory alone: nothing is read from it, and nothing is kept."""
 
     records: tuple[dict[str, Any], ...] = ()
+
+    def replay(self, take: Callable[[Mapping[str, Any]], object]) -> None:
+        """There is nothing to hand over."""
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Writes nothing."""

@@ -195,10 +195,11 @@ class PaperExchange:
         if self._journal.records[0] != terms:
             self._journal.close()
             raise JournalError(f"`{path}` was written by a paper exchange of another market or terms")
-        for record in self._journal.records[1:]:
-            self._redo(record)
+        self._journal.replay(self._redo)
 
     def _redo(self, record: Mapping[str, Any]) -> None:
+        if record["do"] == "open":
+            return
         self.advance(max(self._engine.now, record["at"]))
         try:
             if record["do"] == "place":
@@ -206,7 +207,9 @@ class PaperExchange:
                 self._engine.place(NewOrder(**{**fields, "kind": Kind(fields["kind"])}))
             elif record["do"] == "leverage":
                 self._engine.set_leverage(record["symbol"], record["leverage"])
-            else:
+            elif record["do"] == "cancel":
                 self._engine.cancel(record["symbol"], record["client_id"])
+            else:
+                raise ValueError(f"nobody knows how to do `{record['do']}`")
         except (Rejected, UnknownOrder):
             return  # as it was refused then

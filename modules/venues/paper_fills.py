@@ -71,8 +71,7 @@ class PaperFills:
         self.name, self.is_remote = f"{self.market.name} on paper", self.market.is_remote
         self._ledger = Ledger(self.terms.capital, self.terms.leverage)
         self._file = journal_at(self.journal)
-        for record in self._file.records:
-            self._take(record)
+        self._file.replay(self._take)
 
     def close(self) -> None:
         """Let go of the journal."""

@@ -79,9 +79,10 @@ def test_what_cannot_be_served_is_refused_in_plain_words(run: Run, monkeypatch: 
     assert "half-of-a-pair" not in said
 
 
-def test_a_folder_that_is_damaged_is_refused_by_name(run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("terms", ["{", "[]", '{"seed": "x", "start": 1}', '{"seed": 0, "start": 1, "before": -2}'])
+def test_a_folder_that_is_damaged_is_refused_by_name(run: Run, tmp_path: Path, terms: str) -> None:
     (tmp_path / "fund").mkdir()
-    (tmp_path / "fund" / "market.json").write_text("{", encoding="utf-8")
+    (tmp_path / "fund" / "market.json").write_text(terms, encoding="utf-8")
     said = run("serve", "--port", "0", "--data", "fund", code=2).stderr
     assert "`fund/market.json` is damaged" in said
     assert "put a sound copy of the folder in its place" in said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import pytest
@@ -13,10 +14,13 @@ from evaluators.store_follower import StoreFollower
 from modules.facts import CATALOGUE
 from modules.inputs import Operator, Request
 from modules.judge import packaged_bundle
-from modules.runtime.composition import INTENTS, Composed, compose
+from modules.runtime.composition import CONTROLS, INTENTS, LEDGER, STORE, Composed, compose
+from modules.runtime.controls import Controls
 from modules.runtime.fund import Step
+from modules.runtime.ledger import Ledger
 from modules.runtime.switches import Switches
 from modules.venues.intents import Execution, Intents, NamedAfter, Ticket
+from modules.venues.journal import JournalError
 from modules.venues.paper import PaperExchange
 from modules.venues.venue import Kind, NewOrder, NotPermitted
 from policy_dsl.bundle import check_files, load_text
@@ -196,6 +200,15 @@ def test_a_mode_set_by_hand_is_no_reason_not_to_start_with_rules_that_lack_the_p
         compose(venue, None, renamed, switches=Switches(modes={"pba": Mode.OFF}))
 
 
+@pytest.mark.parametrize("what", ["set_mode pba bold", "set_mode nobody off"])
+def test_a_mode_on_record_that_nobody_knows_is_refused_in_words(tmp_path: Path, what: str) -> None:
+    controls = Controls(tmp_path / CONTROLS)
+    controls.note(1, what, *HAND)
+    controls.close()
+    with pytest.raises(JournalError, match="the controls hold a mode"):
+        small(PaperExchange(), tmp_path)
+
+
 def test_what_happens_while_other_rules_are_made_ready_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     venue = PaperExchange()
     composed = made(venue, None)
@@ -302,3 +315,46 @@ def test_a_disk_that_takes_no_smaller_log_keeps_no_fund_from_work(
     assert [entry["event"] for entry in told if entry["log_level"] == "warning"] == ["a log was not made smaller"]
     assert len(composed.execution.intents.worked) == 21
     composed.close()
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a fund that has lived through one snapshot."""
+    folder, venue = tmp_path_factory.mktemp("lived"), PaperExchange()
+    composed = small(venue, folder)
+    composed.fund.step(venue.time())
+    composed.close()
+    return folder
+
+
+@pytest.fixture
+def copied(lived: Path, tmp_path: Path) -> Path:
+    return Path(copytree(lived, tmp_path / "fund"))
+
+
+@pytest.mark.parametrize("name", [CONTROLS, LEDGER, INTENTS])
+def test_a_file_that_is_gone_is_not_begun_anew_where_the_store_remembers_the_fund(copied: Path, name: str) -> None:
+    (copied / name).unlink()
+    for _ in range(2):
+        with pytest.raises(JournalError, match=rf"{name}` is gone, and `fund.duckdb` beside it has snapshots"):
+            small(PaperExchange(), copied)
+    assert not (copied / name).exists()
+
+
+def test_an_empty_ledger_is_refused_where_the_store_knows_the_account(copied: Path) -> None:
+    (copied / LEDGER).write_bytes(b"")
+    with pytest.raises(JournalError, match=r"ledger.jsonl` is empty, and `fund.duckdb` beside it knows"):
+        small(PaperExchange(), copied)
+
+
+def test_a_store_that_is_gone_or_behind_is_told_in_the_log(copied: Path) -> None:
+    ledger = Ledger(copied / LEDGER)
+    ledger._write({"kind": "equity", "peak": 1.0, "day": 0, "day_equity": 1.0, "seen": 1.0, "seen_at": 10**13})
+    ledger.close()
+    with capture_logs() as behind:
+        small(PaperExchange(), copied).close()
+    (copied / STORE).unlink()
+    with capture_logs() as gone:
+        small(PaperExchange(), copied).close()
+    assert "the store is behind the ledger: snapshots failed, or are gone" in {line["event"] for line in behind}
+    assert "the store is empty: what was latched" in " ".join(line["event"] for line in gone)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import resource
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from modules.runtime.ledger import Ledger
+from modules.venues.intents import Intents
 from modules.venues.journal import Journal, JournalError
+from modules.venues.paper import PaperExchange
 
 
 def written(path: Path, *records: dict[str, object]) -> None:
@@ -39,7 +43,11 @@ def test_a_torn_last_line_is_cut_off(tmp_path: Path) -> None:
         assert read(path) == [{"a": 1}, {"c": 3}]
 
 
-@pytest.mark.parametrize("line", [b"{broken\n", b"\xff\xfe\n", b"3\n", b"\n"])
+@pytest.mark.parametrize(
+    "line",
+    [b"{broken\n", b"\xff\xfe\n", b"3\n", b"\n", b"[" * 100_000 + b"\n"],
+    ids=["broken", "no text", "no record", "nothing", "nested"],
+)
 def test_damage_before_the_end_is_refused(tmp_path: Path, line: bytes) -> None:
     path = tmp_path / "j"
     path.write_bytes(b'{"a":1}\n' + line + b'{"b":2}\n')
@@ -92,3 +100,32 @@ def test_a_record_that_did_not_reach_the_disk_is_nowhere(tmp_path: Path, monkeyp
 
 def failing(_handle: int) -> None:
     raise OSError("no disk")
+
+
+def test_a_record_that_belongs_elsewhere_is_named_and_lets_go_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    written(path, {"is": 1}, {"was": 2})
+    journal, seen = Journal(path), list[int]()
+    with pytest.raises(JournalError, match=r"line 2 of .* is none that belongs there: KeyError\('is'\)"):
+        journal.replay(lambda record: seen.append(record["is"]))
+    assert seen == [1]
+    Journal(path).close()
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['{"x":1}', '{"kind":"lot","is":"state","do":"place","at":1}', '{"kind":"new","is":"new","do":"new","at":1}'],
+    ids=["nothing", "half", "new"],
+)
+@pytest.mark.parametrize("opened", [Ledger, Intents, lambda path: PaperExchange(journal=path)])
+def test_no_file_of_a_fund_takes_a_line_that_it_does_not_know(
+    tmp_path: Path, opened: Callable[[Path], object], line: str
+) -> None:
+    path = tmp_path / "j"
+    PaperExchange(journal=path).close()
+    if opened in (Ledger, Intents):
+        path.write_bytes(b"")
+    with path.open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
+    with pytest.raises(JournalError, match="is none that belongs there"):
+        opened(path)
