@@ -6,6 +6,7 @@ request; and it takes `NaN`, which is no JSON.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable, Coroutine
@@ -15,6 +16,9 @@ from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
 
 from api.service.problems import Problem
+
+PATIENCE_SECONDS = 10.0
+"""How long a body may take to arrive, from a program on this very machine."""
 
 MOST_BYTES = 1_000_000
 """Of a body; a request to trade takes some hundred."""
@@ -46,16 +50,24 @@ class _StrictRequest(Request):
     _whole: bytes | None = None
 
     async def body(self) -> bytes:
-        """The whole body. Raises Problem (413) for one that is too long, without reading the rest of it."""
+        """The whole body. Raises Problem for one that is too long (413) or takes too long (408), and reads no more."""
         if self._whole is None:
-            parts, size = [], 0
-            async for part in self.stream():
-                parts.append(part)
-                size += len(part)
-                if size > MOST_BYTES:
-                    raise Problem(413, "too long", f"body: it is longer than {MOST_BYTES} bytes: send less at once")
-            self._whole = b"".join(parts)
+            try:
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    self._whole = await self._read()
+            except TimeoutError as error:
+                said = f"body: not all of it came within {PATIENCE_SECONDS:g} seconds"
+                raise Problem(408, "too slow", said) from error
         return self._whole
+
+    async def _read(self) -> bytes:
+        parts, size = [], 0
+        async for part in self.stream():
+            parts.append(part)
+            size += len(part)
+            if size > MOST_BYTES:
+                raise Problem(413, "too long", f"body: it is longer than {MOST_BYTES} bytes: send less at once")
+        return b"".join(parts)
 
     async def json(self) -> Any:
         """The body as it is read. Raises Problem (422) for what is no JSON."""

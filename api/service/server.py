@@ -14,6 +14,7 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from api.service.connections import Connection
 from api.service.ending import Ending
 from evaluators.refusals import refusal
 
@@ -68,7 +69,12 @@ def serve_app(app: FastAPI, taken: socket.socket) -> None:
     """Answer on the socket until Ctrl-C or SIGTERM. Who has no answer a moment later is told that the service ends."""
     ending = Ending(app)
     config = uvicorn.Config(
-        ending, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=PATIENCE_SECONDS
+        ending,
+        http=Connection,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=PATIENCE_SECONDS,
     )
     told = logging.getLogger("uvicorn.error")
     told.addFilter(_is_no_end)
@@ -89,12 +95,14 @@ def _is_no_end(record: logging.LogRecord) -> bool:
 def log_to_stderr() -> None:
     """Write log lines to standard error: for people on a terminal, as JSON elsewhere."""
     as_text = sys.stderr.isatty()
+    # Where an error came from, without the values of every variable there: to lay out a whole fund takes a minute.
+    for_people = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             *([] if as_text else [structlog.processors.format_exc_info]),
-            structlog.dev.ConsoleRenderer() if as_text else structlog.processors.JSONRenderer(),
+            for_people if as_text else structlog.processors.JSONRenderer(),
         ],
         # Looked up anew for each line: what standard error is may change.
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),

@@ -57,6 +57,7 @@ def test_a_request_that_is_there_twice_is_refused_and_not_dropped(http: TestClie
         ('{"requests": {"r": {"votes": ' + "9" * 5000 + "}}}", "it is no JSON"),
         (b"\xff\xfe\x00", "it is no JSON"),
         ("{", "it is no JSON"),
+        ('{"\\ud800": 1, "\\ud800": 2}', "`?` is in it more than once"),
         (" ", "it is no JSON"),
     ],
 )
@@ -84,6 +85,8 @@ def test_a_body_that_is_too_long_is_refused_whether_or_not_it_says_its_length(ht
     [
         {"notional": "500"},
         {"notional": True},
+        {"notional": 1e-320},
+        {"price": 1e308},
         {"leverage": [2]},
         {"confidence": True},
         {"votes": 10**30},
