@@ -18,7 +18,11 @@ def _printable(text: str) -> str:
 
 
 Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
+LEAST, MOST = 1e-12, 1e12
+"""What a figure of a request lies between: beyond, what is worked out of it is no number any more, for nobody who is
+judged with it."""
+
+Positive = Annotated[float, Field(ge=LEAST, le=MOST, allow_inf_nan=False, strict=True)]
 
 
 class _Strict(BaseModel):
