@@ -34,7 +34,7 @@ from evaluators.store_bundles import (
 )
 from evaluators.store_commits import GroupCommit
 from evaluators.store_decisions import StoredDecision, insert_decisions, read_decisions
-from evaluators.store_file import close_file, open_file, reported
+from evaluators.store_file import close_file, is_given_up, open_file, reported
 from evaluators.store_plan import Plan, Work, Written, relation, remembered
 from evaluators.store_schema import migrate, migrations
 from policy_dsl.catalogue import Catalogue
@@ -59,6 +59,7 @@ class Store:
         self._tables = tables_of(catalogue)
         self._connection = open_file(self.path)
         self._writing = Lock()
+        self._is_given_up = False
         self._commits = GroupCommit[Work, Written](self._commit)
         try:
             with reported(self.path):
@@ -164,13 +165,13 @@ class Store:
         bundle: str | None = None,
     ) -> Iterator[StoredDecision]:
         """The decisions with `since <= ts < until` (ms) of a book or bundle, or of all, as they were saved."""
-        with reported(self.path):
-            yield from read_decisions(self._connection, book=book, since=since, until=until, bundle=bundle)
+        with self._reading() as cursor:
+            yield from read_decisions(cursor, book=book, since=since, until=until, bundle=bundle)
 
     def decision(self, id: int) -> StoredDecision | None:
         """The decision of that number, if there is one."""
-        with reported(self.path):
-            return next(read_decisions(self._connection, id=id), None)
+        with self._reading() as cursor:
+            return next(read_decisions(cursor, id=id), None)
 
     def bookmark(self, book: str, bundle: str) -> Bookmark | None:
         """Where a replay of a book by the bundle of that hash may begin; None if nobody knows, or it is damaged."""
@@ -232,7 +233,8 @@ class Store:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with self._writing, reported(self.path):
+        with self._writing, self._reported():
+            self._open_anew()
             self._connection.begin()
             try:
                 yield
@@ -244,8 +246,28 @@ class Store:
 
     @contextmanager
     def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        with reported(self.path), closing(self._connection.cursor()) as cursor:
+        if self._is_given_up:
+            with self._writing, self._reported():
+                self._open_anew()
+        with self._reported(), closing(self._connection.cursor()) as cursor:
             yield cursor
+
+    @contextmanager
+    def _reported(self) -> Iterator[None]:
+        with reported(self.path):
+            try:
+                yield
+            except duckdb.Error as error:
+                self._is_given_up = self._is_given_up or is_given_up(error)
+                raise
+
+    def _open_anew(self) -> None:
+        """Where DuckDB has given the file up: let go of it, open it, and see what is in it."""
+        if self._is_given_up:
+            close_file(self._connection)
+            self._connection = open_file(self.path)
+            self._remembered = remembered(self._connection, self._tables)
+            self._is_given_up = False
 
     def _snapshots(self, book: str, since: int | None, until: int) -> Iterator[Snapshot]:
         relations = {t.name: relation(t) for t in self._tables}

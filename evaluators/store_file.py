@@ -14,6 +14,8 @@ from policy_dsl.diagnostics import PolicyError
 _RESTORE = "restore it from a copy, or move it away to start with an empty store"
 _LOCK = "Could not set lock"
 _OWNER = "ringfence_owner"
+_GIVEN_UP = ("Failed to create checkpoint", "has been invalidated")
+_CORRUPT = ("orrupt", "checksum")
 
 
 def open_file(path: str) -> duckdb.DuckDBPyConnection:
@@ -46,6 +48,14 @@ def close_file(connection: duckdb.DuckDBPyConnection) -> None:
     connection.close()
 
 
+def is_given_up(error: duckdb.Error) -> bool:
+    """Whether DuckDB will do nothing more with the file before it is opened anew.
+
+    So it does where a full disk lets it write no checkpoint; what was acknowledged is in the file all the same.
+    """
+    return isinstance(error, duckdb.FatalException) or any(word in str(error) for word in _GIVEN_UP)
+
+
 @contextmanager
 def reported(path: str) -> Iterator[None]:
     """Turn what DuckDB raises in the block into a PolicyError that names the file (RF771-RF774, RF783)."""
@@ -63,6 +73,9 @@ def _refusal_of(path: str, error: Exception) -> PolicyError:
     if "version number" in first:
         help = "open it with the version of ringfence that wrote it, or a newer one"
         return refusal("RF774", f"`{path}` was written by another version of DuckDB: {first}", help)
+    if any(word in first for word in _GIVEN_UP) and not any(word in first for word in _CORRUPT):
+        help = "make room on the disk: the file is then opened anew, and what was acknowledged is in it and its `.wal`"
+        return refusal("RF783", f"`{path}` failed: {first}", help)
     damaged = (
         "codec can't decode",
         "orrupt",

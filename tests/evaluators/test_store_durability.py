@@ -16,6 +16,8 @@ import pytest
 from evaluators.snapshot import Snapshot
 from evaluators.store import Store
 from evaluators.store_commits import GroupCommit
+from evaluators.store_file import reported
+from policy_dsl.diagnostics import PolicyError
 from tests.evaluators.stored_states import (
     CATALOGUE,
     RICH,
@@ -33,6 +35,41 @@ def path(tmp_path: Path) -> Path:
 def store(path: Path) -> Iterator[Store]:
     with Store(path, CATALOGUE) as opened:
         yield opened
+
+
+def give_up(store: Store) -> None:
+    """Let DuckDB give up the file as it does where a full disk takes no checkpoint."""
+    store._connection.execute("SET debug_checkpoint_abort = 'before_header'")
+    with pytest.raises(PolicyError, match=r"RF783.*Failed to create checkpoint"), store._reported():
+        store._connection.execute("CHECKPOINT")
+
+
+@pytest.mark.parametrize("reads_first", [False, True])
+def test_a_file_that_duckdb_has_given_up_is_opened_anew_with_all_that_was_acknowledged(
+    path: Path, store: Store, reads_first: bool
+) -> None:
+    kept = [snapshot(ts) for ts in (1, 2)]
+    store.append_many(kept)
+    give_up(store)
+    if reads_first:
+        assert [found.ts for found in store.snapshots("main")] == [one.ts for one in kept]
+    assert store.append(snapshot(3))
+    store.close()
+    with Store(path, CATALOGUE) as again:
+        assert [found.ts for found in again.snapshots("main")] == [one.ts for one in (*kept, snapshot(3))]
+
+
+def test_a_file_that_was_given_up_is_told_to_be_sound(store: Store) -> None:
+    give_up(store)
+
+    def ask() -> None:
+        with reported(store.path):
+            store._connection.execute("SELECT 1")
+
+    ((code, message, help),) = refusals(ask)
+    assert (code, "invalidated" in message) == ("RF783", True)
+    assert help is not None
+    assert "what was acknowledged is in it" in help
 
 
 CHILD = """
