@@ -23,7 +23,7 @@ FLOATS = (float, np.floating)
 WHOLE = (int, np.integer)
 BOOLEANS = (bool, np.bool_)
 
-LONGEST_SHOWN = 200
+LONGEST_SHOWN = 500
 """Letters of a value that is shown to a person."""
 
 

@@ -15,6 +15,7 @@ from time import monotonic
 
 import structlog
 
+from evaluators.snapshot import Snapshot
 from evaluators.store import Store
 from evaluators.timelines import DEFAULT_MAX_GAP
 from modules.facts import CATALOGUE
@@ -101,13 +102,10 @@ def compose(  # noqa: PLR0913 -- the parts of a fund, each by its name
     JournalError for a damaged journal; NotPermitted for a live venue without a folder.
     """
     with ExitStack() as opened:
-        store = opened.enter_context(Store(_path(folder, STORE) or ":memory:", CATALOGUE))
-        _check_complete(folder, store, book)
+        store = _store(opened, folder, book)
         controls = Controls(_path(folder, CONTROLS))
         opened.callback(controls.close)
-        ledger = Ledger(_path(folder, LEDGER))
-        opened.callback(ledger.close)
-        _check_ledger(ledger, store, book, max_gap)
+        ledger = _ledger(opened, folder, store.latest(book), max_gap)
         board = _board(controls, switches or Switches(), bundle)
 
         def decide(key: str, request: Request) -> Answer:
@@ -138,34 +136,39 @@ def compose(  # noqa: PLR0913 -- the parts of a fund, each by its name
         return Composed(fund, controls, ledger, actions, execution, runner, store, board, learning, opened.pop_all())
 
 
-def _check_complete(folder: Path | None, store: Store, book: str) -> None:
-    """Raises JournalError where snapshots are stored and a file is gone that was there before the first of them.
+def _store(opened: ExitStack, folder: Path | None, book: str) -> Store:
+    """The store of a fund.
 
-    A fund that began it anew would have forgotten a stop, a hand, the peak of its equity, or what it has ordered.
+    Raises JournalError where it has snapshots and a file is gone that was there before the first of them: a fund that
+    began it anew would have forgotten a stop, a hand, the peak of its equity, or what it has ordered.
     """
+    store = opened.enter_context(Store(_path(folder, STORE) or ":memory:", CATALOGUE))
     if folder is None:
-        return
+        return store
     gone = [str(folder / name) for name in (CONTROLS, LEDGER, INTENTS) if not (folder / name).exists()]
     if store.latest(book) is not None and gone:
         raise JournalError(f"`{gone[0]}` is gone, and `{STORE}` beside it has snapshots of the fund")
     if store.latest(book) is None and not gone and any((folder / name).stat().st_size for name in (LEDGER, INTENTS)):
         log.warning("the store is empty: what was latched, and what lasted for how long, counts from now", book=book)
+    return store
 
 
-def _check_ledger(ledger: Ledger, store: Store, book: str, max_gap: int) -> None:
-    """Raises JournalError where the ledger is empty and the newest snapshot knows the account, which it had then.
+def _ledger(opened: ExitStack, folder: Path | None, newest: Snapshot | None, max_gap: int) -> Ledger:
+    """The ledger of a fund. Raises JournalError where it is empty and the newest snapshot knows the account.
 
     The ledger is written before the snapshot is stored, so that it is one snapshot ahead at most, unless the disk was
     full, or what the store had not yet taken over from its `.wal` has gone.
     """
-    newest = store.latest(book)
-    if newest is None or ledger.path is None:
-        return
+    ledger = Ledger(_path(folder, LEDGER))
+    opened.callback(ledger.close)
+    if newest is None or folder is None:
+        return ledger
     if ledger.own_balance is None and newest.facts.get("account.equity") is not None:
         raise JournalError(f"`{ledger.path}` is empty, and `{STORE}` beside it knows the fund's account")
     if ledger.seen_at - newest.ts > max_gap:
         behind = (ledger.seen_at - newest.ts) // 1000
-        log.warning("the store is behind the ledger: snapshots failed, or are gone", book=book, seconds=behind)
+        log.warning("the store is behind the ledger: snapshots failed, or are gone", book=newest.book, seconds=behind)
+    return ledger
 
 
 def _execution(

@@ -180,7 +180,7 @@ def test_requests_are_judged_jointly_stored_and_exits_go_through(served: Served)
         ),
         (
             {"requests": {"r": {"symbol": "BTCUSDT", "side": "LONG", "notional": -5}}},
-            "body.requests.r.notional: Input should be greater than or equal to 1e-12",
+            "body.requests.r.notional: Input should be greater than or equal to 0.000000000001",
         ),
         ([], "body: Input should be"),
     ],

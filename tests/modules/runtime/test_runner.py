@@ -353,7 +353,7 @@ def test_a_mapping_that_fails_in_the_end_fails_within_the_run(counting: Counting
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(Unread(1.0), "a Unread"), (10**5000, "a int"), ([0] * 1000, f"[{'0, ' * 66}0...")],
+    [(Unread(1.0), "a Unread"), (10**5000, "a int"), ([0] * 1000, f"[{'0, ' * 166}0...")],
     ids=["unread", "too large", "too long"],
 )
 def test_a_value_that_cannot_be_read_or_shown_costs_itself_alone(counting: Counting, value: Any, shown: str) -> None:
