@@ -60,6 +60,8 @@ class Switchboard:
     policies: Collection[str] = frozenset(policy for policy in POLICIES.values() if policy is not None)
     _by_hand: Switches = field(default_factory=Switches)
     _lock: Lock = field(default_factory=Lock)
+    _changing: Lock = field(default_factory=Lock)
+    """Whoever changes a mode has it until that is in force."""
 
     def __post_init__(self) -> None:
         """Switch what was switched by hand before, in the order in which it was."""
@@ -102,12 +104,13 @@ class Switchboard:
         whatever a check of the rules in that mode finds.
         """
         mode = mode_of(module, word)
-        with self._lock:
-            changed = Switches(self._by_hand.flags, {**self._by_hand.modes, module: mode})
-            put_in_force = self.prepare(changed.over(self.at_start))
-            self.controls.note(at, f"{SET_MODE} {module} {mode.value}", person, reason)
-            self._by_hand = changed
-            put_in_force()
+        with self._changing:
+            modes = {**self._by_hand.modes, module: mode}
+            put_in_force = self.prepare(Switches(self._by_hand.flags, modes).over(self.at_start))
+            with self._lock:
+                self.controls.note(at, f"{SET_MODE} {module} {mode.value}", person, reason)
+                self._by_hand = Switches(self._by_hand.flags, modes)
+            put_in_force()  # the long part, as the rules are followed through what is stored: modules switch meanwhile
         return mode
 
     def _set_by(self, policy: str, file: str) -> tuple[str, Call | None]:
