@@ -38,7 +38,8 @@ def check_rule(rule: p.Rule, names: Names, findings: Findings) -> None:
         findings.error("RF401", message, rule.span, hint)
     if permits and guard not in _LOOSER:
         message = f"`{rule.id}` may permit more as another output tightens"
-        findings.error("RF401", message, rule.span, "a permit must be granted less as outputs tighten")
+        hint = _overflow(rule.guard, names) or "a permit must be granted less as outputs tighten"
+        findings.error("RF401", message, rule.span, hint)
     _check_excuse(rule, bool(tightening), bool(permits), names, findings)
     for effect in binding:
         _check_effect(effect, rule, names, findings)
@@ -51,7 +52,8 @@ def check_latch(output: p.Output, names: Names, findings: Findings) -> None:
         return
     if move(output.latches_until, names.outputs.__getitem__) not in _LOOSER:
         message = f"the latch of `{output.id}` may be released because another output tightens"
-        findings.error("RF401", message, output.span, "release it on facts, such as a person's reset")
+        hint = _overflow(output.latches_until, names) or "release it on facts, such as a person's reset"
+        findings.error("RF401", message, output.span, hint)
     if rises_when_missing(output.latches_until):
         message = f"the latch of `{output.id}` is released because data is missing"
         findings.error("RF406", message, output.span, "a latch is released where its condition is definitely true")
@@ -97,9 +99,8 @@ def _check_excuse(rule: p.Rule, tightening: bool, permits: bool, names: Names, f
         findings.error("RF406", f"`{rule.id}` permits where its exception is not known to hold", rule.span, hint)
     if tightening and move(rule.excuse, names.outputs.__getitem__) not in _LOOSER:
         message = f"the exception of `{rule.id}` may hold more as another output tightens"
-        findings.error(
-            "RF401", message, rule.span, "an exception must hold less as outputs tighten, or read facts alone"
-        )
+        hint = _overflow(rule.excuse, names) or "an exception must hold less as outputs tighten, or read facts alone"
+        findings.error("RF401", message, rule.span, hint)
     if rises_when_missing(rule.excuse):
         hint = "an exception holds where its condition is definitely true"
         findings.error("RF406", f"the exception of `{rule.id}` holds because data is missing", rule.span, hint)
@@ -112,15 +113,18 @@ def _check_effect(effect: p.Effect, rule: p.Rule, names: Names, findings: Findin
         wanted = _LOOSER if falls else _TIGHTER
         if move(effect.value, names.outputs.__getitem__) not in wanted:
             message = f"the value that `{rule.id}` gives `{output.id}` may loosen as another output tightens"
-            findings.error("RF401", message, rule.span, "as outputs tighten, the value must tighten or stay")
+            hint = _overflow(effect.value, names) or "as outputs tighten, the value must tighten or stay"
+            findings.error("RF401", message, rule.span, hint)
         if effect.until is not None and move(effect.until, names.outputs.__getitem__) not in _TIGHTER:
             message = f"the time until which `{rule.id}` holds may come sooner as another output tightens"
-            findings.error("RF401", message, rule.span, "as outputs tighten, the time must come later or stay")
+            hint = _overflow(effect.until, names) or "as outputs tighten, the time must come later or stay"
+            findings.error("RF401", message, rule.span, hint)
     elif isinstance(effect, p.Permit):
         for argument in effect.arguments:
             if move(argument, names.outputs.__getitem__) not in _LOOSER:
                 message = f"an argument of `{rule.id}` may grow as another output tightens"
-                findings.error("RF401", message, rule.span, "as outputs tighten, the argument must shrink or stay")
+                hint = _overflow(argument, names) or "as outputs tighten, the argument must shrink or stay"
+                findings.error("RF401", message, rule.span, hint)
     if any(moves_when_missing(value) for value in _values(effect)):
         hint = "a value that is missing counts as the strictest; one that counts what is known does not"
         findings.error("RF406", f"a value of `{rule.id}` changes because data is missing", rule.span, hint)
@@ -140,10 +144,18 @@ def _check_missing(rule: p.Rule, tightening: bool, permits: bool, findings: Find
         findings.note("RF501", f"`{rule.id}` does not fire on missing data", rule.span, "it asks for `is known`")
 
 
+def _overflow(node: nodes.Expression, names: Names) -> str | None:
+    """What to do about a number in `node` that is made of outputs and may overflow; None if there is none."""
+    over = overflowing(node, names.outputs.__getitem__)
+    if over is None:
+        return None
+    return f"`{write_expression(over)}` may overflow, and is unknown then: narrow the range of the output"
+
+
 def _monotone_form(rule: p.Rule, names: Names) -> str | None:
     """The nearest condition that only fires more: `risk_mode <= NORMAL` for `risk_mode is NORMAL`, now or before."""
-    if (over := overflowing(rule.guard, names.outputs.__getitem__)) is not None:
-        return f"`{write_expression(over)}` may overflow, and is unknown then: narrow the range of the output"
+    if (hint := _overflow(rule.guard, names)) is not None:
+        return hint
     for node in walk(rule.guard):
         if not isinstance(node, nodes.Compare) or node.comparator is not Comparator.EQUAL:
             continue

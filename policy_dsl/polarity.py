@@ -62,7 +62,11 @@ def together(moves: Iterable[Move]) -> Move:
 def move(node: Expression, output_of: OutputOf) -> Move:
     """How `node` moves as outputs tighten; MIXED where that cannot be told."""
     # Most conditions read facts alone: seen before anything is analysed.
-    return _move(node, output_of) if any(type(n) is OutputRead for n in walk(node)) else Move.STILL
+    return _move(node, output_of) if _reads_outputs(node) else Move.STILL
+
+
+def _reads_outputs(node: Expression) -> bool:
+    return any(type(n) is OutputRead for n in walk(node))
 
 
 def _move(node: Expression, output_of: OutputOf) -> Move:
@@ -199,6 +203,9 @@ _OPEN: _Ends = (INT64_MIN, INT64_MAX)
 _MOST_ROWS = 10**6
 """No snapshot has more rows, or news of more events."""
 
+_MOST_STILL = 10**12
+"""Quanta that numbers without outputs are taken to come to: some room must be left for them, and none is not enough."""
+
 
 def _unless_over(node: Expression, found: Move, output_of: OutputOf) -> Move:
     """MIXED where the number may overflow: it is unknown then, a truth that no rule intended, until it tightens."""
@@ -213,10 +220,12 @@ def overflowing(node: Expression, output_of: OutputOf) -> Expression | None:
 
 
 def _ends(node: Expression, output_of: OutputOf) -> _Ends:
-    """How far a number can go for what it owes to outputs and figures; a fact counts as nothing."""
+    """How far a number can go as outputs move."""
     match node:
         case Constant(value=int() as value):
             return value, value
+        case _ if not _reads_outputs(node):
+            return -_MOST_STILL, _MOST_STILL
         case OutputRead():
             output = output_of(node.output)
             return _OPEN[0] if output.low is None else output.low, _OPEN[1] if output.high is None else output.high

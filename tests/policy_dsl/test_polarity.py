@@ -114,6 +114,12 @@ CONDITIONS = [
     # a result that may overflow
     ("open + 5% < 50%", MIXED),
     ("previous(open) + 5% < 50%", MIXED),
+    ("open + account.drawdown < 50%", MIXED),
+    ("open - abs(account.net_exposure) < 50%", MIXED),
+    ("min(open, 50%) + account.drawdown < 50%", MIXED),
+    ("open * 50% < 50%", RISES),
+    ("highest(open over 1h) < 50%", RISES),
+    ("1000 * (size + account.drawdown * account.net_exposure) < 50%", RISES),
     ("-open > -50%", MIXED),
     ("9_000_000_000 * size < 50%", RISES),
     ("10_000_000_000 * size < 50%", MIXED),
