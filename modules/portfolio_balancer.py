@@ -279,7 +279,10 @@ class _Balance:
         row["exposure_after"] = after.gross / self.equity
         row["symbol_share_after"] = after.notional(lambda s: s == ask.symbol) / self.equity
         row["correlated_after"] = after.notional(lambda s: s in joined) / self.equity
-        row["correlated_positions_after"] = after.positions(lambda s: s in joined)
+        counted = after.positions()
+        # Of which nobody knows what it moves with may move with many small ones as well as with a large one.
+        many = together.joined(ask.symbol, counted)
+        row["correlated_positions_after"] = sum(n for symbol, n in counted.items() if symbol in many)
         if sector is None:
             self.reasons[f'request["{key}"].sector_share_after'] = f"the sector of {ask.symbol} is not known"
         else:

@@ -74,9 +74,12 @@ class Book:
         """Sum of notional in the symbols that count."""
         return math.fsum(line.notional for (symbol, _), line in sorted(self.lines.items()) if counts(symbol))
 
-    def positions(self, counts: Callable[[str], bool]) -> int:
-        """How many positions there are in the symbols that count."""
-        return sum(line.notional > 0 and counts(symbol) for (symbol, _), line in self.lines.items())
+    def positions(self) -> dict[str, int]:
+        """How many positions there are in each symbol: one of each side at most."""
+        found: dict[str, int] = {}
+        for (symbol, _), line in sorted(self.lines.items()):
+            found[symbol] = found.get(symbol, 0) + (line.notional > 0)
+        return found
 
     def by_symbol(self) -> dict[str, float]:
         """Notional of both sides of each symbol."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -181,6 +182,19 @@ def test_what_nobody_knows_to_move_with_anything_counts_with_the_most() -> None:
     book = {"p": held("BTCUSDT", 2_000), "q": held("ETHUSDT", 1_000)}
     found = after(state(book, {"r": asked("XYZUSDT", 100)}, candles=TOGETHER), "r")
     assert found["correlated_positions_after"] == 3
+
+
+def test_what_nobody_knows_to_move_with_anything_may_move_with_many_small_ones() -> None:
+    book = {"p": held("SOLUSDT", 9_000), "q": held("BTCUSDT", 100), "r": held("ETHUSDT", 100)}
+    returns = np.diff(np.log(APART.close), axis=0)
+    returns[:, 1] = returns[:, 0]
+    assert APART.symbols[:2] == ("BTCUSDT", "ETHUSDT")
+    close = 100 * np.exp(np.cumsum(returns, axis=0))
+    close = np.vstack([np.full(close.shape[1], 100.0), close])
+    candles = replace(APART, open=close, high=close * 1.005, low=close / 1.005, close=close)
+    found = after(state(book, {"r": asked("XYZUSDT", 100)}, candles=candles), "r")
+    assert found["correlated_positions_after"] == 3
+    assert found["correlated_after"] == pytest.approx(0.91)
 
 
 sizes = st.floats(1, 5_000)
