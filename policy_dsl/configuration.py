@@ -12,6 +12,7 @@ from typing import Any
 from policy_dsl.context import a_type
 from policy_dsl.diagnostics import Findings, Label, Source, Span, did_you_mean
 from policy_dsl.files import CONFIGURATION_FILE
+from policy_dsl.hidden import report_hidden
 from policy_dsl.literals import LiteralError, read, write
 from policy_dsl.names import Names
 from policy_dsl.program import Param
@@ -57,6 +58,7 @@ _SECTIONS = ("bundle", "modes", "params", "flags")
 
 def read_configuration(source: Source, findings: Findings) -> Configuration:
     """The configuration in `source`; every problem is reported, and what is wrong is left out."""
+    report_hidden(source, [(0, len(source.text))], findings)
     try:
         data = tomllib.loads(source.text)
     except tomllib.TOMLDecodeError as error:

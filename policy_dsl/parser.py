@@ -22,6 +22,7 @@ from policy_dsl import syntax_expressions as x
 from policy_dsl import syntax_steps as t
 from policy_dsl.builder import Builder
 from policy_dsl.diagnostics import Findings, Source, Span
+from policy_dsl.hidden import report_hidden
 from policy_dsl.lexer import RuleLexer
 from policy_dsl.wording import Said, explain_character, explain_token
 
@@ -35,8 +36,6 @@ _DECLARATIONS = ("policy", "param", "levels", "output", "rule", "test", "always"
 _LINE_START = re.compile(rf"^[ \t]*(?:{'|'.join(_DECLARATIONS)})\b", re.MULTILINE)
 # A string that is not closed goes to the end of its line here, so that no text is looked at twice.
 _STRING_OR_COMMENT = re.compile(r'"[^"\\\n]*(?:\\.[^"\\\n]*)*"?|(#[^\n]*)')
-# What editors show as the end of a line, out of order or not at all: a reader would see other rules than there are.
-_HIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u2028-\u202e\u2060\u2066-\u2069\ufeff]|\r(?!\n|\Z)")
 _DECLARED = re.compile(r"\s*(?:param|levels|output)\s+([a-z][a-z0-9_]*)")
 _STRING_OR_BRACKET = re.compile(r'"[^"\\\n]*(?:\\.[^"\\\n]*)*"?|#[^\n]*|([(\[{])|([)\]}])')
 _NESTING = re.compile(r"\b(?:not|of|throughout|within|and|or)\b|[-+*/(]")
@@ -90,7 +89,8 @@ def parse(source: Source, findings: Findings) -> s.File:
     if deep := _too_deep(source):
         findings.error("RF104", f"brackets nest more than {MAX_DEPTH} deep", deep, "split the condition into rules")
         return s.File(source.path, None, ())
-    _report_hidden(source, findings)
+    # Elsewhere than in texts and comments they are no part of the language anyway.
+    report_hidden(source, (words.span() for words in _STRING_OR_COMMENT.finditer(source.text)), findings)
     unread: list[str] = []
     items = _parse_text(source, 0, len(source.text), findings, unread)
     policy, declarations = _sort_out(items, findings)
@@ -192,17 +192,6 @@ def _report(error: UnexpectedInput, source: Source, end: int, findings: Findings
     else:
         said = Said("RF101", "this ends too early", None, end, end)
     findings.error(said.code, said.message, Span(source.path, said.start, said.end), said.help)
-
-
-def _report_hidden(source: Source, findings: Findings) -> None:
-    """Report characters in texts and comments that a reader cannot see; elsewhere they are no part of the language."""
-    if _HIDDEN.search(source.text) is None:
-        return
-    for words in _STRING_OR_COMMENT.finditer(source.text):
-        for match in _HIDDEN.finditer(source.text, *words.span()):
-            message = f"`U+{ord(match[0]):04X}` is not part of the language"
-            hint = "a reader does not see it, or sees something else: remove it"
-            findings.error("RF102", message, Span(source.path, *match.span()), hint)
 
 
 def _too_deep(source: Source) -> Span | None:

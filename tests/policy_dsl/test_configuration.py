@@ -163,3 +163,13 @@ def test_a_setting_is_found_where_it_stands_and_not_in_a_comment() -> None:
     text = '[modes]\n# a week of pba = "observe" first\npba = "observe"\n'
     made = read_configuration(Source("ringfence.toml", text), Findings())
     assert made.place("modes.pba").start == text.rindex("pba")
+
+
+@pytest.mark.parametrize("sign", ["\u2028", "\u202e", "\u200b", "\x85", "\ufeff"])
+def test_a_character_that_hides_what_a_reader_sees_is_refused(sign: str) -> None:
+    assert refused(f'# {sign}[modes]\n[params]\n"p.limit" = "4%"\n') == ["RF102"]
+
+
+def test_words_of_any_language_and_line_ends_of_any_system_may_stand_in_a_comment() -> None:
+    words = "\u0645\u06cc\u200c\u0634\u0648\u062f \U0001f469\u200d\U0001f4bb\t5\u00a0%"
+    assert refused(f'# {words}\r\n[modes]\r\np = "off"\r\n') == []
