@@ -1,4 +1,4 @@
-"""Connections that ask nothing: given up after a while, and the oldest at once where there are too many.
+"""Connections that ask or read nothing: given up after a while, and the oldest at once where there are too many.
 
 Each takes one of the files that the process may have open. A program that opens them and forgets them would leave none,
 neither for whoever pulls the stop nor for the fund itself, which could decide nothing any more.
@@ -13,25 +13,27 @@ from typing import Any
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 PATIENCE_SECONDS = 30.0
-"""How long a request may take to arrive, and a connection to ask for anything at all."""
+"""How long a request may take to arrive, a connection to ask for anything at all, and a caller to read on."""
 
 MOST = 400
 """Connections at once, if the system permits twice as many files. Of more, those that wait longest are given up."""
 
 
 class Connection(H11Protocol):
-    """A connection as uvicorn has it, which is not kept for a caller that asks nothing."""
+    """A connection as uvicorn has it, which is not kept for a caller that asks nothing, or reads no answer."""
 
     since: float = 0.0
     """When (s, of the loop) it came, or was answered last."""
 
     _deadline: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
+    """When it is given up because its caller does not read."""
 
     @property
     def waits(self) -> bool:
-        """Whether it has nothing to answer: no request is there, or not all of one."""
+        """Whether it has nothing to answer: no request is there, or not all of one; or an answer that nobody reads."""
         cycle: Any = self.cycle
-        return cycle is None or cycle.response_complete or cycle.more_body
+        return self._unread is not None or cycle is None or cycle.response_complete or cycle.more_body
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # because uvicorn's is so
         """Somebody has connected."""
@@ -48,18 +50,49 @@ class Connection(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """It is over."""
         self._let_be()
+        self._is_read()
         super().connection_lost(exc)
 
     def on_response_complete(self) -> None:
         """Somebody was answered; uvicorn gives up by itself what asks nothing after that."""
         self.since = self.loop.time()
         super().on_response_complete()
+        self._watch_end()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """It asked nothing after an answer."""
+        super().timeout_keep_alive_handler()
+        self._watch_end()
+
+    def pause_writing(self) -> None:
+        """More is to be read than whoever asked has read."""
+        super().pause_writing()
+        self._is_to_read()
+
+    def resume_writing(self) -> None:
+        """Whoever asked has read on."""
+        super().resume_writing()
+        self._is_read()
 
     def give_up(self) -> None:
         """Close it, whatever is under way."""
         self._let_be()
-        if not self.transport.is_closing():
-            self.transport.abort()
+        self._is_read()
+        self.transport.abort()  # one that is closing, too: it would wait for whoever does not read
+
+    def _watch_end(self) -> None:
+        """One that closes is open until all that was answered is read."""
+        if self.transport.is_closing():
+            self._is_to_read()
+
+    def _is_to_read(self) -> None:
+        if self._unread is None:
+            self._unread = self.loop.call_later(PATIENCE_SECONDS, self.give_up)
+
+    def _is_read(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _watch(self) -> None:
         if not self.waits:

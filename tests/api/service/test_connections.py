@@ -21,6 +21,9 @@ from api.service.reading import read_strictly
 
 HALF = b"POST /stop HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
 
+LONG = 20_000_000
+"""Letters: more than the system takes for a caller that does not read."""
+
 
 @pytest.fixture
 def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
@@ -35,6 +38,10 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     @app.post("/stop")
     def stop(hand: Hand) -> str:
         return hand.person
+
+    @app.get("/long")
+    def long() -> str:
+        return "x" * LONG
 
     server = uvicorn.Server(uvicorn.Config(app, http=Connection, log_config=None, lifespan="off"))
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -69,6 +76,19 @@ def test_however_many_connections_are_left_open_the_next_caller_is_answered(port
             assert _received(idle) == b""
 
 
+@pytest.mark.parametrize("more", [b"", b"Connection: close\r\n"], ids=["kept", "closed"])
+def test_an_answer_that_nobody_reads_is_given_up_and_one_that_is_read_slowly_is_not(port: int, more: bytes) -> None:
+    ask = b"GET /long HTTP/1.1\r\nHost: x\r\n" + more + b"\r\n"
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as one:
+        one.sendall(ask)
+        sleep(1.5)
+        assert _all_of(one) < LONG
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as one:
+        one.sendall(ask)
+        sleep(0.1)
+        assert _all_of(one) > LONG
+
+
 def test_a_request_that_comes_in_pieces_is_answered(port: int) -> None:
     with socket.create_connection(("127.0.0.1", port), timeout=10) as slow:
         for piece in (HALF[:20], HALF[20:-1], b"{}       "):
@@ -79,6 +99,14 @@ def test_a_request_that_comes_in_pieces_is_answered(port: int) -> None:
         while b"Field required" not in answer and monotonic() < until:
             answer += _received(slow)
     assert answer.startswith(b"HTTP/1.1 422")
+
+
+def _all_of(one: socket.socket) -> int:
+    """How many bytes come until it is closed."""
+    count = 0
+    while part := _received(one):
+        count += len(part)
+    return count
 
 
 def _received(one: socket.socket) -> bytes:
