@@ -79,6 +79,7 @@ class Store:
 
     def close(self) -> None:
         """Give up the file; what was acknowledged is in it."""
+        self._is_given_up = False  # whoever asks a store that is closed does not open it anew
         close_file(self._connection)
 
     # --- snapshots ---------------------------------------------------------------------------------------------------

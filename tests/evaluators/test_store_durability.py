@@ -72,6 +72,26 @@ def test_a_file_that_was_given_up_is_told_to_be_sound(store: Store) -> None:
     assert "what was acknowledged is in it" in help
 
 
+def test_a_reader_that_is_not_at_its_end_does_not_keep_a_file_that_was_given_up(store: Store) -> None:
+    store.append_many([snapshot(ts) for ts in (1, 2)])
+    reader = store.snapshots("main")
+    assert next(reader).ts == snapshot(1).ts
+    give_up(store)
+    assert store.append(snapshot(3))
+    assert [found.ts for found in store.snapshots("main")] == [snapshot(ts).ts for ts in (1, 2, 3)]
+    del reader
+    assert store.append(snapshot(4))
+
+
+def test_a_store_that_was_closed_is_not_opened_anew(path: Path, store: Store) -> None:
+    store.append(snapshot(1))
+    give_up(store)
+    store.close()
+    assert refusals(store.bundles)
+    with Store(path, CATALOGUE) as again:
+        assert again.latest("main") is not None
+
+
 CHILD = """
 import sys
 from evaluators.snapshot import Snapshot
