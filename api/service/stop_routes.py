@@ -97,49 +97,57 @@ def _after(
 ) -> dict[str, Any]:
     """The output in a snapshot that is taken once the call is on record.
 
-    Raises Problem: 409 where the rules cannot obey it, 503 where the disk has not kept it; `what` names it, None for a
-    call that asks for nothing.
+    Raises Problem: 409 where the rules cannot obey it, 503 where the disk has not kept it, or no snapshot can be
+    decided after it; `what` names it, None for a call that asks for nothing.
     """
     try:
         call(running.now(), hand.person, hand.reason)
     except NotKeptError as error:
-        raise _not_kept(running, str(what), error) from error
-    step = running.step(first=True)
-    if what is not None:
-        _check_binds(running, step, output, what)
+        raise _not_kept(running, output, str(what), error) from error
+    try:
+        step = running.step(first=True)
+    except (PolicyError, OSError) as error:
+        raise _not_seen(running, what or "what was asked", error) from error
+    unbound = None if what is None else _unbound(running, step, output)
+    if unbound is not None:
+        why, more = unbound
+        detail = f"{what} is kept on disk, and {why}"
+        raise Problem(409, "kept on disk, and it does not bind", detail, kept=True, **more)
     return _state(running, step, output)
 
 
-def _not_kept(running: Running, what: str, error: NotKeptError) -> Problem:
+def _not_kept(running: Running, output: str, what: str, error: NotKeptError) -> Problem:
     """What tightens and is not on disk, once a snapshot was taken for it as far as one can be."""
+    seen, more = "it is in force", dict[str, Any]()
     try:
-        running.step(first=True)
-        seen = "it is in force"
+        seen, more = _unbound(running, running.step(first=True), output) or (seen, more)
     except (PolicyError, OSError) as failed:
         seen = f"no snapshot can be decided either ({failed}), so that nothing new is allowed"
     detail = f"{what} holds while this process runs, and {seen}; it ends with it: {error}; ask again once there is room"
-    return Problem(503, "it holds, and is not on disk", detail, kept=False)
+    return Problem(503, "it holds, and is not on disk", detail, kept=False, **more)
 
 
-def _check_binds(running: Running, step: Step, output: str, what: str) -> None:
-    """Raises Problem (409) where the rules of an output's policy bind nothing, or are not there."""
-    title = "kept on disk, and it does not bind"
+def _not_seen(running: Running, what: str, error: PolicyError | OSError) -> Problem:
+    """What is on disk, and counts once a snapshot can be decided. Raises what speaks against the files themselves."""
+    running.check()  # what was written to a file that was taken away is on no disk
+    seen = f"no snapshot can be decided after it ({error}), so that nothing new is allowed"
+    detail = f"{what} is on disk, and {seen}; the next one that is decided obeys it: it need not be asked again"
+    return Problem(503, "it is on disk, and no snapshot can be decided", detail, kept=True)
+
+
+def _unbound(running: Running, step: Step, output: str) -> tuple[str, dict[str, Any]] | None:
+    """Why the rules of an output's policy bind nothing, or are not there, in words and as members of a problem."""
     if output not in step.answer.outputs:
-        way_out = "serve the fund with rules that have it"
-        raise Problem(409, title, f"{what} is kept on disk, and the rules in force have no `{output}`: {way_out}")
+        return f"the rules in force have no `{output}`: serve the fund with rules that have it", {}
     free = policy_that_lets_go(running, output)
     if free is None:
-        return
+        return None
     path = f"/v1/modules/{next(m for m, p in POLICIES.items() if p == free.policy)}/set_mode/enforce"
-    raise Problem(
-        409,
-        title,
-        f"{what} is kept on disk, and does not bind: the policy `{free.policy}` is {MODE_WORDS[free.mode]}, "
-        f"by {set_by(binding_document(free))}; POST {path} with a person and a reason lets it bind",
-        kept=True,
-        not_binding=binding_document(free),
-        set_mode=path,
+    why = (
+        f"does not bind: the policy `{free.policy}` is {MODE_WORDS[free.mode]}, "
+        f"by {set_by(binding_document(free))}; POST {path} with a person and a reason lets it bind"
     )
+    return why, {"not_binding": binding_document(free), "set_mode": path}
 
 
 def _state(running: Running, step: Step, output: str) -> dict[str, Any]:

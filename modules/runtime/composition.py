@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from time import monotonic
 
@@ -131,7 +130,7 @@ def compose(  # noqa: PLR0913 -- the parts of a fund, each by its name
         )  # fmt: skip
         made = in_modes(bundle, board.switches)
         fund = Fund(store, made, runner, world, max_gap, book, outcomes=actions.outcomes)
-        board.prepare = lambda now: partial(fund.use, in_modes(bundle, now))
+        board.prepare = lambda now: fund.prepared(in_modes(bundle, now))
         _catch_up(execution, ledger)
         return Composed(fund, controls, ledger, actions, execution, runner, store, board, learning, opened.pop_all())
 

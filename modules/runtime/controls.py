@@ -130,8 +130,7 @@ class Controls:
             return found
 
     def _call(self, call: Call, *, tightens: bool = False) -> None:
-        if not call.person.strip() or not call.reason.strip():
-            raise refusal("RF851", f"a {call.what.partition(' ')[0]} needs a person and a reason")
+        check_signed(call.what, call.person, call.reason)
         with self._lock:
             self._refuse_bolder(call)
             self._write(call, tightens=tightens)
@@ -181,6 +180,12 @@ class Controls:
                 pass  # It is on record, and no control.
         if call.what != "shown":
             self.calls.append(call)
+
+
+def check_signed(what: str, person: str, reason: str) -> None:
+    """Raises PolicyError (RF851) where a call has no person or no reason."""
+    if not person.strip() or not reason.strip():
+        raise refusal("RF851", f"a {what.partition(' ')[0]} needs a person and a reason")
 
 
 def _call_of(record: Mapping[str, Any]) -> Call:

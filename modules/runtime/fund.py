@@ -116,11 +116,22 @@ class Fund:
         What looks back, the emergency stop's latch too, is worked out anew: what those rules say of every snapshot that
         is stored.
         """
+        self.prepared(bundle)()
+
+    def prepared(self, bundle: Bundle) -> Callable[[], None]:
+        """What puts another bundle in force, as `use` does, with nothing left that the disk could refuse to write.
+
+        Raises PolicyError where the store does not take the bundle, or cannot be read.
+        """
         follower = self._following(bundle)
         follower.resume(self.book)  # the long part: steps go on meanwhile
-        with self._stepping:
-            follower.catch_up(self.book)
-            self.bundle, self._follower = bundle, follower
+
+        def put_in_force() -> None:
+            with self._stepping:
+                follower.catch_up(self.book)
+                self.bundle, self._follower = bundle, follower
+
+        return put_in_force
 
     def _following(self, bundle: Bundle) -> StoreFollower:
         files = {name: source.text for name, source in bundle.sources.items()}

@@ -14,7 +14,7 @@ import structlog
 
 from evaluators.refusals import refusal
 from modules.facts import CATALOGUE
-from modules.runtime.controls import Call, Controls
+from modules.runtime.controls import Call, Controls, check_signed
 from modules.runtime.switches import MODES, POLICIES, Switches, mode_variable
 from modules.venues.journal import JournalError
 from policy_dsl.bundle import Bundle, check_files
@@ -51,7 +51,7 @@ class Switchboard:
     another name these rules bind, and a fund that does not start watches nothing.
 
     `prepare` is given the switches as they would be when a mode changes, and gives what puts them in force; it raises
-    what speaks against them.
+    what speaks against them, before they are on record: a mode that was refused counts neither now nor later.
     """
 
     controls: Controls
@@ -104,13 +104,15 @@ class Switchboard:
         whatever a check of the rules in that mode finds.
         """
         mode = mode_of(module, word)
+        check_signed(SET_MODE, person, reason)
         with self._changing:
             modes = {**self._by_hand.modes, module: mode}
+            # The long part, as the rules are followed through what is stored: modules switch meanwhile.
             put_in_force = self.prepare(Switches(self._by_hand.flags, modes).over(self.at_start))
             with self._lock:
                 self.controls.note(at, f"{SET_MODE} {module} {mode.value}", person, reason)
                 self._by_hand = Switches(self._by_hand.flags, modes)
-            put_in_force()  # the long part, as the rules are followed through what is stored: modules switch meanwhile
+            put_in_force()
         return mode
 
     def _set_by(self, policy: str, file: str) -> tuple[str, Call | None]:

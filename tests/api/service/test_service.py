@@ -24,6 +24,7 @@ from api.service.module_routes import check_mode
 from api.service.problems import Problem
 from api.service.running import Running
 from evaluators.keeping import Kept, Kind
+from evaluators.refusals import refusal
 from evaluators.snapshot import Snapshot
 from evaluators.store import Store
 from evaluators.timestamps import format_time, parse_time
@@ -93,7 +94,7 @@ def serving(folder: Path, switches: Switches | None = None) -> Iterator[Served]:
         board = Switchboard(controls, switches or Switches())
         runner.is_on = board.is_on
         fund = Fund(store, in_modes(packaged_bundle(), board.switches), runner, world, 3 * MINUTE)
-        board.prepare = lambda now: partial(fund.use, in_modes(packaged_bundle(), now))
+        board.prepare = lambda now: fund.prepared(in_modes(packaged_bundle(), now))
         running = Running(fund, board, clock)
         with TestClient(create_app(running), HERE, raise_server_exceptions=False) as http:
             yield Served(http, running, world, clock)
@@ -497,6 +498,52 @@ def test_a_stop_that_the_disk_refuses_holds_and_is_told_not_to_be_kept(
     assert refused.json()["diagnostics"][0]["code"] == "RF783"
     assert served.http.post("/v1/modules/pba/disable", json=HAND).status_code in (404, 503)
     assert served.running.is_halted()
+
+
+def test_a_stop_that_is_neither_kept_nor_obeyed_is_not_told_to_be_in_force(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object) -> None:
+        raise OSError(ENOSPC, "No space left on device")
+
+    assert served.http.post("/v1/modules/ess/set_mode/observe", json=HAND).status_code == 200
+    monkeypatch.setattr(served.running.board.controls, "_journal", SimpleNamespace(append=refuse))
+    told = served.http.post("/v1/ess:trip", json=HAND)
+    assert (told.status_code, told.json()["kept"], told.json()["not_binding"]["policy"]) == (503, False, "ess")
+    assert "does not bind: the policy `ess` is observed" in told.json()["detail"]
+    assert "in force" not in told.json()["detail"]
+
+
+def test_what_is_on_disk_is_told_to_be_so_where_no_snapshot_can_be_decided(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise refusal("RF783", "`fund.duckdb` failed: no space left on device", "make room")
+
+    served.running.step()
+    with monkeypatch.context() as full:
+        full.setattr(served.running.fund, "_follower", SimpleNamespace(tell=refuse))
+        told = served.http.post("/v1/ess:trip", json=HAND)
+        assert (told.status_code, told.json()["kept"]) == (503, True)
+        assert "the stop is on disk" in told.json()["detail"]
+        assert "RF783: `fund.duckdb` failed" in told.json()["detail"]
+    served.running.step()
+    assert served.running.is_halted()
+
+
+def test_a_mode_that_the_store_refuses_counts_neither_now_nor_later(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise refusal("RF783", "`fund.duckdb` failed: no space left on device", "make room")
+
+    served.running.step()
+    with monkeypatch.context() as full:
+        full.setattr(served.running.fund.store, "save_bundle", refuse)
+        assert served.http.post("/v1/modules/ess/set_mode/off", json=HAND).status_code == 503
+    assert served.running.board.controls.calls == []
+    assert served.http.post("/v1/modules/ai_hfos/set_mode/observe", json=HAND).status_code in (200, 404)
+    assert "ess" not in served.running.board.switches.modes
 
 
 def test_what_the_disk_refuses_is_no_bug_and_what_is_one_is(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
