@@ -32,6 +32,8 @@ MODE_WORDS = {Mode.OFF: "off", Mode.OBSERVE: "observed"}
 MOST_HANDS = 10
 """Hands at once. Their threads are their own: all others may be at work for callers when somebody pulls the stop."""
 
+RESET = "the reset"
+
 STATE, ACTIONS, MODE = "ess.state", "ess.actions", "hfos.risk_mode"
 
 
@@ -55,7 +57,7 @@ def add_stop_routes(app: FastAPI, running: Running) -> None:
     @app.post("/v1/ess:reset")
     async def reset(hand: Hand) -> dict[str, Any]:
         """Ask for the stop to be re-armed. The rules say whether it is: not while a cause stands."""
-        return await asked(controls.reset, hand, STATE, "the reset")
+        return await asked(controls.reset, hand, STATE, RESET)
 
     @app.post("/v1/ess:new_peak")
     async def new_peak(hand: Hand) -> dict[str, Any]:
@@ -131,7 +133,9 @@ def _not_seen(running: Running, what: str, error: PolicyError | OSError) -> Prob
     """What is on disk, and counts once a snapshot can be decided. Raises what speaks against the files themselves."""
     running.check()  # what was written to a file that was taken away is on no disk
     seen = f"no snapshot can be decided after it ({error}), so that nothing new is allowed"
-    detail = f"{what} is on disk, and {seen}; the next one that is decided obeys it: it need not be asked again"
+    # The one that failed was the one that a reset shows in.
+    later = "ask again once one can be" if what == RESET else "the next one obeys it: it need not be asked again"
+    detail = f"{what} is on disk, and {seen}; {later}"
     return Problem(503, "it is on disk, and no snapshot can be decided", detail, kept=True)
 
 

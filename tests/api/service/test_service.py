@@ -527,6 +527,11 @@ def test_what_is_on_disk_is_told_to_be_so_where_no_snapshot_can_be_decided(
         assert (told.status_code, told.json()["kept"]) == (503, True)
         assert "the stop is on disk" in told.json()["detail"]
         assert "RF783: `fund.duckdb` failed" in told.json()["detail"]
+        assert "it need not be asked again" in told.json()["detail"]
+        told = served.http.post("/v1/ess:reset", json=HAND)
+        assert (told.status_code, told.json()["kept"]) == (503, True)
+        assert "ask again" in told.json()["detail"]
+        assert served.http.post("/v1/ess:trip", json=HAND).status_code == 503
     served.running.step()
     assert served.running.is_halted()
 
