@@ -18,18 +18,15 @@ PATIENCE = 60.0
 
 @contextmanager
 def changing(board: Switchboard, module: str) -> Iterator[list[Switches]]:
-    """Within the block a mode of a module is about to be in force; what was to be in force, then and before."""
+    """Within the block a mode of a module is worked out; gives what was to be in force, then and later."""
     begun, goes_on = Event(), Event()
     asked: list[Switches] = []
 
     def prepare(now: Switches) -> Callable[[], None]:
         asked.append(now)
-
-        def put_in_force() -> None:
-            begun.set()
-            assert goes_on.wait(PATIENCE)
-
-        return put_in_force
+        begun.set()
+        assert goes_on.wait(PATIENCE)
+        return lambda: None
 
     board.prepare = prepare
     with ThreadPoolExecutor(1) as pool:
