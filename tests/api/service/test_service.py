@@ -514,15 +514,17 @@ def test_a_stop_that_is_neither_kept_nor_obeyed_is_not_told_to_be_in_force(
     assert "in force" not in told.json()["detail"]
 
 
+def full(*_: object) -> None:
+    """What a store raises on a full disk."""
+    raise refusal("RF783", "`fund.duckdb` failed: no space left on device", "make room")
+
+
 def test_what_is_on_disk_is_told_to_be_so_where_no_snapshot_can_be_decided(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: object) -> None:
-        raise refusal("RF783", "`fund.duckdb` failed: no space left on device", "make room")
-
     served.running.step()
-    with monkeypatch.context() as full:
-        full.setattr(served.running.fund, "_follower", SimpleNamespace(tell=refuse))
+    with monkeypatch.context() as patch:
+        patch.setattr(served.running.fund, "_follower", SimpleNamespace(tell=full))
         told = served.http.post("/v1/ess:trip", json=HAND)
         assert (told.status_code, told.json()["kept"]) == (503, True)
         assert "the stop is on disk" in told.json()["detail"]
@@ -539,16 +541,13 @@ def test_what_is_on_disk_is_told_to_be_so_where_no_snapshot_can_be_decided(
 def test_a_mode_that_the_store_refuses_counts_neither_now_nor_later(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: object) -> None:
-        raise refusal("RF783", "`fund.duckdb` failed: no space left on device", "make room")
-
     served.running.step()
-    with monkeypatch.context() as full:
-        full.setattr(served.running.fund.store, "save_bundle", refuse)
+    with monkeypatch.context() as patch:
+        patch.setattr(served.running.fund.store, "save_bundle", full)
         assert served.http.post("/v1/modules/ess/set_mode/off", json=HAND).status_code == 503
     assert served.running.board.controls.calls == []
-    assert served.http.post("/v1/modules/ai_hfos/set_mode/observe", json=HAND).status_code in (200, 404)
-    assert "ess" not in served.running.board.switches.modes
+    assert served.running.board.switches.modes == {}
+    assert served.http.get("/v1/modules/ess").json()["mode"] == "enforce"
 
 
 def test_what_the_disk_refuses_is_no_bug_and_what_is_one_is(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,7 @@ def test_a_module_is_switched_while_a_mode_takes_its_time_to_be_in_force() -> No
         assert not board.is_on("pil")
     assert board.switches.modes == {"pba": Mode.OBSERVE}
     assert not board.is_on("pil")
-    assert [call.what for call in board.controls.calls] == ["set_mode pba observe", "disable pil"]
+    assert [call.what for call in board.controls.calls] == ["disable pil", "set_mode pba observe"]
 
 
 def test_modes_change_one_after_the_other_and_none_is_lost() -> None:
