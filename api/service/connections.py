@@ -7,6 +7,7 @@ neither for whoever pulls the stop nor for the fund itself, which could decide n
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit
 from typing import Any
 
@@ -19,24 +20,48 @@ MOST = 400
 """Connections at once, if the system permits twice as many files. Of more, those that wait longest are given up."""
 
 
+class Patience:
+    """A time within which something is to happen, or `then` is called; it runs from the first `begin` to an `end`."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, then: Callable[[], None]) -> None:
+        self._loop, self._then = loop, then
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def runs(self) -> bool:
+        """Whether something is waited for."""
+        return self._timer is not None
+
+    def begin(self) -> None:
+        """Wait from now on; from then on where that was begun before."""
+        if self._timer is None:
+            self._timer = self._loop.call_later(PATIENCE_SECONDS, self._then)
+
+    def end(self) -> None:
+        """It has happened, or is not waited for any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
 class Connection(H11Protocol):
     """A connection as uvicorn has it, which is not kept for a caller that asks nothing, or reads no answer."""
 
     since: float = 0.0
     """When (s, of the loop) it came, or was answered last."""
 
-    _deadline: asyncio.TimerHandle | None = None
-    _unread: asyncio.TimerHandle | None = None
-    """When it is given up because its caller does not read."""
+    _to_ask: Patience
+    _to_read: Patience
 
     @property
     def waits(self) -> bool:
         """Whether it has nothing to answer: no request is there, or not all of one; or an answer that nobody reads."""
         cycle: Any = self.cycle
-        return self._unread is not None or cycle is None or cycle.response_complete or cycle.more_body
+        return self._to_read.runs or cycle is None or cycle.response_complete or cycle.more_body
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # because uvicorn's is so
         """Somebody has connected."""
+        self._to_ask, self._to_read = Patience(self.loop, self.give_up), Patience(self.loop, self.give_up)
         super().connection_made(transport)
         self.since = self.loop.time()
         self._make_room()
@@ -49,8 +74,8 @@ class Connection(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is over."""
-        self._let_be()
-        self._is_read()
+        self._to_ask.end()
+        self._to_read.end()
         super().connection_lost(exc)
 
     def on_response_complete(self) -> None:
@@ -67,43 +92,29 @@ class Connection(H11Protocol):
     def pause_writing(self) -> None:
         """More is to be read than whoever asked has read."""
         super().pause_writing()
-        self._is_to_read()
+        self._to_read.begin()
 
     def resume_writing(self) -> None:
         """Whoever asked has read on."""
         super().resume_writing()
-        self._is_read()
+        self._to_read.end()
 
     def give_up(self) -> None:
         """Close it, whatever is under way."""
-        self._let_be()
-        self._is_read()
+        self._to_ask.end()
+        self._to_read.end()
         self.transport.abort()  # one that is closing, too: it would wait for whoever does not read
 
     def _watch_end(self) -> None:
         """One that closes is open until all that was answered is read."""
         if self.transport.is_closing():
-            self._is_to_read()
-
-    def _is_to_read(self) -> None:
-        if self._unread is None:
-            self._unread = self.loop.call_later(PATIENCE_SECONDS, self.give_up)
-
-    def _is_read(self) -> None:
-        if self._unread is not None:
-            self._unread.cancel()
-            self._unread = None
+            self._to_read.begin()
 
     def _watch(self) -> None:
-        if not self.waits:
-            self._let_be()
-        elif self._deadline is None:
-            self._deadline = self.loop.call_later(PATIENCE_SECONDS, self.give_up)
-
-    def _let_be(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        if self.waits:
+            self._to_ask.begin()
+        else:
+            self._to_ask.end()
 
     def _make_room(self) -> None:
         most = most_connections()
