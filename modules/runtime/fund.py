@@ -110,18 +110,12 @@ class Fund:
     def __post_init__(self) -> None:
         self._follower = self._following(self.bundle)
 
-    def use(self, bundle: Bundle) -> None:
-        """Decide by another bundle, or by the same rules in other modes, from the next snapshot on.
+    def prepared(self, bundle: Bundle) -> Callable[[], None]:
+        """What puts another bundle in force, or the same rules in other modes, from the next snapshot on.
 
         What looks back, the emergency stop's latch too, is worked out anew: what those rules say of every snapshot that
-        is stored.
-        """
-        self.prepared(bundle)()
-
-    def prepared(self, bundle: Bundle) -> Callable[[], None]:
-        """What puts another bundle in force, as `use` does, with nothing left that the disk could refuse to write.
-
-        Raises PolicyError where the store does not take the bundle, or cannot be read.
+        is stored. Nothing is left then that the disk could refuse to write. Raises PolicyError where the store does not
+        take the bundle, or cannot be read.
         """
         follower = self._following(bundle)
         follower.resume(self.book)  # the long part: steps go on meanwhile
