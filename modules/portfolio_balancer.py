@@ -279,7 +279,7 @@ class _Balance:
         row["exposure_after"] = after.gross / self.equity
         row["symbol_share_after"] = after.notional(lambda s: s == ask.symbol) / self.equity
         row["correlated_after"] = after.notional(lambda s: s in joined) / self.equity
-        counted = after.positions()
+        counted = after.count_by_symbol()
         # Of which nobody knows what it moves with may move with many small ones as well as with a large one.
         many = together.joined(ask.symbol, counted)
         row["correlated_positions_after"] = sum(n for symbol, n in counted.items() if symbol in many)

@@ -74,7 +74,7 @@ class Book:
         """Sum of notional in the symbols that count."""
         return math.fsum(line.notional for (symbol, _), line in sorted(self.lines.items()) if counts(symbol))
 
-    def positions(self) -> dict[str, int]:
+    def count_by_symbol(self) -> dict[str, int]:
         """How many positions there are in each symbol: one of each side at most."""
         found: dict[str, int] = {}
         for (symbol, _), line in sorted(self.lines.items()):
