@@ -21,6 +21,7 @@ from typer.exceptions import TyperException
 
 from api.terminal import show_diagnostics
 from policy_dsl.diagnostics import PolicyError
+from policy_dsl.files import words_of
 
 FINDINGS = 1
 REFUSED = 2
@@ -44,7 +45,7 @@ def exits(*, debug: bool) -> Iterator[None]:
     except OSError as error:
         if error.filename is None:
             _report_bug(error, debug=debug)
-        typer.echo(f"error: `{error.filename}`: {(error.strerror or 'no access').lower()}", err=True)
+        typer.echo(f"error: `{error.filename}`: {words_of(error)}", err=True)
         raise typer.Exit(REFUSED) from error
     except Exception as error:  # noqa: BLE001 -- whatever is left is a bug, and a user must be told so without a traceback
         _report_bug(error, debug=debug)

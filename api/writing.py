@@ -7,6 +7,8 @@ from pathlib import Path
 
 import typer
 
+from policy_dsl.files import words_of
+
 
 def write_whole(path: Path, text: str) -> None:
     """Put `text` at `path`, in place of what was there; an interruption leaves what was there.
@@ -23,7 +25,7 @@ def write_whole(path: Path, text: str) -> None:
         made.chmod(0o644)
         made.replace(path)
     except OSError as error:
-        raise typer.BadParameter(f"`{path}` cannot be written: {(error.strerror or 'no access').lower()}") from error
+        raise typer.BadParameter(f"`{path}` cannot be written: {words_of(error)}") from error
     finally:
         if made is not None:
             made.unlink(missing_ok=True)

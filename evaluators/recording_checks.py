@@ -14,6 +14,7 @@ from evaluators.identifiers import literal
 from evaluators.recording_manifest import FILE_NAME, ColumnOnDisk, Manifest
 from evaluators.recording_tables import Column, Table
 from policy_dsl.diagnostics import Findings, Span
+from policy_dsl.files import words_of
 
 _PART = re.compile(r"([^/]+)/book=([A-Za-z0-9_][A-Za-z0-9_.-]*)/day=(\d{4}-\d\d-\d\d)/part-\d+\.parquet")
 _GLOB = re.compile(r"[*?[]")
@@ -51,7 +52,7 @@ def check_part(part: Part, manifest: Manifest, directory: Path, findings: Findin
         with part.path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        reason = (error.strerror or "no access").lower()
+        reason = words_of(error)
         findings.error("RF746", f"`{part.path}` cannot be read: {reason}", _at(part.path), _RESTORE)
         return
     if digest == manifest.files[part.path.relative_to(directory).as_posix()].sha256:

@@ -51,3 +51,8 @@ def decoded(path: str, data: bytes, findings: Findings) -> Source:
         at = len(data[: error.start].decode("utf-8", errors="replace"))
         findings.error("RF108", f"byte {error.start} is not UTF-8", Span(path, at, at + 1), "save the file as UTF-8")
     return Source(path, text)
+
+
+def words_of(error: OSError) -> str:
+    """What the system says of a file that it does not give, in the middle of a sentence."""
+    return (error.strerror or "no access").lower()

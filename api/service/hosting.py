@@ -26,6 +26,7 @@ from modules.supervision.past import SERVICES
 from modules.supervision.services import Services
 from modules.supervision.watch_file import WatchedService, read_watch_file
 from modules.venues.journal import JournalError, JournalInUseError
+from policy_dsl.files import words_of
 
 PATIENCE_SECONDS = 2.0
 """How long a venue may owe its answer to the step that is at work once the fund is to end. Then it is hung up on: an
@@ -100,7 +101,7 @@ def hosted(settings: Hosting) -> Iterator[Hosted]:
         except OSError as error:
             if not _is_of(settings.folder, error):
                 raise
-            why = (error.strerror or "no access").lower()
+            why = words_of(error)
             hint = "name a folder that is there, or may be made, with --data"
             raise refusal("RF853", f"`{error.filename}` cannot be used: {why}", hint) from error
         stack.callback(composed.close)

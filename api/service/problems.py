@@ -17,6 +17,7 @@ from starlette.requests import ClientDisconnect
 from modules.venues.venue import HungUp
 from policy_dsl.codes_index import title
 from policy_dsl.diagnostics import PolicyError
+from policy_dsl.files import words_of
 
 log = structlog.get_logger()
 
@@ -117,7 +118,7 @@ def _refused_by_disk(request: Request, error: Exception) -> JSONResponse:
         log.error("a call failed", method=request.method, path=request.url.path, where=format_exception(error))
         return _bug(request, error)
     where = f"`{error.filename}`" if error.filename else "a file of the fund"
-    why = (error.strerror or "no access").lower()
+    why = words_of(error)
     detail = f"{where} cannot be written: {why}: check the disk, then ask again; what was asked is not kept"
     return problem_document(503, "the disk failed", detail)
 

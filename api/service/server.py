@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from api.service.connections import Connection
 from api.service.ending import Ending
 from evaluators.refusals import refusal
+from policy_dsl.files import words_of
 
 HOST = "127.0.0.1"
 PATIENCE_SECONDS = 5
@@ -32,7 +33,7 @@ def listening(port: int) -> Iterator[socket.socket]:
         taken = socket.create_server((HOST, port))
     except OSError as error:
         hint = "stop what listens there, or choose another one with --port (0: any that is free)"
-        raise refusal("RF853", f"port {port} cannot be had: {(error.strerror or 'no access').lower()}", hint) from error
+        raise refusal("RF853", f"port {port} cannot be had: {words_of(error)}", hint) from error
     with closing(taken):
         yield taken
 

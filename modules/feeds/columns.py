@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from evaluators.identifiers import literal, quote
 from modules.feeds.faults import Faults
 from policy_dsl.diagnostics import did_you_mean
+from policy_dsl.files import words_of
 
 Columns = Mapping[str, np.ma.MaskedArray[Any, Any]]
 """Arrays of one length, by the reader's own names; masked is absent."""
@@ -80,7 +81,7 @@ def _source(path: Path, faults: Faults) -> str:
         with path.open("rb") as file:
             head = file.read(4)
     except OSError as error:
-        raise faults.unreadable((error.strerror or "no access").lower()) from error
+        raise faults.unreadable(words_of(error)) from error
     if not head:
         raise faults.fatal("RF802", f"`{path.name}` is empty", "give a file with at least one row")
     # A path in brackets is a list of one file, and characters of a glob inside brackets stand for themselves.

@@ -10,6 +10,7 @@ import duckdb
 from modules.feeds.columns import PARQUET_MAGIC
 from modules.feeds.faults import Faults
 from modules.feeds.lines import parse, read_text
+from policy_dsl.files import words_of
 
 
 class Content(enum.Enum):
@@ -35,7 +36,7 @@ def content_of(path: Path) -> Content:
         with path.open("rb") as file:
             head = file.read(64)
     except OSError as error:
-        raise faults.unreadable((error.strerror or "no access").lower()) from error
+        raise faults.unreadable(words_of(error)) from error
     if not head.strip():
         raise faults.fatal("RF802", f"`{path.name}` is empty", "give a file with at least one row")
     found = _of_json(path, faults) if head.lstrip()[:1] == b"{" else _of_table(path, head, faults)

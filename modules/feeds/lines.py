@@ -9,6 +9,7 @@ from pathlib import Path
 
 from evaluators.timestamps import parse_time
 from modules.feeds.faults import Faults
+from policy_dsl.files import words_of
 
 Document = Mapping[str, object]
 
@@ -22,7 +23,7 @@ def read_text(path: Path, faults: Faults) -> str:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise faults.unreadable((error.strerror or "no access").lower()) from error
+        raise faults.unreadable(words_of(error)) from error
     except UnicodeDecodeError as error:
         raise faults.unreadable(f"it is not UTF-8 at byte {error.start}") from error
     if not text.strip():

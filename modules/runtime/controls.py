@@ -13,6 +13,7 @@ from modules.facts.levels import RISK_MODE
 from modules.inputs import Operator
 from modules.inputs.machinery import NO_HAND
 from modules.venues.journal import Journal, JournalError, Unkept, journal_at
+from policy_dsl.files import words_of
 
 HOLD, RELEASE, NEW_PEAK = "hold", "release", "new_peak"
 FLATTEN, KEEP = "flatten", "keep"
@@ -153,7 +154,7 @@ class Controls:
         try:
             self._journal.append(asdict(call))
         except OSError as error:
-            why = f"`{self.path}` cannot be written: {(error.strerror or 'no access').lower()}"
+            why = f"`{self.path}` cannot be written: {words_of(error)}"
             if not tightens:
                 raise refusal("RF783", why, "make room on the disk, then ask again") from error
             self._apply(call)

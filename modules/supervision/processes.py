@@ -14,6 +14,7 @@ from threading import Lock
 
 from modules.supervision.backend import BackendError
 from modules.supervision.identity import Identity, end
+from policy_dsl.files import words_of
 
 PATIENCE = 5.0
 """Seconds that a process gets to end by itself before it is killed."""
@@ -162,7 +163,7 @@ def _opened(log: Path) -> int:
     try:
         return os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
     except OSError as error:
-        raise OSError(f"its log `{log}` cannot be written: {(error.strerror or 'no access').lower()}") from error
+        raise OSError(f"its log `{log}` cannot be written: {words_of(error)}") from error
 
 
 def _identified(name: str, child: subprocess.Popen[bytes]) -> Identity:

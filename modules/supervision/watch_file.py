@@ -17,6 +17,7 @@ from modules.supervision.heartbeats import Answer, Heartbeat, TouchedFile
 from modules.supervision.processes import Command
 from modules.supervision.watch_tables import HeartbeatTable, ServiceTable, WatchTables, seconds
 from policy_dsl.diagnostics import Diagnostic, PolicyError, did_you_mean
+from policy_dsl.files import words_of
 
 CODE = "RF854"
 
@@ -84,7 +85,7 @@ def _data(path: Path) -> dict[str, Any]:
                 raise refusal(CODE, f"`{path}` can be written by everybody, and names commands: chmod o-w")
             return tomllib.loads(file.read().decode())
     except OSError as error:
-        raise refusal(CODE, f"`{path}` cannot be read: {(error.strerror or 'no access').lower()}") from error
+        raise refusal(CODE, f"`{path}` cannot be read: {words_of(error)}") from error
     except (ValueError, RecursionError) as error:
         raise refusal(CODE, f"`{path}` is no TOML: {str(error)[:200]}") from error
 
